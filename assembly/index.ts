@@ -1,0 +1,1 @@
+// What the WebAssembly module exports, besides its memory.

@@ -1,0 +1,81 @@
+/** The one error class of the project, its closed list of codes, and how it crosses threads. */
+
+/** Why something failed. Closed: a new code is added here, with its meaning, or not used. */
+export type ErrorCode =
+  /** The WebAssembly file is missing, unreadable, or not a module of this program. */
+  | "KERNEL_UNAVAILABLE"
+  /** The kernels loaded but failed a known-answer check: the file was altered or the machine miscomputes. */
+  | "KERNEL_SELF_TEST_FAILED"
+  /** A batch, descriptor or option is out of its documented range. */
+  | "INVALID_ARGUMENT"
+  /** An authentication tag did not match: wrong key, wrong place, or altered bytes. */
+  | "TAG_MISMATCH"
+  /** A sealed state is malformed: too short, unknown version or suite. */
+  | "SEALED_STATE_INVALID"
+  /** A record, key or name is larger than the format allows; detail names it. */
+  | "RECORD_TOO_LARGE"
+  /** The pool already holds as many batches as its limit; wait for one to finish. */
+  | "POOL_FULL"
+  /** The pool was closed while or before the work was handed in. */
+  | "POOL_CLOSED"
+  /** The caller's AbortSignal fired. */
+  | "ABORTED"
+  /** The store's file can't be opened, or isn't a store of this program. */
+  | "STORE_UNAVAILABLE"
+  /** The store's bytes contradict themselves; detail names the page. */
+  | "STORE_CORRUPT"
+  /** Another process kept the store locked for longer than the wait allowed. */
+  | "STORE_BUSY"
+  /** No space left for a write; nothing of the refused write was kept. */
+  | "STORE_FULL"
+  /** A write was sealed under a rotation id below the store's minimum; seal it again under the current one. */
+  | "ROTATION_ID_RETIRED"
+  /** A rotation is in a phase that does not allow what was asked. */
+  | "ROTATION_STATE"
+  /** No such home, contract or record. */
+  | "NOT_FOUND"
+  /** The home, file or record exists already and is not overwritten. */
+  | "ALREADY_EXISTS"
+  /** The key file or a sealed file is missing, malformed, or does not belong to this home. */
+  | "KEY_UNAVAILABLE"
+  /** The passphrase does not open the exported key. */
+  | "PASSPHRASE_WRONG"
+  /** An import file is malformed; detail names file and byte offset. */
+  | "IMPORT_INVALID"
+  /** A command line argument is malformed. */
+  | "USAGE"
+  /** A file can't be read or written; detail names it and the system's error code. */
+  | "IO_FAILED";
+
+/** What an error's detail may hold: never bytes, so never a secret or a state. */
+export type ErrorDetail = Readonly<Record<string, string | number | boolean | null>>;
+
+/** An error as it crosses a thread or is printed as JSON. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail: ErrorDetail;
+}
+
+/** Everything this project throws on purpose. `message` says what, where, and what to do. */
+export class GatekeeperError extends Error {
+  override readonly name = "GatekeeperError";
+  readonly code: ErrorCode;
+  readonly detail: ErrorDetail;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.detail = detail;
+  }
+
+  /** The plain form that survives structured cloning, which drops an Error's class and fields. */
+  toWire(): WireError {
+    return { code: this.code, message: this.message, detail: this.detail };
+  }
+
+  /** The error that `toWire` described, on the other side. */
+  static fromWire(wire: WireError): GatekeeperError {
+    return new GatekeeperError(wire.code, wire.message, wire.detail);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The store contract: what a store of sealed states promises. Two stores of this project keep it (embedded.ts,
+ * memory.ts), one suite tests it (test/store/contract.ts), and a caller's own store may keep it too.
+ *
+ * A store is an ordered map of pages. A page holds consecutive records of one contract (page.ts gives its bytes),
+ * each sealed by itself; the page is only how they lie, and what compare-and-swap compares. The store never parses a
+ * record and never sees a plaintext. Pages are ordered by contract id, then by lower bound, and a page covers the
+ * storage keys from its lower bound up to the next page's of the same contract. Pages split but never disappear.
+ *
+ * Every method is safe to call from several threads and processes that opened the same store.
+ */
+
+/** Where a page lies. */
+export interface PageRef {
+  /** Contract id, 32 bytes. */
+  readonly contract: Uint8Array;
+  /** The smallest storage key that the page covers; empty for a contract's first page. */
+  readonly lowerBound: Uint8Array;
+}
+
+/** A page as it was read: the caller owns `body` and may overwrite it. */
+export interface Page extends PageRef {
+  /** Raised by one with every write of the page; what compare-and-swap compares. */
+  readonly version: number;
+  /** The bytes of page.ts. */
+  readonly body: Uint8Array;
+}
+
+/** A change of the number of records under one rotation id: `[rotation id, records added (negative: removed)]`. */
+export type RotationCount = readonly [rotationId: number, records: number];
+
+/** One page to be written, if it still is as it was read. */
+export interface PageWrite extends PageRef {
+  /** The version that was read, or null where no page may lie yet. */
+  readonly expected: number | null;
+  readonly body: Uint8Array;
+  /** What this write changes in the store's count by rotation id. */
+  readonly counts: readonly RotationCount[];
+}
+
+/** A small named value with a version of its own: rotation phase, leases and checkpoints live in cells. */
+export interface Cell {
+  readonly name: string;
+  readonly version: number;
+  readonly value: Uint8Array;
+}
+
+/** A cell to be written, if it still is as it was read. */
+export interface CellWrite {
+  readonly name: string;
+  /** The version that was read, or null where the cell may not exist yet. */
+  readonly expected: number | null;
+  /** The new value; null removes the cell. */
+  readonly value: Uint8Array | null;
+}
+
+/** A contract's display name, recorded once. */
+export interface ContractName {
+  /** Contract id, 32 bytes. */
+  readonly id: Uint8Array;
+  /** What kind of native name it is; keys/contract-id.ts numbers them. */
+  readonly kind: number;
+  /** The chain's own name of the contract: an address, a pallet prefix, a trie id. */
+  readonly name: Uint8Array;
+}
+
+/** A contract with the number of its records. */
+export interface ContractEntry {
+  readonly id: Uint8Array;
+  /** Null when no name was recorded. */
+  readonly kind: number | null;
+  readonly name: Uint8Array | null;
+  readonly records: number;
+}
+
+/** Everything that one transaction writes. */
+export interface Commit {
+  /** Groups of page writes: each group is applied whole or not at all (the halves of a split are one group). */
+  readonly groups: readonly (readonly PageWrite[])[];
+  /** The lowest rotation id that a record of this commit was newly sealed under; null if none was sealed. */
+  readonly sealedUnder: number | null;
+  /** Names to record; those already there are left. */
+  readonly contracts?: readonly ContractName[];
+  /** Written in the same transaction, and only if every group was applied. */
+  readonly cells?: readonly CellWrite[];
+  /** Raises the minimum rotation id to this, in the same transaction and under the same condition as the cells. */
+  readonly minimumRotationId?: number;
+}
+
+/** What a commit did. */
+export interface CommitResult {
+  /** Groups whose expected versions no longer held: they were not applied, and neither were the cells. */
+  readonly conflicts: readonly number[];
+  /** False when a cell's expected version no longer held: then nothing at all was applied. */
+  readonly cellsHeld: boolean;
+}
+
+/** A half-open range of pages: from `from` (included; null: the beginning) to `to` (excluded; null: the end). */
+export interface PageRange {
+  readonly from: PageRef | null;
+  readonly to: PageRef | null;
+}
+
+/** A store of sealed states. Every promise rejects with GatekeeperError STORE_* on failure of the store itself. */
+export interface StateStore {
+  /**
+   * The next pages of a range in order: those after `after` (null: from the beginning of the range), at least one
+   * if there is any, and no more once `maxBytes` of bodies are reached. Holds no snapshot between calls.
+   */
+  scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]>;
+
+  /** The page that covers a storage key, or null if the contract has none there. */
+  find(contract: Uint8Array, key: Uint8Array): Promise<Page | null>;
+
+  /**
+   * Applies a commit in one transaction; resolves once it is durable.
+   * @throws GatekeeperError ROTATION_ID_RETIRED, applying nothing, when `sealedUnder` is below the minimum
+   * rotation id; INVALID_ARGUMENT when `minimumRotationId` would lower it; STORE_FULL when no space is left.
+   */
+  commit(commit: Commit): Promise<CommitResult>;
+
+  /** The lowest rotation id that a commit may seal under; 0 in a new store. */
+  minimumRotationId(): Promise<number>;
+
+  /** Number of records by rotation id, without zeros, kept in the transaction of every commit. */
+  countByRotationId(): Promise<ReadonlyMap<number, number>>;
+
+  cell(name: string): Promise<Cell | null>;
+
+  /** Cells whose names begin with `prefix`, in byte order of their names, after `after`, at most `limit`. */
+  cells(prefix: string, after: string | null, limit: number): Promise<Cell[]>;
+
+  /** Every `pagesEach`-th page's place in order, without the first: the inner bounds of equal partitions. */
+  partitionBounds(pagesEach: number): Promise<PageRef[]>;
+
+  /** Contracts in order of their id, after `after`, at most `limit`; those whose pages are all empty too. */
+  contracts(after: Uint8Array | null, limit: number): Promise<ContractEntry[]>;
+
+  /** One contract's entry, or null if the store has neither a page nor a name of it. */
+  contract(id: Uint8Array): Promise<ContractEntry | null>;
+
+  /** Makes what earlier commits replaced unreadable on disk: freed space is zeroed and logs are truncated. */
+  compact(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** How a store reaches a thread: the module is imported there and its `openStore(options)` is called. */
+export interface StoreLocation {
+  /** URL of a module that exports `openStore`. */
+  readonly module: string;
+  /** Handed to `openStore`; must survive structured cloning and hold no secret. */
+  readonly options: unknown;
+}
+
+/** What a store module exports. */
+export interface StoreModule {
+  openStore(options: unknown): Promise<StateStore>;
+}
