@@ -1,0 +1,53 @@
+/** The built kernels with a little bump allocator, for tests that call them directly. */
+import { readFileSync } from "node:fs";
+
+const file = process.env["GATEKEEPER_TEST_WASM"] ?? new URL("../../build/kernels.wasm", import.meta.url);
+const module = new WebAssembly.Module(readFileSync(file));
+
+type Kernel = (...args: number[]) => number;
+
+export class KernelInstance {
+  readonly memory: WebAssembly.Memory;
+  readonly #exports: WebAssembly.Exports;
+  #next: number;
+
+  constructor() {
+    this.#exports = new WebAssembly.Instance(module, {}).exports;
+    this.memory = this.#exports["memory"] as WebAssembly.Memory;
+    this.#next = this.constant("HEAP_BASE");
+  }
+
+  /** The memory as bytes; ask again after an alloc, which may have grown it. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.memory.buffer);
+  }
+
+  /** A number that the module exports as a global. */
+  constant(name: string): number {
+    return Number((this.#exports[name] as WebAssembly.Global).value);
+  }
+
+  call(name: string, ...args: number[]): number {
+    return (this.#exports[name] as Kernel)(...args);
+  }
+
+  /** Address of `size` fresh bytes, `align`-aligned. */
+  alloc(size: number, align = 16): number {
+    const at = Math.ceil(this.#next / align) * align;
+    this.#next = at + size;
+    const missing = this.#next - this.memory.buffer.byteLength;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / 65536));
+    return at;
+  }
+
+  /** Address of a copy of `bytes`. */
+  put(bytes: Uint8Array, align = 1): number {
+    const at = this.alloc(bytes.length, align);
+    this.bytes.set(bytes, at);
+    return at;
+  }
+
+  get(at: number, length: number): Uint8Array {
+    return this.bytes.slice(at, at + length);
+  }
+}
