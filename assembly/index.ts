@@ -1,5 +1,6 @@
 // What the WebAssembly module exports, besides its memory.
-export { ROW_BYTES } from "./descriptor";
+export { batchBind } from "./batch";
+export { pageDescribe, pageRelabel, pageRetarget } from "./page";
 
 /** Where the memory that belongs to the host begins: constants and scratch of the kernels lie below. */
 export const HEAP_BASE: usize = __heap_base;

@@ -1,0 +1,138 @@
+/**
+ * The engine of one thread: seals, opens, verifies and re-encrypts batches of records in WebAssembly.
+ *
+ * One call copies a batch into the kernels' private memory, runs one kernel over all of it and copies it back, so the
+ * cost of a call is paid once for thousands of records. A record whose tag does not match is reported and left as it
+ * was; the others don't notice.
+ */
+import { randomFillSync } from "node:crypto";
+import { GatekeeperError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
+import { type Batch, checkBatch } from "./batch.ts";
+import { Kernels } from "./kernels.ts";
+import { ROW, ROW_BYTES, ROW_WORDS } from "./rows.ts";
+import { selfTest } from "./self-test.ts";
+import { KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
+
+/**
+ * Runs batches on the calling thread. Keys are expanded for each call and wiped from WebAssembly memory, with
+ * everything else of the batch, before it returns.
+ */
+export class Engine {
+  readonly #kernels: Kernels;
+
+  /**
+   * @param kernels - an instance of its own; the engine is its only user.
+   * @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation.
+   */
+  constructor(kernels: Kernels = new Kernels()) {
+    this.#kernels = kernels;
+    selfTest(kernels);
+  }
+
+  /**
+   * Encrypts every record's text in place under its key, a fresh random nonce (written before the text) and its AAD,
+   * and writes the tag.
+   * @returns a `RecordStatus` for each record.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range; the arena is then as it was.
+   */
+  seal(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
+    return this.#run(suite, "Seal", batch);
+  }
+
+  /**
+   * Checks every record's tag and decrypts those that match in place. The arena then holds plaintexts: the caller
+   * wipes it.
+   * @returns a `RecordStatus` for each record.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range; the arena is then as it was.
+   */
+  open(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
+    return this.#run(suite, "Open", batch);
+  }
+
+  /**
+   * Checks every record's tag and changes nothing; no plaintext comes into being.
+   * @returns a `RecordStatus` for each record.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range.
+   */
+  verify(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
+    return this.#run(suite, "Verify", batch);
+  }
+
+  /**
+   * Moves every record whose tag matches from its key, nonce and AAD to its new key, a fresh random nonce and its new
+   * AAD, in place. The two keystreams are combined before they meet the text, so no plaintext comes into being.
+   * @returns a `RecordStatus` for each record.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range; the arena is then as it was.
+   */
+  reencrypt(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
+    return this.#run(suite, "Reencrypt", batch);
+  }
+
+  #run(suite: Suite, verb: Verb, batch: Batch): Uint8Array<ArrayBuffer> {
+    const count = checkBatch(batch);
+    const kernels = this.#kernels;
+    try {
+      const keyBytes = kernels.keyContextBytes(suite);
+      const contexts = this.#expandKeys(suite, batch.keys);
+      const arena = kernels.put(batch.arena);
+      const rows = kernels.put(new Uint8Array(batch.table.buffer, batch.table.byteOffset, batch.table.byteLength));
+      const nonces = verb === "Reencrypt" ? this.#randomNonces(count) : 0;
+      const bad = kernels.call(
+        "batchBind",
+        rows,
+        count,
+        arena,
+        batch.arena.length,
+        contexts,
+        batch.keys.length,
+        keyBytes,
+        nonces,
+      );
+      if (bad >= 0) {
+        throw new GatekeeperError(
+          "INVALID_ARGUMENT",
+          `row ${bad} of the batch reaches outside its arena, keys or limits`,
+          { row: bad },
+        );
+      }
+      const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
+      if (verb === "Seal") drawNonces(kernels.bytes, words);
+      kernels.run(suite, verb, rows, count);
+      if (verb !== "Verify") batch.arena.set(kernels.bytes.subarray(arena, arena + batch.arena.length));
+      return Uint8Array.from({ length: count }, (_, row) => words[row * ROW_WORDS + ROW.status]!);
+    } finally {
+      kernels.wipe();
+    }
+  }
+
+  #expandKeys(suite: Suite, keys: readonly Secret[]): number {
+    const kernels = this.#kernels;
+    const contextBytes = kernels.keyContextBytes(suite);
+    const contexts = kernels.alloc(keys.length * contextBytes);
+    const raw = kernels.alloc(KEY_BYTES);
+    keys.forEach((key, index) => {
+      if (key.length !== KEY_BYTES)
+        throw new GatekeeperError("INVALID_ARGUMENT", `key ${index} of the batch is not of 32 bytes`);
+      key.use((bytes) => kernels.bytes.set(bytes, raw));
+      kernels.expandKey(suite, raw, contexts + index * contextBytes);
+    });
+    return contexts;
+  }
+
+  #randomNonces(count: number): number {
+    const nonces = this.#kernels.alloc(Math.max(count, 1) * NONCE_BYTES);
+    randomFillSync(this.#kernels.bytes, nonces, count * NONCE_BYTES);
+    return nonces;
+  }
+}
+
+/** Draws one nonce a row, all at once, and lays each before its row's text. */
+function drawNonces(memory: Uint8Array, words: Uint32Array): void {
+  const count = words.length / ROW_WORDS;
+  const nonces = randomFillSync(new Uint8Array(count * NONCE_BYTES));
+  for (let row = 0; row < count; row++) {
+    const text = words[row * ROW_WORDS + ROW.text]!;
+    memory.set(nonces.subarray(row * NONCE_BYTES, (row + 1) * NONCE_BYTES), text - NONCE_BYTES);
+  }
+}

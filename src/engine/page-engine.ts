@@ -1,0 +1,227 @@
+/**
+ * The engine for records as they lie in a store's pages: pages go in as they were read and come out as they are to
+ * be written, without a buffer for each record and without a contract key outside WebAssembly memory.
+ *
+ * A contract key is HKDF-SHA256 of key material that the caller derived (keys/contract-key.ts); it is expanded where
+ * it comes into being and wiped before the call returns.
+ */
+import { randomFillSync } from "node:crypto";
+import { GatekeeperError } from "../errors.ts";
+import { Kernels } from "./kernels.ts";
+import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
+import { selfTest } from "./self-test.ts";
+import { KEY_BYTES, NONCE_BYTES, type Suite, suiteId } from "./suite.ts";
+
+const PAGE_HEADER_BYTES = 16;
+const RECORD_COUNT_OFFSET = 4;
+/** Key length, sealed length, and a sealed state of an empty text: no record in a page is smaller. */
+const RECORD_BYTES_MIN = 48;
+/** What the storage key follows in an AAD. */
+const AAD_PREFIX_BYTES = 46;
+const STORAGE_KEY_BYTES_MAX = 4_096;
+
+/** What a contract key is derived from: HKDF-SHA256(ikm, no salt, info). The caller wipes `ikm`. */
+export interface KeyMaterial {
+  readonly ikm: Uint8Array;
+  readonly info: Uint8Array;
+}
+
+/** One page to work on. Jobs that share a key share the KeyMaterial object. */
+export interface PageJob {
+  /** Contract id, 32 bytes. */
+  readonly contract: Uint8Array;
+  /** The page's body; it is copied and never changed. */
+  readonly body: Uint8Array;
+  readonly key: KeyMaterial;
+}
+
+/** A page to re-encrypt. */
+export interface ReencryptJob extends PageJob {
+  readonly newKey: KeyMaterial;
+}
+
+/** What became of a page. */
+export interface PageOutcome {
+  /** False when the body is malformed: then nothing was done to it. */
+  readonly wellFormed: boolean;
+  /** Records that were verified or re-encrypted. */
+  readonly done: number;
+  /** Bytes of their texts. */
+  readonly bytes: number;
+  /** Storage keys of the records whose tag did not match; they are as they were. */
+  readonly mismatched: readonly Uint8Array[];
+}
+
+/** A re-encrypted page. */
+export interface ReencryptOutcome extends PageOutcome {
+  /** The new body: a view of WebAssembly memory, overwritten by the next call. */
+  readonly body: Uint8Array;
+}
+
+/** A page in the kernels' memory, and its rows. */
+interface LaidPage {
+  readonly body: number;
+  readonly length: number;
+  readonly firstRow: number;
+  /** -1: malformed. */
+  readonly rows: number;
+}
+
+/** Runs pages on the calling thread. Not re-entrant: one call at a time, as it owns its kernels. */
+export class PageEngine {
+  readonly #kernels: Kernels;
+
+  /** @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation. */
+  constructor(kernels: Kernels = new Kernels()) {
+    this.#kernels = kernels;
+    selfTest(kernels);
+  }
+
+  /**
+   * Moves every record under `suite` and rotation id `from` to rotation id `to` and its job's new key; records under
+   * other rotation ids or suites stay as they are.
+   */
+  reencrypt(suite: Suite, from: number, to: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
+    const kernels = this.#kernels;
+    kernels.reset();
+    const keys = this.#deriveKeys(
+      suite,
+      jobs.flatMap((job) => [job.key, job.newKey]),
+    );
+    try {
+      const rowsMax = jobs.reduce((sum, job) => sum + rowBound(job.body), 0);
+      const rows = kernels.alloc(rowsMax * ROW_BYTES);
+      const nonces = kernels.alloc(rowsMax * NONCE_BYTES);
+      randomFillSync(kernels.bytes, nonces, rowsMax * NONCE_BYTES);
+      let count = 0;
+      const pages = jobs.map((job) => {
+        const page = this.#layOut(job, suite, from, keys.contexts.get(job.key)!, rows, count);
+        if (page.rows > 0) {
+          const firstRow = rows + count * ROW_BYTES;
+          const newAads = kernels.alloc(aadBound(job.body));
+          const newKey = keys.contexts.get(job.newKey)!;
+          kernels.call(
+            "pageRetarget",
+            firstRow,
+            page.rows,
+            suiteId(suite),
+            to,
+            newKey,
+            nonces + count * NONCE_BYTES,
+            newAads,
+          );
+          count += page.rows;
+        }
+        return page;
+      });
+      kernels.run(suite, "Reencrypt", rows, count);
+      kernels.call("pageRelabel", rows, count, suiteId(suite), to);
+      return pages.map((page) => ({
+        ...this.#outcome(page, rows),
+        body: kernels.bytes.subarray(page.body, page.body + page.length),
+      }));
+    } finally {
+      kernels.bytes.fill(0, keys.from, keys.to);
+    }
+  }
+
+  /** Checks the tag of every record under `suite` and rotation id `from`; no plaintext comes into being. */
+  verify(suite: Suite, from: number, jobs: readonly PageJob[]): PageOutcome[] {
+    const kernels = this.#kernels;
+    kernels.reset();
+    const keys = this.#deriveKeys(
+      suite,
+      jobs.map((job) => job.key),
+    );
+    try {
+      const rows = kernels.alloc(jobs.reduce((sum, job) => sum + rowBound(job.body), 0) * ROW_BYTES);
+      let count = 0;
+      const pages = jobs.map((job) => {
+        const page = this.#layOut(job, suite, from, keys.contexts.get(job.key)!, rows, count);
+        count += Math.max(page.rows, 0);
+        return page;
+      });
+      kernels.run(suite, "Verify", rows, count);
+      return pages.map((page) => this.#outcome(page, rows));
+    } finally {
+      kernels.bytes.fill(0, keys.from, keys.to);
+    }
+  }
+
+  /** Derives and expands each distinct key once; everything secret lies between `from` and `to`. */
+  #deriveKeys(
+    suite: Suite,
+    materials: readonly KeyMaterial[],
+  ): { contexts: Map<KeyMaterial, number>; from: number; to: number } {
+    const kernels = this.#kernels;
+    const distinct = [...new Set(materials)];
+    const contextBytes = kernels.keyContextBytes(suite);
+    const from = kernels.alloc(distinct.length * contextBytes);
+    const raw = kernels.alloc(distinct.length * KEY_BYTES);
+    const words = distinct.flatMap(({ ikm, info }, index) => [
+      kernels.put(ikm),
+      ikm.length,
+      0,
+      0,
+      kernels.put(info),
+      info.length,
+      raw + index * KEY_BYTES,
+      KEY_BYTES,
+    ]);
+    const rows = kernels.put(new Uint8Array(Uint32Array.from(words).buffer));
+    kernels.call("hkdfSha256Batch", rows, distinct.length);
+    const contexts = new Map<KeyMaterial, number>();
+    distinct.forEach((material, index) => {
+      const context = from + index * contextBytes;
+      kernels.expandKey(suite, raw + index * KEY_BYTES, context);
+      contexts.set(material, context);
+    });
+    return { contexts, from, to: rows };
+  }
+
+  #layOut(job: PageJob, suite: Suite, from: number, key: number, rows: number, firstRow: number): LaidPage {
+    const kernels = this.#kernels;
+    const { length } = job.body;
+    const body = kernels.put(job.body);
+    const contract = kernels.put(job.contract);
+    const aads = kernels.alloc(aadBound(job.body));
+    const at = rows + firstRow * ROW_BYTES;
+    const found = kernels.call("pageDescribe", body, length, contract, suiteId(suite), from, key, at, aads);
+    return { body, length, firstRow, rows: found };
+  }
+
+  #outcome(page: LaidPage, rows: number): PageOutcome {
+    const { bytes: memory } = this.#kernels;
+    if (page.rows < 0) return { wellFormed: false, done: 0, bytes: 0, mismatched: [] };
+    const words = new Uint32Array(memory.buffer, rows + page.firstRow * ROW_BYTES, page.rows * ROW_WORDS);
+    const mismatched: Uint8Array[] = [];
+    let done = 0;
+    let bytes = 0;
+    for (let at = 0; at < words.length; at += ROW_WORDS) {
+      const status = words[at + ROW.status]!;
+      if (status === RecordStatus.done) {
+        done++;
+        bytes += words[at + ROW.length]!;
+      } else if (status === RecordStatus.tagMismatch) {
+        const aad = words[at + ROW.aad]!;
+        mismatched.push(memory.slice(aad + AAD_PREFIX_BYTES, aad + words[at + ROW.aadLength]!));
+      }
+    }
+    return { wellFormed: true, done, bytes, mismatched };
+  }
+}
+
+/** Most rows that a body can give, whatever its header claims. */
+function rowBound(body: Uint8Array): number {
+  return Math.min(recordCount(body), Math.floor(body.length / RECORD_BYTES_MIN));
+}
+
+/** Bytes that the AADs of a body can take. */
+function aadBound(body: Uint8Array): number {
+  return Math.min(body.length, rowBound(body) * (AAD_PREFIX_BYTES + STORAGE_KEY_BYTES_MAX));
+}
+
+function recordCount(body: Uint8Array): number {
+  if (body.length < PAGE_HEADER_BYTES) return 0;
+  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(RECORD_COUNT_OFFSET, true);
+}

@@ -1,0 +1,180 @@
+/**
+ * The known-answer check that every engine runs before its first batch: a WebAssembly file that was altered, or a
+ * machine that miscomputes, is refused instead of destroying records.
+ *
+ * For each suite, records of every length class around the kernels' block and lane borders are sealed under two keys
+ * alternately, moved to two other keys, verified, damaged and verified again. The digests of what comes out are
+ * constants here; test/engine/self-test.test.ts computes them anew with node:crypto.
+ */
+import { GatekeeperError } from "../errors.ts";
+import type { Kernels } from "./kernels.ts";
+import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
+import { ALL_SUITES, KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
+
+/** Text lengths of the sample: around 16-byte blocks, 64-byte blocks and groups of eight AES blocks. */
+export const SAMPLE_LENGTHS: readonly number[] = [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 256, 1000];
+
+/** SHA-256 of all boxes (nonce | text | tag), after sealing and after re-encryption. */
+const EXPECTED: Readonly<Record<Suite, { readonly sealed: string; readonly reencrypted: string }>> = {
+  "aes-256-gcm": { sealed: "", reencrypted: "" },
+  "chacha20-poly1305": { sealed: "", reencrypted: "" },
+};
+
+/** RFC 5869, test case 1: ikm 22 × 0b, salt 00…0c, info f0…f9; the first 32 bytes of the output key. */
+const HKDF_EXPECTED = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf";
+
+/**
+ * Byte `i` of the sample's text, AAD, key or nonce number `n`: a pattern without the symmetries that would hide a
+ * swap of lanes, blocks or records.
+ */
+export function sampleByte(n: number, i: number): number {
+  return (n * 151 + i * 7 + ((i * i) >> 5) + 19) & 0xff;
+}
+
+/** Record `n` of the sample as the rows describe it. */
+export function sampleAadBytes(n: number): number {
+  return 14 + n * 11;
+}
+
+/**
+ * Runs the check on an instance and wipes what it used.
+ * @throws GatekeeperError KERNEL_SELF_TEST_FAILED, naming the kernel.
+ */
+export function selfTest(kernels: Kernels): void {
+  try {
+    checkHkdf(kernels);
+    for (const suite of ALL_SUITES) checkSuite(kernels, suite);
+  } finally {
+    kernels.wipe();
+  }
+}
+
+function checkSuite(kernels: Kernels, suite: Suite): void {
+  const sample = layOut(kernels, suite);
+  const run = (verb: Verb): void => {
+    for (let row = 0; row < sample.count; row++) sample.words()[row * ROW_WORDS + ROW.status] = RecordStatus.pending;
+    kernels.run(suite, verb, sample.rows, sample.count);
+  };
+  const expectAll = (status: number, what: string): void => {
+    for (let row = 0; row < sample.count; row++) {
+      if (sample.words()[row * ROW_WORDS + ROW.status] !== status) throw failed(`${suite} ${what}`);
+    }
+  };
+  run("Seal");
+  if (sample.digest() !== EXPECTED[suite].sealed) throw failed(`${suite} seal`);
+  run("Reencrypt");
+  expectAll(RecordStatus.done, "re-encrypt");
+  if (sample.digest() !== EXPECTED[suite].reencrypted) throw failed(`${suite} re-encrypt`);
+  sample.useNewKeys();
+  run("Open");
+  expectAll(RecordStatus.done, "open");
+  run("Seal");
+  if (sample.digest() !== EXPECTED[suite].reencrypted) throw failed(`${suite} open`);
+  sample.damageTags();
+  run("Verify");
+  expectAll(RecordStatus.tagMismatch, "refusal of a damaged tag");
+}
+
+/** The sample in the kernels' memory. */
+interface Sample {
+  readonly rows: number;
+  readonly count: number;
+  words(): Uint32Array;
+  digest(): string;
+  useNewKeys(): void;
+  damageTags(): void;
+}
+
+function layOut(kernels: Kernels, suite: Suite): Sample {
+  kernels.reset();
+  const count = SAMPLE_LENGTHS.length;
+  const fill = (n: number, bytes: number): number =>
+    kernels.put(Uint8Array.from({ length: bytes }, (_, i) => sampleByte(n, i)));
+  const contexts = [0, 1, 2, 3].map((key) => {
+    const context = kernels.alloc(kernels.keyContextBytes(suite));
+    kernels.expandKey(suite, fill(200 + key, KEY_BYTES), context);
+    return context;
+  });
+  const boxes = SAMPLE_LENGTHS.map((length, n) => fill(n, NONCE_BYTES + length + TAG_BYTES));
+  const nonces = fill(100, count * NONCE_BYTES);
+  const aads = SAMPLE_LENGTHS.map((_, n) => fill(50 + n, sampleAadBytes(n)));
+  const rows = kernels.alloc(count * ROW_BYTES);
+  const words = (): Uint32Array => new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
+  SAMPLE_LENGTHS.forEach((length, n) => {
+    const next = (n + 1) % count;
+    words().set(
+      [
+        boxes[n]! + NONCE_BYTES,
+        length,
+        aads[n]!,
+        sampleAadBytes(n),
+        contexts[n % 2]!,
+        aads[next]!,
+        sampleAadBytes(next),
+        contexts[2 + (n % 2)]!,
+        nonces + n * NONCE_BYTES,
+      ],
+      n * ROW_WORDS,
+    );
+  });
+  return {
+    rows,
+    count,
+    words,
+    digest: () =>
+      digest(
+        kernels,
+        boxes.map((box, n) => kernels.bytes.slice(box, box + NONCE_BYTES + SAMPLE_LENGTHS[n]! + TAG_BYTES)),
+      ),
+    useNewKeys: () => {
+      for (let n = 0; n < count; n++) {
+        const row = words().subarray(n * ROW_WORDS, (n + 1) * ROW_WORDS);
+        row[ROW.key] = row[ROW.newKey]!;
+        row[ROW.aad] = row[ROW.newAad]!;
+        row[ROW.aadLength] = row[ROW.newAadLength]!;
+      }
+    },
+    damageTags: () => {
+      boxes.forEach((box, n) => {
+        const at = box + NONCE_BYTES + SAMPLE_LENGTHS[n]! + (n % TAG_BYTES);
+        kernels.bytes[at] = kernels.bytes[at]! ^ (1 << (n % 8));
+      });
+    },
+  };
+}
+
+function digest(kernels: Kernels, parts: readonly Uint8Array[]): string {
+  const message = Buffer.concat(parts);
+  const out = kernels.alloc(32);
+  const row = kernels.put(new Uint8Array(new Uint32Array([kernels.put(message), message.length, out]).buffer));
+  kernels.call("sha256Batch", row, 1);
+  return Buffer.from(kernels.bytes.subarray(out, out + 32)).toString("hex");
+}
+
+function checkHkdf(kernels: Kernels): void {
+  const ikm = new Uint8Array(22).fill(0x0b);
+  const salt = Uint8Array.from({ length: 13 }, (_, i) => i);
+  const info = Uint8Array.from({ length: 10 }, (_, i) => 0xf0 + i);
+  const out = kernels.alloc(KEY_BYTES);
+  const words = [
+    kernels.put(ikm),
+    ikm.length,
+    kernels.put(salt),
+    salt.length,
+    kernels.put(info),
+    info.length,
+    out,
+    KEY_BYTES,
+  ];
+  kernels.call("hkdfSha256Batch", kernels.put(new Uint8Array(new Uint32Array(words).buffer)), 1);
+  const key = Buffer.from(kernels.bytes.subarray(out, out + KEY_BYTES)).toString("hex");
+  if (key !== HKDF_EXPECTED) throw failed("HKDF-SHA256");
+}
+
+function failed(what: string): GatekeeperError {
+  return new GatekeeperError(
+    "KERNEL_SELF_TEST_FAILED",
+    `the WebAssembly kernels gave a wrong answer (${what}): the file was altered or this machine miscomputes; reinstall the package and do not use this installation`,
+    { kernel: what },
+  );
+}
