@@ -62,8 +62,9 @@ export interface ReencryptOutcome extends PageOutcome {
 interface LaidPage {
   readonly body: number;
   readonly length: number;
+  /** Address of its first row. */
   readonly firstRow: number;
-  /** -1: malformed. */
+  /** Number of its rows; -1: malformed. */
   readonly rows: number;
 }
 
@@ -78,8 +79,8 @@ export class PageEngine {
   }
 
   /**
-   * Moves every record under `suite` and rotation id `from` to rotation id `to` and its job's new key; records under
-   * other rotation ids or suites stay as they are.
+   * Moves every record that is not yet under rotation id `to` from rotation id `from` to it and to its job's new key.
+   * One that is under neither id or another suite counts as mismatched.
    */
   reencrypt(suite: Suite, from: number, to: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
     const kernels = this.#kernels;
@@ -95,7 +96,13 @@ export class PageEngine {
       randomFillSync(kernels.bytes, nonces, rowsMax * NONCE_BYTES);
       let count = 0;
       const pages = jobs.map((job) => {
-        const page = this.#layOut(job, suite, from, keys.contexts.get(job.key)!, rows, count);
+        const page = this.#layOut(
+          job,
+          suite,
+          { from, leave: to },
+          keys.contexts.get(job.key)!,
+          rows + count * ROW_BYTES,
+        );
         if (page.rows > 0) {
           const firstRow = rows + count * ROW_BYTES;
           const newAads = kernels.alloc(aadBound(job.body));
@@ -117,7 +124,7 @@ export class PageEngine {
       kernels.run(suite, "Reencrypt", rows, count);
       kernels.call("pageRelabel", rows, count, suiteId(suite), to);
       return pages.map((page) => ({
-        ...this.#outcome(page, rows),
+        ...this.#outcome(page),
         body: kernels.bytes.subarray(page.body, page.body + page.length),
       }));
     } finally {
@@ -125,8 +132,11 @@ export class PageEngine {
     }
   }
 
-  /** Checks the tag of every record under `suite` and rotation id `from`; no plaintext comes into being. */
-  verify(suite: Suite, from: number, jobs: readonly PageJob[]): PageOutcome[] {
+  /**
+   * Checks the tag of every record that is not under rotation id `leave`; no plaintext comes into being. One that is
+   * not under rotation id `from` either or under another suite counts as mismatched.
+   */
+  verify(suite: Suite, from: number, leave: number, jobs: readonly PageJob[]): PageOutcome[] {
     const kernels = this.#kernels;
     kernels.reset();
     const keys = this.#deriveKeys(
@@ -137,12 +147,12 @@ export class PageEngine {
       const rows = kernels.alloc(jobs.reduce((sum, job) => sum + rowBound(job.body), 0) * ROW_BYTES);
       let count = 0;
       const pages = jobs.map((job) => {
-        const page = this.#layOut(job, suite, from, keys.contexts.get(job.key)!, rows, count);
+        const page = this.#layOut(job, suite, { from, leave }, keys.contexts.get(job.key)!, rows + count * ROW_BYTES);
         count += Math.max(page.rows, 0);
         return page;
       });
       kernels.run(suite, "Verify", rows, count);
-      return pages.map((page) => this.#outcome(page, rows));
+      return pages.map((page) => this.#outcome(page));
     } finally {
       kernels.bytes.fill(0, keys.from, keys.to);
     }
@@ -179,21 +189,21 @@ export class PageEngine {
     return { contexts, from, to: rows };
   }
 
-  #layOut(job: PageJob, suite: Suite, from: number, key: number, rows: number, firstRow: number): LaidPage {
+  #layOut(job: PageJob, suite: Suite, ids: { from: number; leave: number }, key: number, firstRow: number): LaidPage {
     const kernels = this.#kernels;
     const { length } = job.body;
     const body = kernels.put(job.body);
     const contract = kernels.put(job.contract);
     const aads = kernels.alloc(aadBound(job.body));
-    const at = rows + firstRow * ROW_BYTES;
-    const found = kernels.call("pageDescribe", body, length, contract, suiteId(suite), from, key, at, aads);
-    return { body, length, firstRow, rows: found };
+    const { from, leave } = ids;
+    const rows = kernels.call("pageDescribe", body, length, contract, suiteId(suite), from, leave, key, firstRow, aads);
+    return { body, length, firstRow, rows };
   }
 
-  #outcome(page: LaidPage, rows: number): PageOutcome {
+  #outcome(page: LaidPage): PageOutcome {
     const { bytes: memory } = this.#kernels;
     if (page.rows < 0) return { wellFormed: false, done: 0, bytes: 0, mismatched: [] };
-    const words = new Uint32Array(memory.buffer, rows + page.firstRow * ROW_BYTES, page.rows * ROW_WORDS);
+    const words = new Uint32Array(memory.buffer, page.firstRow, page.rows * ROW_WORDS);
     const mismatched: Uint8Array[] = [];
     let done = 0;
     let bytes = 0;

@@ -1,0 +1,59 @@
+/**
+ * How sweepers share partitions: each claims one that nobody works on, sweeps it and takes the next. A claim is a
+ * compare-and-swap like everything else, and a double claim would only waste work: pages are compared too.
+ */
+import type { StateStore } from "../store/store.ts";
+import { type PartitionState, type Versioned, readPartitions, writePartition } from "./control.ts";
+import { type SweepContext, sweepPartition } from "./sweep.ts";
+
+/** One sweeper among several. */
+export interface Sweeper {
+  /** Names this sweeper in its claims; no two alive share a name. */
+  readonly owner: string;
+  /** The pass that is under way. */
+  readonly pass: number;
+  /** Where in the list of partitions to begin, from 0 to 1, so that sweepers rarely reach for the same one. */
+  readonly begin: number;
+  /** Partitions whose owner is presumed dead. */
+  readonly abandoned: readonly string[];
+}
+
+/** Whether a partition still has work in this pass. */
+export function isOpen(partition: PartitionState, pass: number): boolean {
+  return partition.pass < pass || (partition.pass === pass && !partition.done);
+}
+
+/** Claims and sweeps until no partition is left that may be claimed, or until told to stop. */
+export async function sweepClaimed(context: SweepContext, sweeper: Sweeper): Promise<void> {
+  const abandoned = new Set(sweeper.abandoned);
+  for (;;) {
+    const partitions = await readPartitions(context.store);
+    const begin = Math.floor(partitions.length * sweeper.begin);
+    const inOrder = [...partitions.slice(begin), ...partitions.slice(0, begin)];
+    const free = inOrder.filter(({ name, value }) => mayClaim(value, sweeper.pass, abandoned.has(name)));
+    if (free.length === 0) return;
+    for (const partition of free) {
+      abandoned.delete(partition.name);
+      const claimed = await claim(context.store, partition, sweeper);
+      if (claimed !== null && (await sweepPartition(context, claimed)) === "stopped") return;
+      if (context.stopped()) return;
+    }
+  }
+}
+
+function mayClaim(partition: PartitionState, pass: number, abandoned: boolean): boolean {
+  return isOpen(partition, pass) && (partition.pass < pass || partition.owner === null || abandoned);
+}
+
+async function claim(
+  store: StateStore,
+  partition: Versioned<PartitionState>,
+  { owner, pass }: Sweeper,
+): Promise<Versioned<PartitionState> | null> {
+  const fresh = partition.value.pass < pass;
+  const value: PartitionState = fresh
+    ? { ...partition.value, pass, done: false, owner, cursor: null, found: 0, failed: 0, failures: [] }
+    : { ...partition.value, owner };
+  const result = await store.commit({ groups: [], sealedUnder: null, cells: [writePartition(partition, value)] });
+  return result.cellsHeld ? { name: partition.name, version: partition.version + 1, value } : null;
+}
