@@ -1,6 +1,9 @@
 // What the WebAssembly module exports, besides its memory.
 export { batchBind } from "./batch";
 export { pageDescribe, pageRelabel, pageRetarget } from "./page";
+export { sha256Batch } from "./sha256";
+export { hmacSha256Batch } from "./hmac-sha256";
+export { hkdfSha256Batch, kdfWipe } from "./hkdf-sha256";
 
 /** Where the memory that belongs to the host begins: constants and scratch of the kernels lie below. */
 export const HEAP_BASE: usize = __heap_base;

@@ -3,9 +3,11 @@
  * asked for again. A point multiplication costs as much as re-encrypting a thousand records, and a large contract's
  * pages follow each other, so a small memory of the last contracts is worth having.
  */
+import { hkdfSync } from "node:crypto";
 import type { KeyMaterial } from "../engine/page-engine.ts";
 import { GatekeeperError } from "../errors.ts";
-import { ContractKeyDeriver, contractKeyInfo, contractPoint } from "./contract-key.ts";
+import { Secret } from "../secret.ts";
+import { CONTRACT_KEY_BYTES, ContractKeyDeriver, contractKeyInfo, contractPoint } from "./contract-key.ts";
 import type { MasterKey } from "./master-key.ts";
 
 /** Contracts remembered. More than the pages of one batch, so that nothing in use is ever forgotten. */
@@ -58,6 +60,15 @@ export class ContractKeyRing implements Disposable {
       entry.materials.set(rotationId, material);
     }
     return material;
+  }
+
+  /**
+   * A contract's key itself, for single records; the caller owns it.
+   * @throws GatekeeperError as `material` does.
+   */
+  key(rotationId: number, contract: Uint8Array): Secret {
+    const { ikm, info } = this.material(rotationId, contract);
+    return new Secret(new Uint8Array(hkdfSync("sha256", ikm, new Uint8Array(0), info, CONTRACT_KEY_BYTES)));
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,19 @@
+/**
+ * Every context string of the project, in one place: what a hash, a derivation or a seal is for is part of its input,
+ * so that no output of one use can be taken for that of another.
+ *
+ * They are ASCII and prefix-free (a test holds that), because what follows a context string is not always delimited.
+ * A string that ever was released keeps its meaning for ever; what changes gets a new one.
+ */
+export const CONTEXT = Object.freeze({
+  /** SHA-256 of a contract's kind and native name: contract-id.ts. */
+  contractId: "gatekeeper/v1 contract id",
+  /** Domain separation tag of hash-to-curve, which RFC 9380 §3.1 wants to name its suite: contract-key.ts. */
+  contractPoint: "gatekeeper/v1 contract point with secp256k1_XMD:SHA-256_SSWU_RO_",
+  /** HKDF info of the key that a contract's states are sealed under: contract-key.ts. */
+  contractKey: "gatekeeper/v1 contract key",
+  /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
+  sealMasterKey: "gatekeeper/v1 seal: MasterKey",
+  /** Export of a home's key file under a passphrase: pruntime/key-export.ts. */
+  exportKeyFile: "gatekeeper/v1 export: key file",
+} as const);
