@@ -34,11 +34,6 @@ export class ContractKeyRing implements Disposable {
     for (const key of masterKeys) this.#derivers.set(key.rotationId, new ContractKeyDeriver(key));
   }
 
-  /** Whether this generation may be asked for. */
-  has(rotationId: number): boolean {
-    return this.#derivers.has(rotationId);
-  }
-
   /**
    * What a contract's key is derived from, under one generation. It stays the ring's: it is wiped when the ring is
    * disposed or 1,024 other contracts have been asked for since.

@@ -1,0 +1,297 @@
+/**
+ * Reading and writing contract states under the keys of the current rotation id, beside any rotation.
+ *
+ * Every write is a compare-and-swap of the page it lands in, so that neither another writer nor a rotation is
+ * overwritten; one that missed the switch to a new rotation id is refused by the store and sealed again.
+ */
+import type { Engine } from "../engine/engine.ts";
+import { decodeHeader } from "../engine/sealed-state.ts";
+import { type Suite, suiteId } from "../engine/suite.ts";
+import { compareBytes, toHex } from "../bytes.ts";
+import { GatekeeperError } from "../errors.ts";
+import { ContractKeyRing } from "../keys/contract-key-ring.ts";
+import type { MasterKey } from "../keys/master-key.ts";
+import { readRotation } from "../rotation/control.ts";
+import { editPage } from "../store/page-edit.ts";
+import { findRecord, highestWriteVersion } from "../store/page.ts";
+import type { ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
+import { type PlacedState, type PlainState, checkStateSize, openStates, sealStates } from "./state-sealer.ts";
+
+/** Reads that meet a key destroyed in between are repeated so often; each time the record has moved on. */
+const READ_ATTEMPTS = 8;
+
+/** One change of a contract's states: a value to put, or null to delete. */
+export interface StateEdit {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
+}
+
+/** Changes of one contract. */
+export interface ContractEdit {
+  readonly contract: ContractName;
+  /** In ascending order of unique keys. */
+  readonly edits: readonly StateEdit[];
+}
+
+/** What a write did, in records. */
+export interface WriteResult {
+  /** Records that were put, and bytes of their values. */
+  readonly written: number;
+  readonly bytes: number;
+  /** Puts of the value that was already there. */
+  readonly unchanged: number;
+  /** Records that were deleted. */
+  readonly deleted: number;
+}
+
+/** What contract states are read and written with. */
+export interface ContractStatesOptions {
+  readonly store: StateStore;
+  readonly engine: Engine;
+  readonly suite: Suite;
+  /** The MasterKey of a generation, given into the hands of the caller; KEY_UNAVAILABLE once it is destroyed. */
+  readonly masterKey: (rotationId: number) => Promise<MasterKey>;
+}
+
+/** The part of a contract's edits that falls into one page. */
+interface PageEdit {
+  readonly contract: ContractName;
+  readonly page: Page | null;
+  readonly edits: readonly StateEdit[];
+}
+
+/** Owns contract keys of the generations it has met; dispose wipes them. */
+export class ContractStates implements Disposable {
+  readonly #options: ContractStatesOptions;
+  #keys: ContractKeyRing | null = null;
+  #rotationIds: readonly number[] = [];
+
+  constructor(options: ContractStatesOptions) {
+    this.#options = options;
+  }
+
+  [Symbol.dispose](): void {
+    this.#keys?.[Symbol.dispose]();
+    this.#keys = null;
+  }
+
+  /**
+   * A state's plaintext, which the caller owns, or null if there is none.
+   * @throws GatekeeperError TAG_MISMATCH, naming contract and key, when what lies there can't be opened; STORE_*.
+   */
+  async get(contract: Uint8Array, key: Uint8Array): Promise<Uint8Array | null> {
+    for (let attempt = 1; ; attempt++) {
+      const page = await this.#options.store.find(contract, key);
+      const sealed = page === null ? null : findRecord(page, key);
+      if (sealed === null) return null;
+      try {
+        await this.#holdKeys([decodeHeader(sealed).rotationId]);
+        return this.#open({ contract, key, sealed });
+      } catch (error) {
+        // A rotation may have moved the record and destroyed its old key since the page was read.
+        const retry = error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE" && attempt < READ_ATTEMPTS;
+        if (!retry) throw error;
+      }
+    }
+  }
+
+  /**
+   * Puts and deletes states, in as few commits as can be: one, unless somebody else writes the same pages. When this
+   * resolves, all are durable.
+   * @throws GatekeeperError RECORD_TOO_LARGE before anything is written; INVALID_ARGUMENT for edits out of order;
+   * TAG_MISMATCH when a record to be compared can't be opened; STORE_*.
+   */
+  async write(contractEdits: readonly ContractEdit[]): Promise<WriteResult> {
+    for (const { contract, edits } of contractEdits) {
+      for (const { key, value } of edits) checkStateSize(contract.id, key, value?.length ?? 0);
+    }
+    const done = { written: 0, bytes: 0, unchanged: 0, deleted: 0 };
+    let pending = contractEdits;
+    while (pending.length > 0) pending = await this.#writeOnce(pending, done);
+    return done;
+  }
+
+  /** One commit. @returns the edits that must be tried again, because their pages have changed since they were read. */
+  async #writeOnce(
+    contractEdits: readonly ContractEdit[],
+    done: { -readonly [K in keyof WriteResult]: number },
+  ): Promise<ContractEdit[]> {
+    const { store } = this.#options;
+    const { rotationId } = (await readRotation(store)).value;
+    const pageEdits = (await Promise.all(contractEdits.map((edit) => this.#placeEdits(edit)))).flat();
+    await this.#holdKeys([rotationId]);
+    const changes = await this.#dropUnchanged(pageEdits);
+    const groups = this.#sealChanges(changes, rotationId);
+    const seals = changes.some(({ edits }) => edits.some(({ value }) => value !== null));
+    try {
+      const contracts = contractEdits.map(({ contract }) => contract);
+      const { conflicts } = await store.commit({ groups, sealedUnder: seals ? rotationId : null, contracts });
+      const again = new Set(conflicts);
+      pageEdits.forEach(({ edits }, index) => {
+        if (!again.has(index)) count(edits, changes[index]!, done);
+      });
+      return conflicts.map((index) => ({ contract: pageEdits[index]!.contract, edits: pageEdits[index]!.edits }));
+    } catch (error) {
+      // The minimum rotation id was raised between reading and writing: seal again under the current one.
+      if (error instanceof GatekeeperError && error.code === "ROTATION_ID_RETIRED") return [...contractEdits];
+      throw error;
+    }
+  }
+
+  /** Finds the pages that a contract's edits fall into. */
+  async #placeEdits({ contract, edits }: ContractEdit): Promise<PageEdit[]> {
+    const { store } = this.#options;
+    const placed: PageEdit[] = [];
+    for (let at = 0; at < edits.length;) {
+      const page = await store.find(contract.id, edits[at]!.key);
+      let end = edits.length;
+      if (page !== null && edits.length - at > 1) {
+        const [next] = await store.scan({ from: page, to: null }, page, 1);
+        if (next !== undefined && compareBytes(next.contract, contract.id) === 0) {
+          const { lowerBound } = next;
+          end = edits.findIndex(({ key }, index) => index > at && compareBytes(key, lowerBound) >= 0);
+          if (end < 0) end = edits.length;
+        }
+      }
+      placed.push({ contract, page, edits: edits.slice(at, end) });
+      at = end;
+    }
+    return placed;
+  }
+
+  /**
+   * Leaves out puts of the value that is already there, and deletes of what is not. A record that can't be opened is
+   * simply replaced: that is how its owner mends it.
+   */
+  async #dropUnchanged(pageEdits: readonly PageEdit[]): Promise<PageEdit[]> {
+    const present: PlacedState[] = [];
+    const values: Uint8Array[] = [];
+    const unchanged = new Set<StateEdit>();
+    const compared: StateEdit[] = [];
+    for (const { contract, page, edits } of pageEdits) {
+      for (const edit of edits) {
+        const sealed = page === null ? null : findRecord(page, edit.key);
+        if (sealed === null && edit.value === null) unchanged.add(edit);
+        if (sealed === null || edit.value === null || !(await this.#canOpen(sealed))) continue;
+        present.push({ contract: contract.id, key: edit.key, sealed });
+        values.push(edit.value);
+        compared.push(edit);
+      }
+    }
+    if (present.length > 0) {
+      openStates(this.#options.engine, this.#ring(), this.#options.suite, present, (index, plaintext) => {
+        if (plaintext !== null && compareBytes(plaintext, values[index]!) === 0) unchanged.add(compared[index]!);
+      });
+    }
+    return pageEdits.map((pageEdit) => ({ ...pageEdit, edits: pageEdit.edits.filter((edit) => !unchanged.has(edit)) }));
+  }
+
+  /** Whether the generation that a record claims to be sealed under is held or can be got. */
+  async #canOpen(sealed: Uint8Array): Promise<boolean> {
+    const rotationId = rotationIdOf(sealed);
+    if (rotationId === null) return false;
+    try {
+      await this.#holdKeys([rotationId]);
+      return true;
+    } catch (error) {
+      if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return false;
+      throw error;
+    }
+  }
+
+  /** @returns one group of page writes for each page, empty where nothing changes. */
+  #sealChanges(changes: readonly PageEdit[], rotationId: number): PageWrite[][] {
+    const { engine, suite } = this.#options;
+    const versions = changes.map(({ page }) => (page === null ? 1n : highestWriteVersion(page) + 1n));
+    const plain: PlainState[] = changes.flatMap(({ contract, edits }, index) =>
+      edits.flatMap(({ key, value }) =>
+        value === null ? [] : [{ contract: contract.id, key, value, writeVersion: versions[index]! }],
+      ),
+    );
+    const sealed = plain.length === 0 ? [] : sealStates(engine, this.#ring(), suite, rotationId, plain);
+    let next = 0;
+    return changes.map(({ contract, page, edits }, index) => {
+      const records = edits.map(({ key, value }) => ({ key, sealed: value === null ? null : sealed[next++]! }));
+      return records.length === 0 ? [] : editPage(contract.id, page, records, versions[index]!);
+    });
+  }
+
+  #open(state: PlacedState): Uint8Array {
+    let value: Uint8Array | null = null;
+    openStates(this.#options.engine, this.#ring(), this.#options.suite, [state], (_, plaintext) => {
+      value = plaintext === null ? null : plaintext.slice();
+    });
+    if (value === null) {
+      const where = { contract: toHex(state.contract), key: toHex(state.key) };
+      throw new GatekeeperError(
+        "TAG_MISMATCH",
+        `the state ${where.key} of contract ${where.contract} can't be opened: it was altered`,
+        where,
+      );
+    }
+    return value;
+  }
+
+  #ring(): ContractKeyRing {
+    if (this.#keys === null) throw new GatekeeperError("KEY_UNAVAILABLE", "no contract keys are held");
+    return this.#keys;
+  }
+
+  /**
+   * Makes sure that the ring holds these generations; of those it held, the newest two stay if they still exist.
+   * @throws GatekeeperError KEY_UNAVAILABLE when one of them does not exist; the ring is then as it was.
+   */
+  async #holdKeys(rotationIds: readonly number[]): Promise<void> {
+    if (this.#keys !== null && rotationIds.every((id) => this.#rotationIds.includes(id))) return;
+    const newest = Math.max(...rotationIds, ...this.#rotationIds);
+    const kept = this.#rotationIds.filter((id) => id >= newest - 1 && !rotationIds.includes(id));
+    const held: MasterKey[] = [];
+    try {
+      for (const id of new Set(rotationIds)) held.push(await this.#options.masterKey(id));
+      for (const id of kept) {
+        const key = await this.#masterKeyIfLeft(id);
+        if (key !== null) held.push(key);
+      }
+      this[Symbol.dispose]();
+      this.#keys = new ContractKeyRing(held, suiteId(this.#options.suite));
+      this.#rotationIds = held.map(({ rotationId }) => rotationId);
+    } finally {
+      for (const key of held) key[Symbol.dispose]();
+    }
+  }
+
+  async #masterKeyIfLeft(rotationId: number): Promise<MasterKey | null> {
+    try {
+      return await this.#options.masterKey(rotationId);
+    } catch (error) {
+      if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return null;
+      throw error;
+    }
+  }
+}
+
+/** A sealed state's rotation id, or null when its header makes no sense. */
+function rotationIdOf(sealed: Uint8Array): number | null {
+  try {
+    return decodeHeader(sealed).rotationId;
+  } catch (error) {
+    if (error instanceof GatekeeperError && error.code === "SEALED_STATE_INVALID") return null;
+    throw error;
+  }
+}
+
+function count(
+  before: readonly StateEdit[],
+  after: PageEdit,
+  done: { -readonly [K in keyof WriteResult]: number },
+): void {
+  for (const { value } of after.edits) {
+    if (value === null) done.deleted++;
+    else {
+      done.written++;
+      done.bytes += value.length;
+    }
+  }
+  const puts = before.filter(({ value }) => value !== null).length;
+  done.unchanged += puts - after.edits.filter(({ value }) => value !== null).length;
+}
