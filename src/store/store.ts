@@ -20,7 +20,7 @@ export interface PageRef {
 
 /** A page as it was read: the caller owns `body` and may overwrite it. */
 export interface Page extends PageRef {
-  /** Raised by one with every write of the page; what compare-and-swap compares. */
+  /** 1 when the page is made, raised by one with every write of it; what compare-and-swap compares. */
   readonly version: number;
   /** The bytes of page.ts. */
   readonly body: Uint8Array;
@@ -40,8 +40,14 @@ export interface PageWrite extends PageRef {
 
 /** A small named value with a version of its own: rotation phase, leases and checkpoints live in cells. */
 export interface Cell {
+  /** 1 … 1,024 bytes of UTF-8 without NUL. */
   readonly name: string;
+  /**
+   * Raised by one with every write of the cell. A new cell begins above every version that a removed cell of the
+   * store ever had, so whoever read a cell before it was removed and made anew can't take one for the other.
+   */
   readonly version: number;
+  /** 0 … 16 MiB. */
   readonly value: Uint8Array;
 }
 
@@ -79,7 +85,7 @@ export interface Commit {
   readonly groups: readonly (readonly PageWrite[])[];
   /** The lowest rotation id that a record of this commit was newly sealed under; null if none was sealed. */
   readonly sealedUnder: number | null;
-  /** Names to record; those already there are left. */
+  /** Names to record, whether or not every group was applied; those already there are left. */
   readonly contracts?: readonly ContractName[];
   /** Written in the same transaction, and only if every group was applied. */
   readonly cells?: readonly CellWrite[];
@@ -89,9 +95,9 @@ export interface Commit {
 
 /** What a commit did. */
 export interface CommitResult {
-  /** Groups whose expected versions no longer held: they were not applied, and neither were the cells. */
+  /** Indices of groups whose expected versions no longer held: they were not applied, and neither were the cells. */
   readonly conflicts: readonly number[];
-  /** False when a cell's expected version no longer held: then nothing at all was applied. */
+  /** False when a cell's expected version no longer held: then nothing at all was applied, and `conflicts` is empty. */
   readonly cellsHeld: boolean;
 }
 
@@ -115,7 +121,9 @@ export interface StateStore {
   /**
    * Applies a commit in one transaction; resolves once it is durable.
    * @throws GatekeeperError ROTATION_ID_RETIRED, applying nothing, when `sealedUnder` is below the minimum
-   * rotation id; INVALID_ARGUMENT when `minimumRotationId` would lower it; STORE_FULL when no space is left.
+   * rotation id; INVALID_ARGUMENT when `minimumRotationId` would lower it or is above `sealedUnder`, when a group
+   * writes a page twice or the commit a cell twice, or a value is out of its range; RECORD_TOO_LARGE; STORE_CORRUPT
+   * when the counts would become negative; STORE_FULL when no space is left.
    */
   commit(commit: Commit): Promise<CommitResult>;
 

@@ -1,0 +1,152 @@
+/** The embedded store's write transaction: compare-and-swap, counts, cells and the minimum rotation id in one. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { toHex } from "../bytes.ts";
+import { CountChanges, checkRotationId, countAfter, writtenTwice } from "./commit.ts";
+import { asNumber } from "./embedded-value.ts";
+import type { CellWrite, Commit, CommitResult, ContractName, PageWrite } from "./store.ts";
+
+/** Writes commits through one connection, with statements that are compiled once. */
+export class CommitWriter {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #pageVersion: StatementSync;
+  readonly #insertPage: StatementSync;
+  readonly #updatePage: StatementSync;
+  readonly #recordsOfContract: StatementSync;
+  readonly #setRecordsOfContract: StatementSync;
+  readonly #nameContract: StatementSync;
+  readonly #count: StatementSync;
+  readonly #setCount: StatementSync;
+  readonly #dropCount: StatementSync;
+  readonly #state: StatementSync;
+  readonly #setMinimum: StatementSync;
+  readonly #setRemovedCellVersion: StatementSync;
+  readonly #cellVersion: StatementSync;
+  readonly #setCell: StatementSync;
+  readonly #removeCell: StatementSync;
+
+  /** @param path - the store's file, for messages. */
+  constructor(database: DatabaseSync, path: string) {
+    const place = "contract = ? AND lower_bound = ?";
+    this.#database = database;
+    this.#path = path;
+    this.#pageVersion = database.prepare(`SELECT version FROM page WHERE ${place}`);
+    this.#insertPage = database.prepare(
+      "INSERT INTO page (contract, lower_bound, version, body) VALUES (?, ?, 1, ?) ON CONFLICT DO NOTHING",
+    );
+    this.#updatePage = database.prepare(
+      `UPDATE page SET version = version + 1, body = ? WHERE ${place} AND version = ?`,
+    );
+    this.#recordsOfContract = database.prepare("SELECT records FROM contract WHERE id = ?");
+    this.#setRecordsOfContract = database.prepare(
+      "INSERT INTO contract (id, records) VALUES (?, ?) ON CONFLICT DO UPDATE SET records = excluded.records",
+    );
+    this.#nameContract = database.prepare(
+      `INSERT INTO contract (id, kind, name, records) VALUES (?, ?, ?, 0)
+       ON CONFLICT DO UPDATE SET kind = excluded.kind, name = excluded.name WHERE kind IS NULL`,
+    );
+    this.#count = database.prepare("SELECT records FROM rotation_count WHERE rotation_id = ?");
+    this.#setCount = database.prepare("INSERT OR REPLACE INTO rotation_count (rotation_id, records) VALUES (?, ?)");
+    this.#dropCount = database.prepare("DELETE FROM rotation_count WHERE rotation_id = ?");
+    this.#state = database.prepare("SELECT minimum_rotation_id, removed_cell_version FROM state");
+    this.#setMinimum = database.prepare("UPDATE state SET minimum_rotation_id = ?");
+    this.#setRemovedCellVersion = database.prepare("UPDATE state SET removed_cell_version = ?");
+    this.#cellVersion = database.prepare("SELECT version FROM cell WHERE name = ?");
+    this.#setCell = database.prepare("INSERT OR REPLACE INTO cell (name, version, value) VALUES (?, ?, ?)");
+    this.#removeCell = database.prepare("DELETE FROM cell WHERE name = ?");
+  }
+
+  /**
+   * Applies a commit that checkCommit accepted; see StateStore.commit. Durable when it returns.
+   * @throws GatekeeperError of the commit, or SQLite's error; nothing was applied then.
+   */
+  write(commit: Commit): CommitResult {
+    // Immediate: the versions that are compared can't change any more once they are read.
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = this.#apply(commit);
+      this.#database.exec(result.cellsHeld ? "COMMIT" : "ROLLBACK");
+      return result;
+    } catch (error) {
+      // After some errors, a full disk among them, SQLite has rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #apply(commit: Commit): CommitResult {
+    const cells = commit.cells ?? [];
+    const state = this.#state.get();
+    checkRotationId(commit, asNumber(state?.["minimum_rotation_id"], this.#path));
+    const cellVersions = cells.map(({ name }) => this.#versionIn(this.#cellVersion.get(name)));
+    if (cells.some(({ expected }, index) => expected !== cellVersions[index])) {
+      return { conflicts: [], cellsHeld: false };
+    }
+    const changes = new CountChanges();
+    const conflicts: number[] = [];
+    commit.groups.forEach((group, index) => {
+      if (!this.#applyGroup(group)) conflicts.push(index);
+      else for (const write of group) changes.add(write);
+    });
+    this.#changeCounts(changes);
+    for (const contract of commit.contracts ?? []) this.#name(contract);
+    if (conflicts.length > 0) return { conflicts, cellsHeld: true };
+    this.#writeCells(cells, cellVersions, asNumber(state?.["removed_cell_version"], this.#path));
+    if (commit.minimumRotationId !== undefined) this.#setMinimum.run(commit.minimumRotationId);
+    return { conflicts, cellsHeld: true };
+  }
+
+  /** Applies a group whole or, returning false, not at all. */
+  #applyGroup(group: readonly PageWrite[]): boolean {
+    if (group.length === 1) return this.#applyWrite(group[0]!);
+    for (const { contract, lowerBound, expected } of group) {
+      if (this.#versionIn(this.#pageVersion.get(contract, lowerBound)) !== expected) return false;
+    }
+    for (const write of group) if (!this.#applyWrite(write)) throw writtenTwice(write);
+    return true;
+  }
+
+  #applyWrite({ contract, lowerBound, expected, body }: PageWrite): boolean {
+    const { changes } =
+      expected === null
+        ? this.#insertPage.run(contract, lowerBound, body)
+        : this.#updatePage.run(body, contract, lowerBound, expected);
+    return changes === 1;
+  }
+
+  #changeCounts(changes: CountChanges): void {
+    for (const { id, records } of changes.contracts.values()) {
+      const before = asNumber(this.#recordsOfContract.get(id)?.["records"] ?? 0, this.#path);
+      this.#setRecordsOfContract.run(id, countAfter(before, records, `contract ${toHex(id)}`));
+    }
+    for (const [rotationId, change] of changes.rotationIds) {
+      if (change === 0) continue;
+      const before = asNumber(this.#count.get(rotationId)?.["records"] ?? 0, this.#path);
+      const after = countAfter(before, change, `rotation id ${rotationId}`);
+      if (after === 0) this.#dropCount.run(rotationId);
+      else this.#setCount.run(rotationId, after);
+    }
+  }
+
+  #name({ id, kind, name }: ContractName): void {
+    this.#nameContract.run(id, kind, name);
+  }
+
+  #writeCells(cells: readonly CellWrite[], versions: readonly (number | null)[], removedCellVersion: number): void {
+    let highestRemoved = removedCellVersion;
+    cells.forEach(({ name, value }, index) => {
+      const before = versions[index] ?? null;
+      if (value !== null) {
+        this.#setCell.run(name, (before ?? highestRemoved) + 1, value);
+      } else if (before !== null) {
+        this.#removeCell.run(name);
+        highestRemoved = Math.max(highestRemoved, before);
+      }
+    });
+    if (highestRemoved !== removedCellVersion) this.#setRemovedCellVersion.run(highestRemoved);
+  }
+
+  #versionIn(row: Readonly<Record<string, unknown>> | undefined): number | null {
+    return row === undefined ? null : asNumber(row["version"], this.#path);
+  }
+}

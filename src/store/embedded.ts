@@ -1,0 +1,298 @@
+/**
+ * The embedded store: one SQLite file (node:sqlite, WAL) for the threads and processes of one machine.
+ *
+ * Each thread opens its own connection by path. A call does its work before it returns its promise, so it blocks its
+ * thread, at most 30 s while others hold a lock (then STORE_BUSY). Memory does not grow with the store. Commits are
+ * durable by fsync; freed space is zeroed as it is freed (secure_delete), the log when `compact` cuts it off: what a
+ * file system or a disk keeps of overwritten blocks is beyond it.
+ */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import { GatekeeperError } from "../errors.ts";
+import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
+import { CommitWriter } from "./embedded-commit.ts";
+import { createDatabase, LOG_BYTES_LIMIT, openDatabase, withShortWait } from "./embedded-database.ts";
+import { corrupt, storeError } from "./embedded-error.ts";
+import { asBytes, asNumber } from "./embedded-value.ts";
+import { comparePlaces } from "./page.ts";
+import type { Cell, Commit, CommitResult, ContractEntry, Page, PageRange, PageRef, StateStore } from "./store.ts";
+
+/** Which file the embedded store opens. */
+export interface EmbeddedStoreOptions {
+  /** The store's file; SQLite keeps its log beside it. A relative path begins at the working directory. */
+  readonly path: string;
+  /** Makes a new store, and refuses if there is anything; false or absent: opens one, and refuses if there is none. */
+  readonly create?: boolean;
+}
+
+/**
+ * Opens or makes an embedded store; the `openStore` of a StoreModule.
+ * @param options - EmbeddedStoreOptions, checked.
+ * @throws GatekeeperError INVALID_ARGUMENT; ALREADY_EXISTS or NOT_FOUND; STORE_UNAVAILABLE for a file that can't be
+ * opened, is another program's or of a newer format; STORE_CORRUPT for one that is damaged.
+ */
+export async function openStore(options: unknown): Promise<StateStore> {
+  const { path, create } = checkOptions(options);
+  const file = resolve(path);
+  if (create === true) createDatabase(file);
+  const database = openDatabase(file);
+  try {
+    return new EmbeddedStore(database, file);
+  } catch (cause) {
+    database.close();
+    throw storeError(cause, file);
+  }
+}
+
+function checkOptions(options: unknown): EmbeddedStoreOptions {
+  if (typeof options === "object" && options !== null && "path" in options) {
+    const { path, create, ...unknown } = options as Record<string, unknown>;
+    const known = typeof path === "string" && path !== "" && (create === undefined || typeof create === "boolean");
+    if (known && Object.keys(unknown).length === 0) return { path, create: create === true };
+  }
+  throw new GatekeeperError("INVALID_ARGUMENT", "an embedded store is opened with { path, create? } and nothing else");
+}
+
+/** Byte order puts this above every place: contract ids have 32 bytes. */
+const END: PageRef = { contract: new Uint8Array(33).fill(0xff), lowerBound: new Uint8Array(0) };
+const BEGINNING: PageRef = { contract: new Uint8Array(0), lowerBound: new Uint8Array(0) };
+
+/** The first place that can follow `place`: nothing lies between a byte string and itself with a zero appended. */
+function following(place: PageRef): PageRef {
+  const lowerBound = new Uint8Array(place.lowerBound.length + 1);
+  lowerBound.set(place.lowerBound);
+  return { contract: place.contract, lowerBound };
+}
+
+type Row = readonly SQLOutputValue[];
+
+class EmbeddedStore implements StateStore {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #writer: CommitWriter;
+  readonly #scan: StatementSync;
+  readonly #find: StatementSync;
+  readonly #minimum: StatementSync;
+  readonly #counts: StatementSync;
+  readonly #cell: StatementSync;
+  readonly #cells: StatementSync;
+  readonly #placeAfter: StatementSync;
+  readonly #contracts: StatementSync;
+  readonly #contract: StatementSync;
+  readonly #cutLog: StatementSync;
+  /** The log is cut off when it is larger than this. */
+  #logBytesLimit = LOG_BYTES_LIMIT;
+
+  /** @param database - taken over: `close` closes it. */
+  constructor(database: DatabaseSync, path: string) {
+    const prepare = (sql: string): StatementSync => {
+      const statement = database.prepare(sql);
+      statement.setReturnArrays(true);
+      return statement;
+    };
+    const place = "(contract, lower_bound)";
+    this.#database = database;
+    this.#path = path;
+    this.#writer = new CommitWriter(database, path);
+    this.#scan = prepare(
+      `SELECT contract, lower_bound, version, body FROM page
+       WHERE ${place} >= (?, ?) AND ${place} < (?, ?) ORDER BY contract, lower_bound`,
+    );
+    this.#find = prepare(
+      `SELECT contract, lower_bound, version, body FROM page
+       WHERE contract = ? AND lower_bound <= ? ORDER BY lower_bound DESC LIMIT 1`,
+    );
+    this.#minimum = prepare("SELECT minimum_rotation_id FROM state");
+    this.#counts = prepare("SELECT rotation_id, records FROM rotation_count ORDER BY rotation_id");
+    this.#cell = prepare("SELECT name, version, value FROM cell WHERE name = ?");
+    this.#cells = prepare("SELECT name, version, value FROM cell WHERE name >= ? AND name > ? ORDER BY name LIMIT ?");
+    this.#placeAfter = prepare(
+      `SELECT contract, lower_bound FROM page WHERE ${place} > (?, ?) ORDER BY contract, lower_bound LIMIT 1 OFFSET ?`,
+    );
+    this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
+    this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
+    this.#cutLog = prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]> {
+    return this.#use(() => {
+      const { contract, lowerBound } = firstOf(range, after);
+      const to = range.to ?? END;
+      const pages: Page[] = [];
+      let bytes = 0;
+      // Leaving the loop ends the statement, and with it the snapshot that it read from.
+      for (const row of this.#rows(this.#scan, contract, lowerBound, to.contract, to.lowerBound)) {
+        const page = this.#page(row);
+        pages.push(page);
+        bytes += page.body.length;
+        if (bytes >= maxBytes) break;
+      }
+      return pages;
+    });
+  }
+
+  find(contract: Uint8Array, key: Uint8Array): Promise<Page | null> {
+    return this.#use(() => {
+      const row = this.#row(this.#find, contract, key);
+      return row === null ? null : this.#page(row);
+    });
+  }
+
+  commit(commit: Commit): Promise<CommitResult> {
+    return this.#use(() => {
+      checkCommit(commit);
+      const result = this.#writer.write(commit);
+      this.#boundLog();
+      return result;
+    });
+  }
+
+  minimumRotationId(): Promise<number> {
+    return this.#use(() => this.#number(this.#row(this.#minimum)?.[0]));
+  }
+
+  countByRotationId(): Promise<ReadonlyMap<number, number>> {
+    return this.#use(() => {
+      const counts = new Map<number, number>();
+      for (const [rotationId, records] of this.#rows(this.#counts)) {
+        counts.set(this.#number(rotationId), this.#number(records));
+      }
+      return counts;
+    });
+  }
+
+  cell(name: string): Promise<Cell | null> {
+    return this.#use(() => {
+      checkCellName(name);
+      const row = this.#row(this.#cell, name);
+      return row === null ? null : this.#asCell(row);
+    });
+  }
+
+  cells(prefix: string, after: string | null, limit: number): Promise<Cell[]> {
+    return this.#use(() => {
+      checkAtLeastOne(limit, "limit");
+      const cells: Cell[] = [];
+      for (const row of this.#rows(this.#cells, prefix, after ?? "", limit)) {
+        const cell = this.#asCell(row);
+        if (!cell.name.startsWith(prefix)) break;
+        cells.push(cell);
+      }
+      return cells;
+    });
+  }
+
+  partitionBounds(pagesEach: number): Promise<PageRef[]> {
+    return this.#use(() => {
+      checkAtLeastOne(pagesEach, "pagesEach");
+      const bounds: PageRef[] = [];
+      // The first step also passes the very first page, which bounds nothing.
+      for (let place = BEGINNING, skip = pagesEach; ; skip = pagesEach - 1) {
+        const row = this.#row(this.#placeAfter, place.contract, place.lowerBound, skip);
+        if (row === null) return bounds;
+        place = { contract: this.#bytes(row[0]), lowerBound: this.#bytes(row[1]) };
+        bounds.push(place);
+      }
+    });
+  }
+
+  contracts(after: Uint8Array | null, limit: number): Promise<ContractEntry[]> {
+    return this.#use(() => {
+      checkAtLeastOne(limit, "limit");
+      return Array.from(this.#rows(this.#contracts, after ?? BEGINNING.contract, limit), (row) => this.#entry(row));
+    });
+  }
+
+  contract(id: Uint8Array): Promise<ContractEntry | null> {
+    return this.#use(() => {
+      checkContractId(id);
+      const row = this.#row(this.#contract, id);
+      return row === null ? null : this.#entry(row);
+    });
+  }
+
+  compact(): Promise<void> {
+    return this.#use(() => {
+      if (this.#cutOffLog()) return;
+      const message = `store ${this.#path}: its log is still being read by another process; try again`;
+      throw new GatekeeperError("STORE_BUSY", message, { path: this.#path });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** Every use of the database: what it throws is typed, and arrives as a rejection. */
+  async #use<T>(body: () => T): Promise<T> {
+    if (!this.#database.isOpen) {
+      throw new GatekeeperError("STORE_UNAVAILABLE", `store ${this.#path} was closed`, { path: this.#path });
+    }
+    try {
+      return body();
+    } catch (cause) {
+      throw storeError(cause, this.#path);
+    }
+  }
+
+  /** Copies the log into the database and cuts it off. Returns false if others still read or write it. */
+  #cutOffLog(): boolean {
+    return this.#row(this.#cutLog)?.[0] === 0;
+  }
+
+  /** Cuts off a log that others' reading kept from being reused. The commit stands, whatever becomes of this. */
+  #boundLog(): void {
+    const bytes = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    if (bytes <= this.#logBytesLimit) return;
+    const cut = withShortWait(this.#database, () => this.#cutOffLog());
+    this.#logBytesLimit = LOG_BYTES_LIMIT + (cut ? 0 : bytes);
+  }
+
+  #rows(statement: StatementSync, ...values: SQLInputValue[]): Iterable<Row> {
+    return statement.iterate(...values) as Iterable<unknown> as Iterable<Row>;
+  }
+
+  #row(statement: StatementSync, ...values: SQLInputValue[]): Row | null {
+    return (statement.get(...values) as unknown as Row | undefined) ?? null;
+  }
+
+  #page([contract, lowerBound, version, body]: Row): Page {
+    return {
+      contract: this.#bytes(contract),
+      lowerBound: this.#bytes(lowerBound),
+      version: this.#number(version),
+      body: this.#bytes(body),
+    };
+  }
+
+  #asCell([name, version, value]: Row): Cell {
+    if (typeof name !== "string") throw corrupt(this.#path, "a cell has no name");
+    return { name, version: this.#number(version), value: this.#bytes(value) };
+  }
+
+  #entry([id, kind, name, records]: Row): ContractEntry {
+    const named = kind !== null;
+    return {
+      id: this.#bytes(id),
+      kind: named ? this.#number(kind) : null,
+      name: named ? this.#bytes(name) : null,
+      records: this.#number(records),
+    };
+  }
+
+  #bytes(value: SQLOutputValue | undefined): Uint8Array {
+    return asBytes(value, this.#path);
+  }
+
+  #number(value: SQLOutputValue | undefined): number {
+    return asNumber(value, this.#path);
+  }
+}
+
+function firstOf(range: PageRange, after: PageRef | null): PageRef {
+  const from = range.from ?? BEGINNING;
+  if (after === null) return from;
+  const next = following(after);
+  return comparePlaces(next, from) > 0 ? next : from;
+}
