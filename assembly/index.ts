@@ -7,3 +7,12 @@ export { hkdfSha256Batch, kdfWipe } from "./hkdf-sha256";
 
 /** Where the memory that belongs to the host begins: constants and scratch of the kernels lie below. */
 export const HEAP_BASE: usize = __heap_base;
+export {
+  chacha20Poly1305ExpandKey,
+  chacha20Poly1305KeyBytes,
+  chacha20Poly1305Open,
+  chacha20Poly1305Reencrypt,
+  chacha20Poly1305Seal,
+  chacha20Poly1305Verify,
+  chacha20Poly1305Wipe,
+} from "./chacha20-poly1305";
