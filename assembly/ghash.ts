@@ -1,0 +1,235 @@
+/**
+ * GHASH (NIST SP 800-38D §6.4) with tables that are read in a fixed order and indexed within registers only.
+ *
+ * A product with a fixed element H is looked up by nibbles. Nibble v of a block's byte, at its high or low half,
+ * stands for an element of degree below 8; the table holds that element times H, reduced, for each of the 16 values of
+ * v, byte by byte: row i has byte i of the 16 products, so one swizzle of row i by the block's 16 nibbles looks up
+ * byte i of 16 products at once. Byte i of the product that belongs to the block's byte k counts at position i + k:
+ * Horner's rule over i, a shift by one byte a row, adds them up to 31 bytes, and one reduction brings those to 16.
+ *
+ * Four blocks are taken together (Y' = (Y + B1) H^4 + B2 H^3 + B3 H^2 + B4 H): they share shifts and reduction.
+ * Bit order as in the standard: the highest bit of byte 0 is the coefficient of x^0.
+ */
+
+const BLOCK_BYTES: usize = 16;
+/** Blocks that are taken together, and powers of H in a table. */
+const FOLDED: usize = 4;
+const FOLD_BYTES: usize = FOLDED * BLOCK_BYTES;
+/** Row i of a table: for H^4, H^3, H^2, H the products' byte i for a high nibble, then for a low nibble. */
+const ROW_BYTES: usize = FOLDED * 2 * 16;
+
+/** Size of a table, which is to be 16-byte aligned. */
+export const ghashTableBytes: usize = 16 * ROW_BYTES;
+
+/** Bit 3, 2, 1 or 0 of the nibble v set, for v = 0 to 15: the coefficients of x^0 to x^3. */
+const NIBBLES_WITH_BIT = memory.data<u8>(
+  [
+    0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255,
+    255, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0,
+    255, 0, 255, 0, 255, 0, 255,
+  ],
+  16,
+);
+
+/**
+ * A byte that lies 16 positions above counts x^128 = 1 + x + x^2 + x^7 times. That is two bytes: one at its own place
+ * in the block, one just after. Looked up by nibbles: first byte by high and by low half, second byte likewise.
+ */
+const REDUCED = memory.data<u8>(
+  [
+    0, 28, 56, 36, 112, 108, 72, 84, 225, 253, 217, 197, 145, 141, 169, 181, 0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9,
+    8, 10, 11, 0, 32, 64, 96, 128, 160, 192, 224, 0, 32, 64, 96, 128, 160, 192, 224, 0, 194, 132, 70, 8, 202, 140, 78,
+    16, 210, 148, 86, 24, 218, 156, 94,
+  ],
+  16,
+);
+
+/** Indices that move the last n bytes of a vector to its front, zeros behind them, begin at 16 - n. */
+const LAST_BYTES_FIRST = memory.data<u8>(
+  [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+    128, 128, 128, 128,
+  ],
+  16,
+);
+
+/** Four blocks that do not lie together in memory, gathered. AAD and ciphertext: public. */
+const gathered = memory.data(64, 16);
+/** Four blocks, then H x^0 to H x^7. Secret while a table is made, zeros otherwise. */
+const products = memory.data(64, 16);
+const multiples = memory.data(128, 16);
+
+/**
+ * Makes the table of a hash key.
+ * @param h - the hash key H, 16 bytes; the caller wipes them.
+ * @param table - ghashTableBytes, 16-byte aligned.
+ */
+export function ghashExpand(h: usize, table: usize): void {
+  memory.fill(table, 0, ghashTableBytes);
+  let power = v128.load(h);
+  writePower(power, table + (FOLDED - 1) * 32);
+  for (let slot: usize = FOLDED - 1; slot > 0; slot--) {
+    // The blocks before are zeros, and so are the powers not yet written.
+    v128.store(products + FOLD_BYTES - BLOCK_BYTES, power);
+    power = fold(i64x2.splat(0), table, products, FOLD_BYTES);
+    writePower(power, table + (slot - 1) * 32);
+  }
+  memory.fill(products, 0, FOLD_BYTES);
+  memory.fill(multiples, 0, 128);
+}
+
+/** Writes the 16 rows of one power. */
+function writePower(power: v128, column: usize): void {
+  let high = bswap(i64x2.extract_lane(power, 0) as u64);
+  let low = bswap(i64x2.extract_lane(power, 1) as u64);
+  for (let i: usize = 0; i < 8; i++) {
+    store<u64>(multiples + i * 16, bswap(high));
+    store<u64>(multiples + i * 16, bswap(low), 8);
+    // Times x: one bit to the right, and x^128 = 1 + x + x^2 + x^7 for the bit that leaves.
+    const reduced = (0 - (low & 1)) & 0xe100000000000000;
+    low = (low >> 1) | (high << 63);
+    high = (high >> 1) ^ reduced;
+  }
+  for (let i: usize = 0; i < 16; i++) {
+    const row = column + (15 - i) * ROW_BYTES;
+    v128.store(row, nibbleProducts(multiples + i));
+    v128.store(row, nibbleProducts(multiples + 64 + i), 16);
+  }
+}
+
+/** The bytes at `byte` of the 16 combinations of four multiples. */
+function nibbleProducts(byte: usize): v128 {
+  let sum = v128.and(v128.load8_splat(byte), v128.load(NIBBLES_WITH_BIT));
+  sum = v128.xor(sum, v128.and(v128.load8_splat(byte, 16), v128.load(NIBBLES_WITH_BIT, 16)));
+  sum = v128.xor(sum, v128.and(v128.load8_splat(byte, 32), v128.load(NIBBLES_WITH_BIT, 32)));
+  return v128.xor(sum, v128.and(v128.load8_splat(byte, 48), v128.load(NIBBLES_WITH_BIT, 48)));
+}
+
+/**
+ * GHASH of AAD and ciphertext, each filled up with zeros to whole blocks, and the block of their lengths.
+ * @param table - what ghashExpand wrote.
+ */
+export function ghash(table: usize, aad: usize, aadLength: usize, text: usize, textLength: usize): v128 {
+  const aadBlocks = blocksOf(aadLength);
+  // Zero blocks in front change nothing and make the number of blocks a multiple of four.
+  let held: usize = (FOLDED - ((aadBlocks + blocksOf(textLength) + 1) % FOLDED)) % FOLDED;
+  for (let i: usize = 0; i < held; i++) v128.store(gathered + i * BLOCK_BYTES, i64x2.splat(0));
+  let y = absorb(i64x2.splat(0), table, held, aad, aadLength);
+  held = (held + aadBlocks) % FOLDED;
+  y = absorb(y, table, held, text, textLength);
+  store<u64>(gathered + FOLD_BYTES - BLOCK_BYTES, bswap((aadLength as u64) << 3));
+  store<u64>(gathered + FOLD_BYTES - BLOCK_BYTES, bswap((textLength as u64) << 3), 8);
+  return fold(y, table, gathered, FOLD_BYTES);
+}
+
+/** Number of blocks that hold `length` bytes. */
+// @ts-ignore: decorator
+@inline
+export function blocksOf(length: usize): usize {
+  return (length + (BLOCK_BYTES - 1)) / BLOCK_BYTES;
+}
+
+/** Takes in `length` bytes; `held` blocks wait in `gathered` before, and fewer than four afterwards. */
+function absorb(y: v128, table: usize, held: usize, from: usize, length: usize): v128 {
+  if (held != 0) {
+    const taken = min(length, (FOLDED - held) * BLOCK_BYTES);
+    gather(gathered + held * BLOCK_BYTES, from, taken);
+    if (held + blocksOf(taken) < FOLDED) return y;
+    y = fold(y, table, gathered, FOLD_BYTES);
+    from += taken;
+    length -= taken;
+  }
+  const whole = length - (length % FOLD_BYTES);
+  y = fold(y, table, from, whole);
+  gather(gathered, from + whole, length - whole);
+  return blocksOf(length - whole) == FOLDED ? fold(y, table, gathered, FOLD_BYTES) : y;
+}
+
+/** Copies bytes and fills the last block up with zeros. */
+function gather(to: usize, from: usize, length: usize): void {
+  for (; length >= BLOCK_BYTES; length -= BLOCK_BYTES) {
+    v128.store(to, v128.load(from));
+    to += BLOCK_BYTES;
+    from += BLOCK_BYTES;
+  }
+  if (length != 0) v128.store(to, loadPartial(from, length));
+}
+
+/**
+ * The 1 to 15 bytes at `from`, zeros behind them. Reads the 16 bytes that end with them: never past the end of what
+ * was handed in, and constants of this module lie before everything that is.
+ */
+// @ts-ignore: decorator
+@inline
+export function loadPartial(from: usize, length: usize): v128 {
+  const back = BLOCK_BYTES - length;
+  return i8x16.relaxed_swizzle(v128.load(from - back), v128.load(LAST_BYTES_FIRST + back));
+}
+
+/** Y after `bytes` (a multiple of FOLD_BYTES) more at `blocks`. */
+function fold(y: v128, table: usize, blocks: usize, bytes: usize): v128 {
+  const nibble = i8x16.splat(0x0f);
+  const zero = i64x2.splat(0);
+  for (const end = blocks + bytes; blocks < end; blocks += FOLD_BYTES) {
+    const b1 = v128.xor(y, v128.load(blocks));
+    const b2 = v128.load(blocks, 16);
+    const b3 = v128.load(blocks, 32);
+    const b4 = v128.load(blocks, 48);
+    const h1 = v128.and(i16x8.shr_u(b1, 4), nibble);
+    const h2 = v128.and(i16x8.shr_u(b2, 4), nibble);
+    const h3 = v128.and(i16x8.shr_u(b3, 4), nibble);
+    const h4 = v128.and(i16x8.shr_u(b4, 4), nibble);
+    const l1 = v128.and(b1, nibble);
+    const l2 = v128.and(b2, nibble);
+    const l3 = v128.and(b3, nibble);
+    const l4 = v128.and(b4, nibble);
+    let low = zero;
+    let high = zero;
+    for (let row = table; row < table + ghashTableBytes; row += 2 * ROW_BYTES) {
+      high = shiftIn(low, high);
+      low = v128.xor(shiftIn(zero, low), lookUp(row, h1, l1, h2, l2, h3, l3, h4, l4));
+      high = shiftIn(low, high);
+      low = v128.xor(shiftIn(zero, low), lookUp(row + ROW_BYTES, h1, l1, h2, l2, h3, l3, h4, l4));
+    }
+    y = reduce(low, high, nibble, zero);
+  }
+  return y;
+}
+
+/** All bytes of `vector` one position up; the last byte of `below` comes in at the front. */
+// @ts-ignore: decorator
+@inline
+function shiftIn(below: v128, vector: v128): v128 {
+  return i8x16.shuffle(below, vector, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+}
+
+/** One byte of the products of four blocks, for each of their bytes. */
+// @ts-ignore: decorator
+@inline
+function lookUp(row: usize, h1: v128, l1: v128, h2: v128, l2: v128, h3: v128, l3: v128, h4: v128, l4: v128): v128 {
+  let sum = i8x16.relaxed_swizzle(v128.load(row), h1);
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 16), l1));
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 32), h2));
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 48), l2));
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 64), h3));
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 80), l3));
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 96), h4));
+  return v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 112), l4));
+}
+
+/** The 31 bytes `low`, `high` modulo x^128 + x^7 + x^2 + x + 1. */
+// @ts-ignore: decorator
+@inline
+function reduce(low: v128, high: v128, nibble: v128, zero: v128): v128 {
+  const h = v128.and(i16x8.shr_u(high, 4), nibble);
+  const l = v128.and(high, nibble);
+  const first = v128.xor(
+    i8x16.relaxed_swizzle(v128.load(REDUCED), h),
+    i8x16.relaxed_swizzle(v128.load(REDUCED, 16), l),
+  );
+  const second = v128.xor(
+    i8x16.relaxed_swizzle(v128.load(REDUCED, 32), h),
+    i8x16.relaxed_swizzle(v128.load(REDUCED, 48), l),
+  );
+  return v128.xor(v128.xor(low, first), shiftIn(zero, second));
+}
