@@ -41,6 +41,8 @@ export class Kernels {
   readonly #memory: WebAssembly.Memory;
   readonly #base: number;
   #used = 0;
+  /** The most that was in use since the last wipe. */
+  #peak = 0;
   #bytes: Uint8Array<ArrayBuffer>;
 
   constructor(module?: WebAssembly.Module) {
@@ -96,6 +98,7 @@ export class Kernels {
       this.#bytes = new Uint8Array(this.#memory.buffer);
     }
     this.#used = end - this.#base;
+    this.#peak = Math.max(this.#peak, this.#used);
     return at;
   }
 
@@ -111,10 +114,11 @@ export class Kernels {
     this.#used = 0;
   }
 
-  /** Gives back everything allocated, filled with zeros. */
+  /** Gives back everything allocated, and fills with zeros all that was allocated since the last wipe. */
   wipe(): void {
-    this.#bytes.fill(0, this.#base, this.#base + this.#used);
+    this.#bytes.fill(0, this.#base, this.#base + this.#peak);
     this.#used = 0;
+    this.#peak = 0;
   }
 }
 

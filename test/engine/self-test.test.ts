@@ -1,0 +1,69 @@
+import { createCipheriv, createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { compileKernels, Kernels } from "../../src/engine/kernels.ts";
+import { EXPECTED, SAMPLE_LENGTHS, sampleAadBytes, sampleByte, selfTest } from "../../src/engine/self-test.ts";
+import { ALL_SUITES, type Suite } from "../../src/engine/suite.ts";
+
+const pattern = (n: number, bytes: number): Buffer =>
+  Buffer.from(Array.from({ length: bytes }, (_, i) => sampleByte(n, i)));
+const key = (index: number): Buffer => pattern(200 + index, 32);
+
+/** The sample as node:crypto seals it, and as it is after re-encryption. */
+function expected(suite: Suite): { sealed: string; reencrypted: string } {
+  const seal = (keyIndex: number, nonce: Buffer, aad: Buffer, text: Buffer): Buffer => {
+    const cipher = createCipheriv(suite as "aes-256-gcm", key(keyIndex), nonce, { authTagLength: 16 });
+    cipher.setAAD(aad, { plaintextLength: text.length });
+    return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
+  };
+  const digest = (boxes: Buffer[]): string => createHash("sha256").update(Buffer.concat(boxes)).digest("hex");
+  const box = (n: number): Buffer => pattern(n, 12 + SAMPLE_LENGTHS[n]! + 16);
+  const text = (n: number): Buffer => box(n).subarray(12, 12 + SAMPLE_LENGTHS[n]!);
+  const aad = (n: number): Buffer =>
+    pattern(50 + (n % SAMPLE_LENGTHS.length), sampleAadBytes(n % SAMPLE_LENGTHS.length));
+  const nonces = pattern(100, 12 * SAMPLE_LENGTHS.length);
+  const records = SAMPLE_LENGTHS.map((_, n) => n);
+  return {
+    sealed: digest(records.map((n) => seal(n % 2, box(n).subarray(0, 12), aad(n), text(n)))),
+    reencrypted: digest(
+      records.map((n) => seal(2 + (n % 2), nonces.subarray(n * 12, n * 12 + 12), aad(n + 1), text(n))),
+    ),
+  };
+}
+
+/** Second bytes of the instructions v128.or and v128.xor. */
+const V128_OR = 0x50;
+const V128_XOR = 0x51;
+
+describe("the known-answer check", () => {
+  it.each(ALL_SUITES)("expects of %s what node:crypto computes", (suite) => {
+    expect(EXPECTED[suite]).toEqual(expected(suite));
+  });
+
+  it("passes on the built kernels and leaves nothing of the sample behind", () => {
+    const kernels = new Kernels();
+    selfTest(kernels);
+    for (const index of [0, 1, 2, 3]) expect(Buffer.from(kernels.bytes).includes(key(index))).toBe(false);
+  });
+
+  it("refuses kernels in which one exclusive or was made an or", () => {
+    const wasm = readFileSync(new URL("../../build/kernels.wasm", import.meta.url));
+    const places = [...wasm.keys()].filter((at) => wasm[at] === 0xfd && wasm[at + 1] === V128_XOR);
+    const sampled = places.filter((_, index) => index % 8 === 3);
+    expect(sampled.length).toBeGreaterThan(20);
+    for (const at of sampled) {
+      const altered = Buffer.from(wasm);
+      altered[at + 1] = V128_OR;
+      const kernels = new Kernels(new WebAssembly.Module(altered));
+      expect(() => selfTest(kernels), `the instruction at byte ${at}`).toThrow(
+        expect.objectContaining({ code: "KERNEL_SELF_TEST_FAILED" }),
+      );
+    }
+  });
+
+  it("says so when the file is missing", () => {
+    expect(() => compileKernels(new URL("file:///nowhere/kernels.wasm"))).toThrow(
+      expect.objectContaining({ code: "KERNEL_UNAVAILABLE" }),
+    );
+  });
+});
