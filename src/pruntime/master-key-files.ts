@@ -1,0 +1,115 @@
+/**
+ * The MasterKey generations of a home, each sealed in a file of its own: `FOLDER/<rotation id>.sealed`.
+ *
+ * A file is bound to the home's id and to its rotation id (AAD of sealer.ts: home id 16 ‖ rotation id 4, LE), so one
+ * that was renamed or brought from another home is refused. Files appear whole, never change, and are destroyed when
+ * their generation is abandoned; several processes may use the folder at once. What overwriting can't reach is said in
+ * durable-file.ts; those remains stay sealed under the home's key-encryption key.
+ */
+import { join } from "node:path";
+import { GatekeeperError } from "../errors.ts";
+import { CONTEXT } from "../keys/context.ts";
+import {
+  checkRotationId,
+  generateMasterKey,
+  MASTER_KEY_BYTES,
+  MasterKey,
+  ROTATION_ID_MAX,
+} from "../keys/master-key.ts";
+import type { Secret } from "../secret.ts";
+import { createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "./durable-file.ts";
+import { SEAL_OVERHEAD, seal, unseal } from "./sealer.ts";
+
+/** Bytes of a home's id: random, given when the home is made, public. */
+export const HOME_ID_BYTES = 16;
+
+const FILE_BYTES = MASTER_KEY_BYTES + SEAL_OVERHEAD;
+/** Canonical decimal only: two names of one id would be two files of one key. */
+const FILE_NAME = /^(0|[1-9][0-9]{0,9})\.sealed$/;
+
+/** The sealed MasterKeys in one folder, under one key-encryption key. */
+export class MasterKeyFiles {
+  readonly #folder: string;
+  readonly #homeId: Uint8Array;
+  readonly #kek: Secret;
+
+  /**
+   * @param folder - created with the first key.
+   * @param homeId - HOME_ID_BYTES.
+   * @param kek - borrowed: must outlive this object, stays the caller's.
+   * @throws GatekeeperError INVALID_ARGUMENT when the home id has another length.
+   */
+  constructor(folder: string, homeId: Uint8Array, kek: Secret) {
+    if (homeId.length !== HOME_ID_BYTES) {
+      throw new GatekeeperError("INVALID_ARGUMENT", `a home id has ${HOME_ID_BYTES} bytes, not ${homeId.length}`);
+    }
+    this.#folder = folder;
+    this.#homeId = Uint8Array.from(homeId);
+    this.#kek = kek;
+  }
+
+  /**
+   * The MasterKey of a generation, generated and sealed first if there is none: whoever comes first wins, and all get
+   * the same key, read back from its file. It is on disk when this returns. The caller owns it.
+   * @throws GatekeeperError KEY_UNAVAILABLE when a file is there that does not open, IO_FAILED, INVALID_ARGUMENT.
+   */
+  create(rotationId: number): MasterKey {
+    checkRotationId(rotationId);
+    makeFolder(this.#folder);
+    using fresh = generateMasterKey(rotationId);
+    const binding = this.#binding(rotationId);
+    const sealed = fresh.use((scalar) => seal(this.#kek, CONTEXT.sealMasterKey, binding, scalar));
+    createOnce(this.#file(rotationId), sealed);
+    return this.open(rotationId);
+  }
+
+  /**
+   * The MasterKey of a generation; the caller owns it.
+   * @throws GatekeeperError KEY_UNAVAILABLE when there is none or its file does not open, IO_FAILED, INVALID_ARGUMENT.
+   */
+  open(rotationId: number): MasterKey {
+    checkRotationId(rotationId);
+    const path = this.#file(rotationId);
+    const file = readSmallFile(path, FILE_BYTES);
+    if (file === null) {
+      throw new GatekeeperError("KEY_UNAVAILABLE", `there is no MasterKey ${rotationId}: ${path} does not exist`, {
+        file: path,
+        rotationId,
+      });
+    }
+    const scalar = unseal(this.#kek, CONTEXT.sealMasterKey, this.#binding(rotationId), file.bytes, path);
+    return new MasterKey(rotationId, scalar);
+  }
+
+  /**
+   * The rotation ids that have a file, ascending; one whose destruction was interrupted is still among them.
+   * @throws GatekeeperError IO_FAILED.
+   */
+  list(): number[] {
+    const ids = namesIn(this.#folder)
+      .flatMap((name) => FILE_NAME.exec(name)?.[1] ?? [])
+      .map(Number);
+    return ids.filter((id) => id <= ROTATION_ID_MAX).sort((a, b) => a - b);
+  }
+
+  /**
+   * Destroys a generation's file: overwritten, removed, and both made durable. No error where there is none, so an
+   * interrupted destruction is finished by asking again.
+   * @throws GatekeeperError IO_FAILED, INVALID_ARGUMENT.
+   */
+  destroy(rotationId: number): void {
+    checkRotationId(rotationId);
+    destroyFile(this.#file(rotationId));
+  }
+
+  #file(rotationId: number): string {
+    return join(this.#folder, `${rotationId}.sealed`);
+  }
+
+  #binding(rotationId: number): Uint8Array {
+    const binding = new Uint8Array(HOME_ID_BYTES + 4);
+    binding.set(this.#homeId);
+    new DataView(binding.buffer).setUint32(HOME_ID_BYTES, rotationId, true);
+    return binding;
+  }
+}
