@@ -50,11 +50,13 @@ export interface RotationOptions {
   readonly suite: Suite;
   /** Sweeping threads; by default what the machine runs at once. */
   readonly threads?: number;
-  /**
-   * The MasterKey of a generation, in the hands of the rotation, which disposes it. Asked for the new generation
-   * before the switch: by the time it is returned it must be kept where a crash can't lose it.
-   */
+  /** The MasterKey of a generation that exists, in the hands of the rotation, which disposes it. */
   readonly masterKey: (rotationId: number) => Promise<MasterKey>;
+  /**
+   * Makes the generation to rotate to, or gives it if it was made before: when this resolves it is kept where a crash
+   * can't lose it. The rotation disposes it. Not asked for when a rotation is finished that somebody else began.
+   */
+  readonly newMasterKey: (rotationId: number) => Promise<MasterKey>;
   /** Destroys a generation that nothing is sealed under any more. Called again if a crash came between. */
   readonly abandon: (rotationId: number) => Promise<void>;
   /** Stops the rotation between two commits; it can be finished later. */
@@ -112,7 +114,7 @@ async function begin(store: StateStore, options: RotationOptions): Promise<void>
   const rotation = await readRotation(store);
   if (rotation.value.phase !== "idle") return;
   const rotationId = rotation.value.rotationId + 1;
-  (await options.masterKey(rotationId))[Symbol.dispose]();
+  (await options.newMasterKey(rotationId))[Symbol.dispose]();
   const bounds = await store.partitionBounds(PARTITION_PAGES);
   const step = advance(rotation, { ...rotation.value, rotationId, phase: "reencryption", pass: 1 });
   const cells = [step, ...newPartitions(bounds)];
