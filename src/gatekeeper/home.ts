@@ -14,7 +14,7 @@ import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "../pruntim
 import { HOME_ID_BYTES, MasterKeyFiles } from "../pruntime/master-key-files.ts";
 import { firstRotation } from "../rotation/control.ts";
 import type { Secret } from "../secret.ts";
-import { openStoreAt } from "../store/location.ts";
+import { EMBEDDED_STORE, openStoreAt } from "../store/location.ts";
 import type { CellWrite, StateStore, StoreLocation } from "../store/store.ts";
 
 const HOME_CELL = "home";
@@ -23,10 +23,6 @@ const homeSchema = v.strictObject({
   id: v.pipe(v.string(), v.regex(/^0x[0-9a-f]{32}$/)),
   suite: v.picklist(ALL_SUITES),
 });
-
-/** The embedded store's module, beside this file's folder in src/ and in dist/. */
-const STORE_MODULE = new URL(`../store/embedded${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
-  .href;
 
 /** Where a home's key file lies: whoever loses it loses everything. */
 export function keyFilePath(folder: string): string {
@@ -134,7 +130,7 @@ export class Home implements AsyncDisposable {
 }
 
 function storeLocation(folder: string, create = false): StoreLocation {
-  return { module: STORE_MODULE, options: { path: join(folder, "store.sqlite"), create } };
+  return { module: EMBEDDED_STORE, options: { path: join(folder, "store.sqlite"), create } };
 }
 
 /** Everything of a new home but its place. */

@@ -90,6 +90,15 @@ export function firstRotation(): CellWrite {
 }
 
 /**
+ * Makes a new store of the caller's ready for states and rotations, under rotation id 0.
+ * @throws GatekeeperError ALREADY_EXISTS when it was done before; STORE_*.
+ */
+export async function initialiseStore(store: StateStore): Promise<void> {
+  const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells: [firstRotation()] });
+  if (!cellsHeld) throw new GatekeeperError("ALREADY_EXISTS", "the store was initialised before");
+}
+
+/**
  * The write that takes a rotation to its next phase.
  * @throws GatekeeperError ROTATION_STATE when there is no such step.
  */

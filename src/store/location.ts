@@ -1,6 +1,10 @@
 /** Opens a store where it is needed: a store can't cross threads, its module and options can. */
+import { extname } from "node:path";
 import { GatekeeperError } from "../errors.ts";
 import type { StateStore, StoreLocation } from "./store.ts";
+
+/** The module of the embedded store, for a location: its options are `{ path, create? }`. */
+export const EMBEDDED_STORE: string = new URL(`./embedded${extname(import.meta.url)}`, import.meta.url).href;
 
 /**
  * Imports the location's module and opens the store in this thread.

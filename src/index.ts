@@ -1,0 +1,54 @@
+/**
+ * Gatekeeper as a library: seal, open, verify and above all re-encrypt batches of records under your keys, and rotate
+ * the MasterKey of a store that keeps the store contract: the embedded one, or your own.
+ */
+export {
+  BATCH_BYTES_MAX,
+  BATCH_KEYS_MAX,
+  BATCH_RECORDS_MAX,
+  type Batch,
+  type BatchRecord,
+  BatchTable,
+  boxBytes,
+} from "./engine/batch.ts";
+export { Engine } from "./engine/engine.ts";
+export { type BatchResult, EnginePool, type EnginePoolOptions } from "./engine/pool.ts";
+export { RecordStatus } from "./engine/rows.ts";
+export type { Suite } from "./engine/suite.ts";
+export { type ErrorCode, type ErrorDetail, GatekeeperError, type WireError } from "./errors.ts";
+export { CONTRACT_KIND, type ContractKind, contractId } from "./keys/contract-id.ts";
+export { MasterKey, generateMasterKey } from "./keys/master-key.ts";
+export {
+  type ContractEdit,
+  ContractStates,
+  type ContractStatesOptions,
+  type StateEdit,
+  type WriteResult,
+} from "./pruntime/contract-states.ts";
+export { initialiseStore } from "./rotation/control.ts";
+export {
+  type RotationOptions,
+  type RotationProgress,
+  type RotationSummary,
+  finishRotation,
+  rotate,
+} from "./rotation/rotation.ts";
+export { type VerificationOptions, type VerificationSummary, verifyStore } from "./rotation/verification.ts";
+export { Secret } from "./secret.ts";
+export { EMBEDDED_STORE, openStoreAt } from "./store/location.ts";
+export type {
+  Cell,
+  CellWrite,
+  Commit,
+  CommitResult,
+  ContractEntry,
+  ContractName,
+  Page,
+  PageRange,
+  PageRef,
+  PageWrite,
+  RotationCount,
+  StateStore,
+  StoreLocation,
+  StoreModule,
+} from "./store/store.ts";

@@ -1,0 +1,92 @@
+/** Data flows one way: a folder imports only from folders before it, and leaves import no folder (ARCHITECTURE.md). */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const LAYERS = [
+  "engine",
+  "keys",
+  "election",
+  "protocol",
+  "store",
+  "rotation",
+  "pruntime",
+  "chain",
+  "gatekeeper",
+  "cli",
+];
+const IMPORT = /\b(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"|new URL\(\s*[`"](\.[^`"]+)/g;
+/** Where clocks and the environment may be read, besides cli/: nowhere. */
+const BANNED = /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bprocess\.env\b/;
+
+const sourceRoot = fileURLToPath(new URL("../src", import.meta.url));
+
+/** What breaks the rules in one file, given by its path below src/. */
+function violations(path: string, text: string): string[] {
+  const folder = path.includes("/") ? path.slice(0, path.indexOf("/")) : null;
+  const found: string[] = [];
+  for (const [, from, imported, url] of text.matchAll(IMPORT)) {
+    const specifier = from ?? imported ?? url!;
+    if (!specifier.startsWith(".")) continue;
+    const target = normalize(join(dirname(path), specifier));
+    if (target.startsWith("..")) {
+      if (!target.endsWith("build/kernels.wasm")) found.push(`${path} reaches outside src: ${specifier}`);
+      continue;
+    }
+    const targetFolder = target.includes("/") ? target.slice(0, target.indexOf("/")) : null;
+    if (targetFolder === null) continue;
+    if (folder === null) {
+      if (path !== "index.ts") found.push(`${path} is a leaf and imports ${target}`);
+    } else if (LAYERS.indexOf(targetFolder) > LAYERS.indexOf(folder) || !LAYERS.includes(targetFolder)) {
+      found.push(`${path} -> ${target}`);
+    }
+  }
+  if (folder !== "cli" && BANNED.test(text)) found.push(`${path} reads a clock, chance or the environment`);
+  return found;
+}
+
+const files = readdirSync(sourceRoot, { recursive: true, encoding: "utf8" })
+  .map((path) => path.replaceAll("\\", "/"))
+  .filter((path) => path.endsWith(".ts"));
+
+describe("the layers", () => {
+  it("hold in every source file", () => {
+    const found = files.flatMap((path) => violations(path, readFileSync(join(sourceRoot, path), "utf8")));
+    expect(found).toEqual([]);
+    expect(files.length).toBeGreaterThan(20);
+  });
+
+  it.each([
+    ["engine/a.ts", 'import { x } from "../store/b.ts";'],
+    ["engine/a.ts", 'import type { X } from "../keys/b.ts";'],
+    ["engine/a.ts", 'import "../keys/b.ts";'],
+    ["engine/a.ts", 'const m = await import("../cli/b.ts");'],
+    ["engine/a.ts", 'export { x } from "../rotation/b.ts";'],
+    ["engine/a.ts", "const u = new URL(`../keys/task.ts`, import.meta.url);"],
+    ["errors.ts", 'import { x } from "./engine/b.ts";'],
+    ["engine/a.ts", 'import { x } from "../../test/b.ts";'],
+    ["store/a.ts", "const now = Date.now();"],
+    ["store/a.ts", "const home = process.env.HOME;"],
+  ])("are seen to be broken by %s: %s", (path, text) => {
+    expect(violations(path, text)).toHaveLength(1);
+  });
+
+  it.each([
+    ["rotation/a.ts", 'import { x } from "../store/b.ts";'],
+    ["rotation/a.ts", 'import { x } from "./b.ts";'],
+    ["rotation/a.ts", 'import { x } from "../errors.ts";'],
+    ["index.ts", 'export { x } from "./rotation/b.ts";'],
+    ["cli/a.ts", "const now = Date.now();"],
+  ])("allow %s: %s", (path, text) => {
+    expect(violations(path, text)).toEqual([]);
+  });
+});
+
+describe("the files", () => {
+  it("stay below 600 lines, and are not named after nothing", () => {
+    const lines = (path: string): number => readFileSync(join(sourceRoot, path), "utf8").split("\n").length;
+    expect(files.filter((path) => lines(path) > 600)).toEqual([]);
+    expect(files.filter((path) => /util|helper|manager|common/.test(path))).toEqual([]);
+  });
+});
