@@ -14,7 +14,7 @@ export type GenesisAccount =
     ];
 
 /** Accounts by address. */
-export type GenesisState = Readonly<Record<string, GenesisAccount>>;
+export type GenesisState = Readonly<Record<`0x${string}`, GenesisAccount>>;
 
 /** The geth genesis `{"alloc":{…}}` of a state, an account a piece. */
 export function* genesisAllocJson(state: GenesisState): Generator<string> {

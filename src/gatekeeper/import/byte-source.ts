@@ -11,7 +11,7 @@ export interface ByteSource {
   readonly name: string;
   /** The first two bytes, or what there is. */
   readonly head: Uint8Array;
-  /** All the bytes from the beginning; each chunk is the caller's. */
+  /** All the bytes from the beginning; each chunk is valid until the next is asked for. */
   chunks(): AsyncIterable<Uint8Array>;
   /** @throws GatekeeperError IO_FAILED when the bytes changed since they were opened. */
   checkUnchanged(): Promise<void>;

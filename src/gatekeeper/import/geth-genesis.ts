@@ -24,6 +24,7 @@ const ADDRESS: StringForm = {
   maxBytes: ADDRESS_BYTES,
   name: "an account's address",
   tooLarge: "IMPORT_INVALID",
+  isName: true,
   bare: true,
 };
 const FIELD: StringForm = {
@@ -35,7 +36,7 @@ const FIELD: StringForm = {
 const INTEGER: StringForm = { ...FIELD, name: "an integer" };
 const CODE: StringForm = { as: "hex", maxBytes: VALUE_BYTES_MAX, name: "code", tooLarge: "RECORD_TOO_LARGE" };
 const SLOT: StringForm = { ...ADDRESS, maxBytes: SLOT_BYTES, name: "a storage slot" };
-const SLOT_VALUE: StringForm = { ...SLOT, name: "a storage slot's value" };
+const SLOT_VALUE: StringForm = { ...SLOT, name: "a storage slot's value", isName: false };
 
 /** What the rules of one account share. */
 class Account {

@@ -6,9 +6,11 @@ import type { StringForm } from "./json-rule.ts";
 import type { Place } from "./place.ts";
 
 /** Thousands of small values share one block, which lives as long as the last of them. */
-const BLOCK_BYTES = 1 << 19;
+const BLOCK_BYTES = 1 << 17;
 /** Each move of a value that outgrows its block gives it this many times the room. */
 const GROWTH = 4;
+/** Of a name that is too long, what its error shows. */
+const NAME_BYTES_SHOWN = 32;
 const BAD = 255;
 const DIGIT_0 = 0x30;
 const LETTER_X = 0x78;
@@ -116,6 +118,7 @@ export class HexBytes {
   }
 
   #refuseLength(form: StringForm): never {
+    if (form.isName === true) this.#place.key = this.#block.slice(this.#start, this.#start + NAME_BYTES_SHOWN);
     if (form.tooLarge === "RECORD_TOO_LARGE") this.#place.failTooLarge(form.name, form.maxBytes);
     this.#place.fail(`${form.name} is longer than ${form.maxBytes} bytes`);
   }

@@ -113,7 +113,8 @@ export class JsonParser {
    * @throws GatekeeperError IMPORT_INVALID when it is not complete.
    */
   end(): void {
-    if (this.#state === IN_WORD) this.#wordRead();
+    // Only a number that is the whole document may end with the file.
+    if (this.#state === IN_WORD && this.#levels.length === 0) this.#wordRead();
     if (this.#state === END) return;
     this.#place.offset = this.#base;
     if (this.#base === 0) this.#place.fail("the file is empty");

@@ -13,6 +13,8 @@ export interface StringForm {
   readonly name: string;
   /** What a longer one is: a record that no store takes, or just a malformed file. */
   readonly tooLarge: "RECORD_TOO_LARGE" | "IMPORT_INVALID";
+  /** It names something, so an error may show the beginning of it; values are never shown. */
+  readonly isName?: boolean;
   /** Hex may come without 0x. */
   readonly bare?: boolean;
 }

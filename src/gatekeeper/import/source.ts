@@ -55,7 +55,7 @@ async function fileSource(name: string, handle: FileHandle): Promise<ByteSource>
 }
 
 /**
- * The source's bytes from the beginning, decompressed. Each chunk is the caller's.
+ * The source's bytes from the beginning, decompressed. Each chunk is valid until the next is asked for.
  * @throws GatekeeperError IMPORT_INVALID when gzip data are damaged, cut short or followed by anything else;
  * IO_FAILED; ABORTED.
  */
@@ -65,7 +65,8 @@ export async function* decompressed(source: ByteSource, signal?: AbortSignal): A
   const counted = async function* (): AsyncGenerator<Uint8Array> {
     for await (const chunk of source.chunks()) {
       compressedBytes += chunk.length;
-      yield chunk;
+      // Several wait in gunzip at once.
+      yield Buffer.from(chunk);
     }
   };
   const gunzip = GZIP_MAGIC.equals(source.head) ? createGunzip({ chunkSize: CHUNK_BYTES }) : null;

@@ -26,6 +26,7 @@ const STORAGE_KEY: StringForm = {
   maxBytes: KEY_BYTES_MAX,
   name: "a storage key",
   tooLarge: "RECORD_TOO_LARGE",
+  isName: true,
 };
 const TRIE_ID: StringForm = { ...STORAGE_KEY, name: "a child trie's id" };
 const VALUE: StringForm = { as: "hex", maxBytes: VALUE_BYTES_MAX, name: "a value", tooLarge: "RECORD_TOO_LARGE" };
