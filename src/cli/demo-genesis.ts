@@ -4,7 +4,7 @@
  */
 
 /** An account as that package writes it: a balance, or balance, code, storage slots and nonce; all in 0x-hex. */
-export type GenesisAccount =
+type GenesisAccount =
   | string
   | readonly [
       balance: string,

@@ -2,8 +2,11 @@
 import type { FileHandle } from "node:fs/promises";
 import { type ErrorDetail, GatekeeperError } from "../../errors.ts";
 
-/** Read at once: large enough that a system call is nothing beside the parsing of it. */
-export const CHUNK_BYTES = 1 << 18;
+/**
+ * Read at once. Four times as much is hardly faster, but keeps so many states alive together that V8's young
+ * generation grows: 236 MiB of memory instead of 124 for a file of 2 GB.
+ */
+export const CHUNK_BYTES = 1 << 16;
 
 /** Bytes as they were handed in, perhaps compressed. */
 export interface ByteSource {

@@ -36,7 +36,7 @@ export class Import implements AsyncDisposable {
   }
 
   /**
-   * All states in the order of the files, in batches of what one chunk of input held: some 256 KiB of text and at
+   * All states in the order of the files, in batches of what one chunk of input held: some 64 KiB of text and at
    * most one state that began before. May be called again once the iteration before has ended.
    * @throws GatekeeperError IMPORT_INVALID, RECORD_TOO_LARGE (detail: file, offset, and contract and key where
    * known), IO_FAILED, ABORTED; what came before the error was well-formed.

@@ -73,8 +73,8 @@ describe("openImport", () => {
 
   test.skipIf(process.platform === "win32")("a pipe is read like standard input", async () => {
     const path = join(folder, "pipe");
-    execFileSync("mkfifo", [path]);
-    execFileSync("sh", ["-c", 'cat "$0" >"$1" &', written("for-pipe", gzipSync(SPEC)), path], { stdio: "ignore" });
+    const script = 'mkfifo "$1" && (cat "$0" >"$1" &)';
+    execFileSync("sh", ["-c", script, written("for-pipe", gzipSync(SPEC)), path], { stdio: "ignore" });
     await using files = await openImport([path], { spoolFolder });
     expect(await all(files)).toEqual(parse(SPEC));
     expect(await all(files)).toEqual(parse(SPEC));
