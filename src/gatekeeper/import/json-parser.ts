@@ -2,9 +2,9 @@
  * A strict streaming parser of one JSON document (RFC 8259) over chunks of bytes, driven by rules (json-rule.ts).
  *
  * It keeps one string at most, never longer than its rule allows, and at most 64 levels of nesting, so memory stays
- * bounded whatever the input. Chunks may end anywhere. Measured beside @streamparser/json 0.0.26, whose values are
- * JavaScript strings: 327 against 120 MB/s on small states, 190 against 330 MiB of memory on states of 16 MiB; and that
- * library loses U+FEFF from strings.
+ * bounded whatever the input. Chunks may end anywhere. Why not @streamparser/json 0.0.26: it loses U+FEFF from
+ * strings, turns every value into a JavaScript string, and bounds none. Side by side, both in chunks of 64 KiB, it
+ * reads small states at 85 MB/s to 200 here, and an import reads its file twice.
  */
 import type { Rule } from "./json-rule.ts";
 import { JsonString } from "./json-string.ts";
