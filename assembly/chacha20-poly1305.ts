@@ -131,7 +131,7 @@ export function chacha20Poly1305Reencrypt(rows: usize, count: u32): void {
     if (load<u32>(rows, STATUS) != PENDING) continue;
     const following = rows + ROW_BYTES;
     const next = following < end && load<u32>(following, STATUS) == PENDING ? following : 0;
-    if (carried) memory.copy(ONE_TIME, CARRIED, ONE_TIME_BYTES);
+    if (carried) takeCarried();
     carried = fits(rows) ? reencryptStaged(rows, next, carried) : reencryptInPlace(rows, carried);
   }
   chacha20Poly1305Wipe();
@@ -264,6 +264,12 @@ function keepOneTimeKeys(to: usize, blocks: usize): void {
   v128.store(to, v128.load(blocks, 16), 16);
   v128.store(to, v128.load(blocks, 64), 32);
   v128.store(to, v128.load(blocks, 80), 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function takeCarried(): void {
+  for (let at: usize = 0; at < ONE_TIME_BYTES; at += 16) v128.store(ONE_TIME + at, v128.load(CARRIED + at));
 }
 
 /**

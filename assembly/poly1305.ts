@@ -24,24 +24,26 @@ const HIGH_BITS = memory.data<u32>([0, 0, 0, 0x1000000, 0x1000000, 0x1000000, 0x
 const ALL_WHOLE = HIGH_BITS + 12;
 /** The same where both messages of a pair begin with an empty block. */
 const PAIR_HIGH_BITS = memory.data<u32>([0, 0x1000000, 0, 0x1000000], 16);
+/** 26 ones, and 32: loaded, because a splatted constant is built anew at each use. */
+const LOW_26 = memory.data<u64>([0x3ffffff, 0x3ffffff], 16);
+const LOW_26_NARROW = memory.data<u32>([0x3ffffff, 0x3ffffff, 0x3ffffff, 0x3ffffff], 16);
+const LOW_32 = memory.data<u64>([0xffffffff, 0xffffffff], 16);
 const CLAMP = memory.data<u32>([0x0fffffff, 0x0ffffffc, 0x0ffffffc, 0x0ffffffc], 16);
 
-const SCRATCH_BYTES: usize = 928;
-const SCRATCH = memory.data(928, 16);
+const SCRATCH_BYTES: usize = 704;
+const SCRATCH = memory.data(704, 16);
 /** The lanes' sums so far. */
 const SUM = SCRATCH;
-/** r of each lane's message. */
+/** r of the messages, in lanes (first, other, first, other). */
 const POWER_1 = SUM + LIMBS_BYTES;
 /** What every group but the last is multiplied by: r^k. */
 const STEP = POWER_1 + MULTIPLIER_BYTES;
 /** What the last group is multiplied by: (r^k, …, r). */
 const LAST = STEP + MULTIPLIER_BYTES;
-/** Products of lanes 0, 1 and of lanes 2, 3 on their way to 32-bit lanes. */
-const LOW = LAST + MULTIPLIER_BYTES;
-const HIGH = LOW + LIMBS_BYTES;
-const POWER_4 = HIGH + LIMBS_BYTES;
+/** Products of two lanes, not packed into 32-bit lanes. */
+const PRODUCT = LAST + MULTIPLIER_BYTES;
 /** The second halves of the one-time keys. */
-const PADS = POWER_4 + LIMBS_BYTES;
+const PADS = PRODUCT + LIMBS_BYTES;
 /** Blocks of a single message that wait until four are there. */
 const GROUP = PADS + 32;
 const GROUP_BYTES: usize = 64;
@@ -53,23 +55,38 @@ let groupBits: usize = ALL_WHOLE;
 
 /** Starts two messages of equally many blocks, each under a 32-byte one-time key. */
 export function poly1305StartPair(key: usize, otherKey: usize): void {
-  startSquared(key, otherKey);
+  startKeys(key, otherKey);
+  for (let i: usize = 0; i < LIMBS_BYTES; i += 16) {
+    const squares = v128.load(PRODUCT + i);
+    v128.store(STEP + i, v128.shuffle<i32>(squares, squares, 0, 0, 2, 2));
+    v128.store(LAST + i, v128.shuffle<i32>(squares, v128.load(POWER_1 + i), 0, 4, 2, 5));
+  }
+  scale(STEP);
   scale(LAST);
 }
 
 /** Starts a single message of `blocks` blocks under a 32-byte one-time key. */
 export function poly1305Start(key: usize, blocks: usize): void {
-  startSquared(key, key);
-  multiplyLimbs(POWER_4, LAST, STEP); // (r⁴, r³, r⁴, r³)
+  startKeys(key, key);
   for (let i: usize = 0; i < LIMBS_BYTES; i += 16) {
-    const power = v128.load(POWER_4 + i);
-    v128.store(STEP + i, v128.shuffle<i32>(power, power, 0, 0, 0, 0));
-    v128.store(LAST + i, v128.shuffle<i32>(power, v128.load(LAST + i), 0, 1, 6, 7));
+    const square = v128.load(PRODUCT + i);
+    v128.store(STEP + i, v128.shuffle<i32>(square, square, 0, 0, 0, 0));
+    v128.store(LAST + i, v128.shuffle<i32>(square, v128.load(POWER_1 + i), 0, 4, 0, 5));
+  }
+  scale(STEP);
+  multiplyTwo(LAST, STEP); // (r², r) · r² = (r⁴, r³)
+  for (let i: usize = 0; i < LIMBS_BYTES; i += 16) {
+    const powers = v128.load(PRODUCT + i);
+    v128.store(STEP + i, v128.shuffle<i32>(powers, powers, 0, 0, 0, 0));
+    v128.store(LAST + i, v128.shuffle<i32>(powers, v128.load(LAST + i), 0, 2, 4, 5));
   }
   scale(STEP);
   scale(LAST);
   const empty: usize = (4 - (blocks % 4)) % 4;
-  memory.fill(GROUP, 0, GROUP_BYTES);
+  const zero = v128.xor(v128.load(GROUP), v128.load(GROUP));
+  v128.store(GROUP, zero);
+  v128.store(GROUP, zero, 16);
+  v128.store(GROUP, zero, 32);
   waiting = empty * 16;
   groupBits = ALL_WHOLE - empty * 4;
 }
@@ -95,6 +112,8 @@ export function poly1305Groups(
   last: bool,
 ): void {
   const multiplier = last ? LAST : STEP;
+  const mask = v128.load(LOW_26_NARROW);
+  const wide = v128.load(LOW_26);
   let bits = v128.load(firstBits);
   for (; groups != 0; groups--) {
     const a = v128.load(low);
@@ -109,15 +128,13 @@ export function poly1305Groups(
     const w1 = v128.shuffle<i64>(ab01, cd01, 1, 3);
     const w2 = v128.shuffle<i64>(ab23, cd23, 0, 2);
     const w3 = v128.shuffle<i64>(ab23, cd23, 1, 3);
-    multiply(
-      SUM,
-      i32x4.add(v128.load(SUM), limb0(w0)),
-      i32x4.add(v128.load(SUM, 16), limbAcross(w0, w1, 26)),
-      i32x4.add(v128.load(SUM, 32), limbAcross(w1, w2, 20)),
-      i32x4.add(v128.load(SUM, 48), limbAcross(w2, w3, 14)),
-      i32x4.add(v128.load(SUM, 64), v128.or(i32x4.shr_u(w3, 8), bits)),
-      multiplier,
-    );
+    const a0 = i32x4.add(v128.load(SUM), v128.and(w0, mask));
+    const a1 = i32x4.add(v128.load(SUM, 16), limb(w0, w1, 26, mask));
+    const a2 = i32x4.add(v128.load(SUM, 32), limb(w1, w2, 20, mask));
+    const a3 = i32x4.add(v128.load(SUM, 48), limb(w2, w3, 14, mask));
+    const a4 = i32x4.add(v128.load(SUM, 64), v128.or(i32x4.shr_u(w3, 8), bits));
+    multiplyLanes(false, a0, a1, a2, a3, a4, multiplier, wide);
+    multiplyLanes(true, a0, a1, a2, a3, a4, multiplier, wide);
     bits = v128.load(ALL_WHOLE);
     low += stride;
     high += stride;
@@ -151,7 +168,7 @@ export function poly1305Finish(tag: usize, first: u64, second: u64): void {
     const limb = v128.load(SUM + i);
     v128.store(SUM + i, i32x4.add(limb, v128.shuffle<i32>(limb, limb, 2, 3, 0, 1)));
   }
-  finishLanes(tag, LOW);
+  finishLanes(tag, PRODUCT);
 }
 
 /** Writes the tags of a pair whose last group was added. */
@@ -197,97 +214,81 @@ function wait(block: v128): void {
   }
 }
 
-/** Keys into POWER_1 and PADS; STEP = r² in all lanes, LAST = (r², r) twice (its limbs only); SUM = 0. */
-function startSquared(key: usize, otherKey: usize): void {
+/** Keys into POWER_1 and PADS, their squares into PRODUCT's two lanes; the sum so far is 0. */
+function startKeys(key: usize, otherKey: usize): void {
+  const mask = v128.load(LOW_26_NARROW);
   const clamp = v128.load(CLAMP);
   const r = v128.and(v128.load(key), clamp);
   const other = v128.and(v128.load(otherKey), clamp);
-  const w0 = v128.shuffle<i32>(r, other, 0, 0, 4, 4);
-  const w1 = v128.shuffle<i32>(r, other, 1, 1, 5, 5);
-  const w2 = v128.shuffle<i32>(r, other, 2, 2, 6, 6);
-  const w3 = v128.shuffle<i32>(r, other, 3, 3, 7, 7);
-  v128.store(POWER_1, limb0(w0));
-  v128.store(POWER_1, limbAcross(w0, w1, 26), 16);
-  v128.store(POWER_1, limbAcross(w1, w2, 20), 32);
-  v128.store(POWER_1, limbAcross(w2, w3, 14), 48);
+  const w01 = v128.shuffle<i32>(r, other, 0, 4, 1, 5);
+  const w23 = v128.shuffle<i32>(r, other, 2, 6, 3, 7);
+  const w0 = v128.shuffle<i64>(w01, w01, 0, 0);
+  const w1 = v128.shuffle<i64>(w01, w01, 1, 1);
+  const w2 = v128.shuffle<i64>(w23, w23, 0, 0);
+  const w3 = v128.shuffle<i64>(w23, w23, 1, 1);
+  v128.store(POWER_1, v128.and(w0, mask));
+  v128.store(POWER_1, limb(w0, w1, 26, mask), 16);
+  v128.store(POWER_1, limb(w1, w2, 20, mask), 32);
+  v128.store(POWER_1, limb(w2, w3, 14, mask), 48);
   v128.store(POWER_1, i32x4.shr_u(w3, 8), 64);
   scale(POWER_1);
   v128.store(PADS, v128.load(key, 16));
   v128.store(PADS, v128.load(otherKey, 16), 16);
-  multiplyLimbs(STEP, POWER_1, POWER_1);
-  scale(STEP);
-  for (let i: usize = 0; i < LIMBS_BYTES; i += 16) {
-    const limb = v128.shuffle<i32>(v128.load(STEP + i), v128.load(POWER_1 + i), 0, 5, 2, 7);
-    v128.store(LAST + i, limb);
-  }
-  memory.fill(SUM, 0, LIMBS_BYTES);
-}
-
-// @ts-ignore: decorator
-@inline
-function limb0(w0: v128): v128 {
-  return v128.and(w0, i32x4.splat(0x3ffffff));
+  multiplyTwo(POWER_1, POWER_1);
+  const zero = v128.xor(r, r);
+  v128.store(SUM, zero);
+  v128.store(SUM, zero, 16);
+  v128.store(SUM, zero, 32);
+  v128.store(SUM, zero, 48);
+  v128.store(SUM, zero, 64);
 }
 
 /** The 26 bits that begin at bit `shift` of w and go on in the next word. */
 // @ts-ignore: decorator
 @inline
-function limbAcross(w: v128, next: v128, shift: i32): v128 {
-  return v128.and(v128.or(i32x4.shr_u(w, shift), i32x4.shl(next, 32 - shift)), i32x4.splat(0x3ffffff));
+function limb(w: v128, next: v128, shift: i32, mask: v128): v128 {
+  return v128.and(v128.or(i32x4.shr_u(w, shift), i32x4.shl(next, 32 - shift)), mask);
 }
 
 /** Completes a multiplier whose limbs are there. */
+// @ts-ignore: decorator
+@inline
 function scale(multiplier: usize): void {
-  for (let i: usize = 16; i < LIMBS_BYTES; i += 16) {
-    const limb = v128.load(multiplier + i);
-    v128.store(multiplier + i + 64, i32x4.add(limb, i32x4.shl(limb, 2)));
-  }
+  const l1 = v128.load(multiplier, 16);
+  const l2 = v128.load(multiplier, 32);
+  const l3 = v128.load(multiplier, 48);
+  const l4 = v128.load(multiplier, 64);
+  v128.store(multiplier, i32x4.add(l1, i32x4.shl(l1, 2)), 80);
+  v128.store(multiplier, i32x4.add(l2, i32x4.shl(l2, 2)), 96);
+  v128.store(multiplier, i32x4.add(l3, i32x4.shl(l3, 2)), 112);
+  v128.store(multiplier, i32x4.add(l4, i32x4.shl(l4, 2)), 128);
 }
 
-function multiplyLimbs(product: usize, limbs: usize, multiplier: usize): void {
-  multiply(
-    product,
-    v128.load(limbs),
-    v128.load(limbs, 16),
-    v128.load(limbs, 32),
-    v128.load(limbs, 48),
-    v128.load(limbs, 64),
-    multiplier,
-  );
+/** Lanes 0, 1 of limbs · multiplier into the two lanes of PRODUCT. */
+function multiplyTwo(limbs: usize, multiplier: usize): void {
+  const a0 = v128.load(limbs);
+  const a1 = v128.load(limbs, 16);
+  const a2 = v128.load(limbs, 32);
+  const a3 = v128.load(limbs, 48);
+  const a4 = v128.load(limbs, 64);
+  multiplyLanes(false, a0, a1, a2, a3, a4, multiplier, v128.load(LOW_26));
 }
 
-/** Writes the limbs of a · multiplier, lane by lane. */
-// @ts-ignore: decorator
-@inline
-function multiply(product: usize, a0: v128, a1: v128, a2: v128, a3: v128, a4: v128, multiplier: usize): void {
-  multiplyLanes(false, LOW, a0, a1, a2, a3, a4, multiplier);
-  multiplyLanes(true, HIGH, a0, a1, a2, a3, a4, multiplier);
-  v128.store(product, packed(0));
-  v128.store(product, packed(16), 16);
-  v128.store(product, packed(32), 32);
-  v128.store(product, packed(48), 48);
-  v128.store(product, packed(64), 64);
-}
-
-/** The low words of LOW's and HIGH's 64-bit lanes. */
-// @ts-ignore: decorator
-@inline
-function packed(limb: usize): v128 {
-  return v128.shuffle<i32>(v128.load(LOW + limb), v128.load(HIGH + limb), 0, 2, 4, 6);
-}
-
-/** The product in lanes 0, 1 or (`high`) 2, 3: schoolbook columns, then one carry chain in two interleaved strands. */
+/**
+ * Lanes 0, 1 of a · multiplier into PRODUCT or (`high`) lanes 2, 3, packed with PRODUCT into SUM: schoolbook columns,
+ * then one carry chain in two interleaved strands.
+ */
 // @ts-ignore: decorator
 @inline
 function multiplyLanes(
   high: bool,
-  out: usize,
   a0: v128,
   a1: v128,
   a2: v128,
   a3: v128,
   a4: v128,
   multiplier: usize,
+  mask: v128,
 ): void {
   const r0 = v128.load(multiplier);
   const r1 = v128.load(multiplier, 16);
@@ -307,15 +308,22 @@ function multiplyLanes(
   d4 = i64x2.add(d4, carry(d3));
   d2 = i64x2.add(d2, carry(d1));
   const wrapped = carry(d4);
-  d0 = i64x2.add(low26(d0), i64x2.add(wrapped, i64x2.shl(wrapped, 2)));
-  d3 = i64x2.add(low26(d3), carry(d2));
-  d1 = i64x2.add(low26(d1), carry(d0));
-  d4 = i64x2.add(low26(d4), carry(d3));
-  v128.store(out, low26(d0));
-  v128.store(out, d1, 16);
-  v128.store(out, low26(d2), 32);
-  v128.store(out, low26(d3), 48);
-  v128.store(out, d4, 64);
+  d0 = i64x2.add(v128.and(d0, mask), i64x2.add(wrapped, i64x2.shl(wrapped, 2)));
+  d3 = i64x2.add(v128.and(d3, mask), carry(d2));
+  d1 = i64x2.add(v128.and(d1, mask), carry(d0));
+  d4 = i64x2.add(v128.and(d4, mask), carry(d3));
+  put(high, 0, v128.and(d0, mask));
+  put(high, 16, d1);
+  put(high, 32, v128.and(d2, mask));
+  put(high, 48, v128.and(d3, mask));
+  put(high, 64, d4);
+}
+
+// @ts-ignore: decorator
+@inline
+function put(high: bool, at: usize, d: v128): void {
+  if (high) v128.store(SUM + at, v128.shuffle<i32>(v128.load(PRODUCT + at), d, 0, 2, 4, 6));
+  else v128.store(PRODUCT + at, d);
 }
 
 // @ts-ignore: decorator
@@ -350,18 +358,13 @@ function carry(d: v128): v128 {
   return i64x2.shr_u(d, 26);
 }
 
-// @ts-ignore: decorator
-@inline
-function low26(d: v128): v128 {
-  return v128.and(d, i64x2.splat(0x3ffffff));
-}
-
 /**
  * Adds SUM's lanes 0 + 1 and 2 + 3, reduces both mod p, adds the pads mod 2^128 and writes the two tags.
  * The sums' limbs are < 2^28.1. The first pass leaves all limbs < 2^26 but limb 0, which the wrap may lift by 5 · 4;
  * the second wraps only if the value passed 2^130, and then limb 0 is so small that it cannot carry again.
  */
 function finishLanes(tag: usize, otherTag: usize): void {
+  const mask = v128.load(LOW_26);
   let h0 = lanePairs(0);
   let h1 = lanePairs(16);
   let h2 = lanePairs(32);
@@ -373,11 +376,11 @@ function finishLanes(tag: usize, otherTag: usize): void {
     h3 = i64x2.add(h3, carry(h2));
     h4 = i64x2.add(h4, carry(h3));
     const wrapped = carry(h4);
-    h0 = i64x2.add(low26(h0), i64x2.add(wrapped, i64x2.shl(wrapped, 2)));
-    h1 = low26(h1);
-    h2 = low26(h2);
-    h3 = low26(h3);
-    h4 = low26(h4);
+    h0 = i64x2.add(v128.and(h0, mask), i64x2.add(wrapped, i64x2.shl(wrapped, 2)));
+    h1 = v128.and(h1, mask);
+    h2 = v128.and(h2, mask);
+    h3 = v128.and(h3, mask);
+    h4 = v128.and(h4, mask);
   }
   // g = h + 5 − 2^130 is negative exactly where h < p: there h stays, elsewhere g is taken, by mask.
   const g0 = i64x2.add(h0, i64x2.splat(5));
@@ -386,11 +389,11 @@ function finishLanes(tag: usize, otherTag: usize): void {
   const g3 = i64x2.add(h3, carry(g2));
   const g4 = i64x2.sub(i64x2.add(h4, carry(g3)), i64x2.splat(0x4000000));
   const below = i64x2.shr_s(g4, 63);
-  h0 = v128.bitselect(h0, low26(g0), below);
-  h1 = v128.bitselect(h1, low26(g1), below);
-  h2 = v128.bitselect(h2, low26(g2), below);
-  h3 = v128.bitselect(h3, low26(g3), below);
-  h4 = v128.bitselect(h4, low26(g4), below);
+  h0 = v128.bitselect(h0, v128.and(g0, mask), below);
+  h1 = v128.bitselect(h1, v128.and(g1, mask), below);
+  h2 = v128.bitselect(h2, v128.and(g2, mask), below);
+  h3 = v128.bitselect(h3, v128.and(g3, mask), below);
+  h4 = v128.bitselect(h4, v128.and(g4, mask), below);
   const first = v128.or(v128.or(h0, i64x2.shl(h1, 26)), i64x2.shl(h2, 52));
   const second = v128.or(v128.or(i64x2.shr_u(h2, 12), i64x2.shl(h3, 14)), i64x2.shl(h4, 40));
   addPad(tag, i64x2.extract_lane(first, 0), i64x2.extract_lane(second, 0), PADS);
@@ -402,7 +405,7 @@ function finishLanes(tag: usize, otherTag: usize): void {
 @inline
 function lanePairs(limb: usize): v128 {
   const lanes = v128.load(SUM + limb);
-  return v128.and(i32x4.add(lanes, v128.shuffle<i32>(lanes, lanes, 1, 0, 3, 2)), i64x2.splat(0xffffffff));
+  return v128.and(i32x4.add(lanes, v128.shuffle<i32>(lanes, lanes, 1, 0, 3, 2)), v128.load(LOW_32));
 }
 
 // @ts-ignore: decorator
