@@ -4,15 +4,16 @@ import { readFileSync } from "node:fs";
 const file = process.env["GATEKEEPER_TEST_WASM"] ?? new URL("../../build/kernels.wasm", import.meta.url);
 const module = new WebAssembly.Module(readFileSync(file));
 
-type Kernel = (...args: number[]) => number;
+type Kernel = (...args: (number | bigint)[]) => number;
 
 export class KernelInstance {
   readonly memory: WebAssembly.Memory;
   readonly #exports: WebAssembly.Exports;
   #next: number;
 
-  constructor() {
-    this.#exports = new WebAssembly.Instance(module, {}).exports;
+  /** @param from - another build than the one in build/, for a test of what that does not export. */
+  constructor(from: WebAssembly.Module = module) {
+    this.#exports = new WebAssembly.Instance(from, {}).exports;
     this.memory = this.#exports["memory"] as WebAssembly.Memory;
     this.#next = this.constant("HEAP_BASE");
   }
@@ -27,7 +28,7 @@ export class KernelInstance {
     return Number((this.#exports[name] as WebAssembly.Global).value);
   }
 
-  call(name: string, ...args: number[]): number {
+  call(name: string, ...args: (number | bigint)[]): number {
     return (this.#exports[name] as Kernel)(...args);
   }
 
