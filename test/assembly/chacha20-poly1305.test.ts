@@ -332,11 +332,17 @@ describe("what ChaCha20-Poly1305 leaves in memory", () => {
 
   it("re-encryption stores no plaintext and no keystream of a text, even before it wipes", async () => {
     const module = await unwiped();
+    const damaged = randomCase(3000, 2);
     for (const one of mixed) {
-      // Each record alone, and with a neighbour whose block 0 it makes: both leave their last stores behind.
-      for (const batch of [[one], [one, randomCase(65, 1)]]) {
+      // Each record alone, with a neighbour whose block 0 it makes, and before one that stops at its tag: every batch
+      // leaves its last stores behind.
+      for (const batch of [[one], [one, randomCase(65, 1)], [one, damaged]]) {
         const kernel = new KernelInstance(module);
-        runBatch(kernel, "Reencrypt", batch.map(sealedRecord));
+        const records = batch.map((each) => {
+          const record = sealedRecord(each);
+          return each === damaged ? { ...record, tag: NO_TAG } : record;
+        });
+        runBatch(kernel, "Reencrypt", records);
         const memory = Buffer.from(kernel.memory.buffer);
         for (const { from, to, plaintext } of batch) {
           expect(found(memory, plaintext)).toBe(false);
