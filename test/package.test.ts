@@ -1,0 +1,50 @@
+/** What `npm publish` would send: what a user needs, and nothing else. The build ran before (npm test). */
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+describe("the package", () => {
+  const [packed] = JSON.parse(
+    execFileSync(npm, ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }),
+  ) as [{ files: { path: string }[] }];
+  const files = packed.files.map(({ path }) => path);
+
+  it.each([
+    "package.json",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "ARCHITECTURE.md",
+    "build/kernels.wasm",
+    "dist/index.js",
+    "dist/index.d.ts",
+    "dist/cli/gatekeeper.js",
+    "dist/cli/rotation-worker.js",
+    "dist/engine/pool-task.js",
+    "dist/rotation/sweep-task.js",
+    "dist/store/embedded.js",
+  ])("holds %s", (path) => {
+    expect(files).toContain(path);
+  });
+
+  it("holds no sources, tests, benchmarks, demo, homes or archives", () => {
+    expect(files.filter((path) => /^(src|assembly|test|bench|\.ci|demo-home|gatekeeper-home)\//.test(path))).toEqual(
+      [],
+    );
+    expect(files.filter((path) => /demo|\.test\.|\.tgz$|\.sqlite|\.map$/.test(path))).toEqual([]);
+    expect(files.filter((path) => !/^(dist|build)\//.test(path)).sort()).toEqual([
+      "ARCHITECTURE.md",
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "package.json",
+    ]);
+  });
+});
