@@ -56,6 +56,11 @@ export class MasterKey implements Disposable {
     return this.#scalar.use(body);
   }
 
+  /** A second, independent owner of the same generation. */
+  clone(): MasterKey {
+    return new MasterKey(this.rotationId, this.#scalar.clone());
+  }
+
   /** The public key, compressed (33 bytes, SEC 1 §2.3.3). */
   publicKey(): Uint8Array<ArrayBuffer> {
     return this.#scalar.use((scalar) => Uint8Array.from(getPublicKey(scalar, true)));

@@ -1,0 +1,37 @@
+/** The README's examples run as they stand there, on the built package, and print what the README says they print. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const entry = new URL("../dist/index.js", import.meta.url).href;
+const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```\s*prints\s*```\n([\s\S]*?)```/g)];
+
+describe("README.md", () => {
+  it("has examples", () => {
+    expect(examples.length).toBe(2);
+  });
+
+  it.each(examples.map(([, program, output], index) => [index + 1, program!, output!] as const))(
+    "example %i prints what it says",
+    (index, program, output) => {
+      const folder = mkdtempSync(join(tmpdir(), "gatekeeper-readme-"));
+      try {
+        const file = join(folder, `example-${index}.mts`);
+        writeFileSync(file, program.replaceAll('"gatekeeper"', JSON.stringify(entry)));
+        expect(execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8" })).toBe(output);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
+
+  it("names only files that exist", () => {
+    const root = fileURLToPath(new URL("..", import.meta.url));
+    const named = [...readme.matchAll(/\]\(([^)#:]+)\)|`((?:src|assembly|bench|test)\/[\w./-]+\.ts)`/g)];
+    for (const [, link, path] of named) expect(() => readFileSync(join(root, link ?? path!))).not.toThrow();
+  });
+});
