@@ -65,7 +65,7 @@ export class CommitWriter {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       const result = this.#apply(commit);
-      this.#database.exec(result.cellsHeld ? "COMMIT" : "ROLLBACK");
+      this.#database.exec("COMMIT");
       return result;
     } catch (error) {
       // After some errors, a full disk among them, SQLite has rolled back by itself.

@@ -1,17 +1,19 @@
 /**
  * The embedded store: one SQLite file (node:sqlite, WAL) for the threads and processes of one machine.
  *
- * Each thread opens its own connection by path. A call does its work before it returns its promise, so it blocks its
- * thread, at most 30 s while others hold a lock (then STORE_BUSY). Memory does not grow with the store. Commits are
- * durable by fsync; freed space is zeroed as it is freed (secure_delete), the log when `compact` cuts it off: what a
- * file system or a disk keeps of overwritten blocks is beyond it.
+ * Each thread opens its own connection by path. A call does its work before it returns its promise (`compact` does it
+ * in short steps), so it blocks its thread, at most 30 s while others hold a lock (then STORE_BUSY). Memory does not grow with the store. Commits are
+ * durable by fsync. Freed space is zeroed as it is freed (secure_delete); `compact` frees what that misses
+ * (embedded-compact.ts) and cuts off the log. What a file system or a disk keeps of overwritten blocks is beyond it.
  */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import { compareBytes } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
 import { CommitWriter } from "./embedded-commit.ts";
+import { END, moveToFreshPages } from "./embedded-compact.ts";
 import { createDatabase, LOG_BYTES_LIMIT, openDatabase, withShortWait } from "./embedded-database.ts";
 import { corrupt, storeError } from "./embedded-error.ts";
 import { asBytes, asNumber } from "./embedded-value.ts";
@@ -54,8 +56,6 @@ function checkOptions(options: unknown): EmbeddedStoreOptions {
   throw new GatekeeperError("INVALID_ARGUMENT", "an embedded store is opened with { path, create? } and nothing else");
 }
 
-/** Byte order puts this above every place: contract ids have 32 bytes. */
-const END: PageRef = { contract: new Uint8Array(33).fill(0xff), lowerBound: new Uint8Array(0) };
 const BEGINNING: PageRef = { contract: new Uint8Array(0), lowerBound: new Uint8Array(0) };
 
 /** The first place that can follow `place`: nothing lies between a byte string and itself with a zero appended. */
@@ -108,7 +108,8 @@ class EmbeddedStore implements StateStore {
     this.#cell = prepare("SELECT name, version, value FROM cell WHERE name = ?");
     this.#cells = prepare("SELECT name, version, value FROM cell WHERE name >= ? AND name > ? ORDER BY name LIMIT ?");
     this.#placeAfter = prepare(
-      `SELECT contract, lower_bound FROM page WHERE ${place} > (?, ?) ORDER BY contract, lower_bound LIMIT 1 OFFSET ?`,
+      `SELECT contract, lower_bound FROM page
+       WHERE ${place} > (?, ?) AND contract < ? ORDER BY contract, lower_bound LIMIT 1 OFFSET ?`,
     );
     this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
     this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
@@ -117,13 +118,16 @@ class EmbeddedStore implements StateStore {
 
   scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]> {
     return this.#use(() => {
-      const { contract, lowerBound } = firstOf(range, after);
+      const from = firstOf(range, after);
       const to = range.to ?? END;
       const pages: Page[] = [];
       let bytes = 0;
       // Leaving the loop ends the statement, and with it the snapshot that it read from.
-      for (const row of this.#rows(this.#scan, contract, lowerBound, to.contract, to.lowerBound)) {
+      for (const row of this.#rows(this.#scan, from.contract, from.lowerBound, to.contract, to.lowerBound)) {
         const page = this.#page(row);
+        const before = pages.at(-1);
+        // In a damaged index places can go back, and a scan would never end.
+        this.#checkOrder(before === undefined ? comparePlaces(page, from) >= 0 : comparePlaces(page, before) > 0);
         pages.push(page);
         bytes += page.body.length;
         if (bytes >= maxBytes) break;
@@ -135,7 +139,10 @@ class EmbeddedStore implements StateStore {
   find(contract: Uint8Array, key: Uint8Array): Promise<Page | null> {
     return this.#use(() => {
       const row = this.#row(this.#find, contract, key);
-      return row === null ? null : this.#page(row);
+      if (row === null) return null;
+      const page = this.#page(row);
+      this.#checkOrder(compareBytes(page.contract, contract) === 0 && compareBytes(page.lowerBound, key) <= 0);
+      return page;
     });
   }
 
@@ -189,10 +196,12 @@ class EmbeddedStore implements StateStore {
       const bounds: PageRef[] = [];
       // The first step also passes the very first page, which bounds nothing.
       for (let place = BEGINNING, skip = pagesEach; ; skip = pagesEach - 1) {
-        const row = this.#row(this.#placeAfter, place.contract, place.lowerBound, skip);
+        const row = this.#row(this.#placeAfter, place.contract, place.lowerBound, END.contract, skip);
         if (row === null) return bounds;
-        place = { contract: this.#bytes(row[0]), lowerBound: this.#bytes(row[1]) };
-        bounds.push(place);
+        const next = { contract: this.#bytes(row[0]), lowerBound: this.#bytes(row[1]) };
+        this.#checkOrder(comparePlaces(next, place) > 0);
+        bounds.push(next);
+        place = next;
       }
     });
   }
@@ -212,12 +221,12 @@ class EmbeddedStore implements StateStore {
     });
   }
 
-  compact(): Promise<void> {
-    return this.#use(() => {
-      if (this.#cutOffLog()) return;
-      const message = `store ${this.#path}: its log is still being read by another process; try again`;
-      throw new GatekeeperError("STORE_BUSY", message, { path: this.#path });
-    });
+  async compact(): Promise<void> {
+    const use = <T>(body: () => T): Promise<T> => this.#use(body);
+    await moveToFreshPages(this.#database, use, this.#path);
+    if (await use(() => this.#cutOffLog())) return;
+    const message = `store ${this.#path}: its log is still being read by another process; try again`;
+    throw new GatekeeperError("STORE_BUSY", message, { path: this.#path });
   }
 
   async close(): Promise<void> {
@@ -279,6 +288,10 @@ class EmbeddedStore implements StateStore {
       name: named ? this.#bytes(name) : null,
       records: this.#number(records),
     };
+  }
+
+  #checkOrder(holds: boolean): void {
+    if (!holds) throw corrupt(this.#path, "its pages are not in order");
   }
 
   #bytes(value: SQLOutputValue | undefined): Uint8Array {

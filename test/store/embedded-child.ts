@@ -3,6 +3,7 @@
  *
  *   increment   adds COUNT times one to a number that others add to as well, by compare-and-swap.
  *   commit      commits n = 1, 2, … for ever, each into two pages and a cell, and prints n once it is durable.
+ *   compact     compacts for ever, and prints a line each time.
  *   fill        writes pages until the store refuses, then prints how many are durable and the error's code.
  */
 import { writeSync } from "node:fs";
@@ -60,9 +61,17 @@ async function fill(store: StateStore): Promise<void> {
   }
 }
 
+async function compactForEver(store: StateStore): Promise<void> {
+  for (;;) {
+    await store.compact();
+    writeSync(1, "compacted\n");
+  }
+}
+
 const [, , job, path, count] = process.argv;
 const store = await openStore({ path });
 if (job === "increment") await increment(store, Number(count));
+else if (job === "compact") await compactForEver(store);
 else if (job === "commit") await commitForEver(store);
 else await fill(store);
 await store.close();

@@ -1,29 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/embedded.ts";
 import { recordsOf } from "../../src/store/page.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { storeContract } from "./contract.ts";
-import { freshPath, withStore } from "./embedded-files.ts";
-import {
-  ALL,
-  ALL_BYTES,
-  applyEdits,
-  bodyOf,
-  commitOf,
-  contractId,
-  NO_KEY,
-  pageWrite,
-  sealedState,
-  text,
-} from "./records.ts";
+import { CHILD, child, exitOf, freshPath, withStore } from "./embedded-files.ts";
+import { ALL, ALL_BYTES, bodyOf, commitOf, contractId, NO_KEY, pageWrite, sealedState, text } from "./records.ts";
 
 const ID = contractId(1);
-const CHILD = fileURLToPath(new URL("embedded-child.ts", import.meta.url));
 
 storeContract("the embedded store", async () => {
   const path = freshPath();
@@ -43,43 +30,6 @@ storeContract("the embedded store", async () => {
 });
 
 describe("an embedded store on disk", () => {
-  it("holds no replaced or deleted record once it was compacted", async () => {
-    const path = freshPath();
-    await withStore(path, true, async (store) => {
-      const marked = (name: string, i: number, bytes = 300): Uint8Array => {
-        const sealed = sealedState(1, i & 0xff, bytes);
-        sealed.set(text(`${name}-mark-${String(i).padStart(5, "0")}`), 60);
-        return sealed;
-      };
-      const put = (contract: number, name: string, keys: number[], bytes?: number) =>
-        applyEdits(
-          store,
-          contractId(contract),
-          keys.map((i) => ({ key: text(`k${i}`), sealed: name === "" ? null : marked(name, i, bytes) })),
-          1,
-        );
-      const range = (n: number) => Array.from({ length: n }, (_, i) => i);
-      // Small pages that share a database page, split pages, large ones with overflow chains; then all replaced.
-      for (let contract = 0; contract < 60; contract++) await put(contract, "old", range(3));
-      await put(70, "old", range(400));
-      await put(71, "old", range(4), 100_000);
-      const pages = await store.scan(ALL, null, ALL_BYTES);
-      for (let contract = 0; contract < 60; contract++) {
-        await put(contract, contract % 3 === 0 ? "" : "new", range(3), 200 + 17 * (contract % 7));
-      }
-      await put(70, "new", range(400), 250);
-      await put(71, "new", range(4), 90_000);
-      const onDisk = (): string =>
-        ["", "-wal"].map((end) => (existsSync(path + end) ? readFileSync(path + end, "latin1") : "")).join("");
-      expect(pages.length).toBeGreaterThan(70);
-      // The control: before compacting, the log still has them.
-      expect(onDisk()).toContain("old-mark-");
-      await store.compact();
-      expect(onDisk()).toContain("new-mark-00399");
-      expect(onDisk().match(/old-mark-\d+/g)).toBeNull();
-    });
-  });
-
   it("is not kept from being compacted by a scan that was left in the middle", async () => {
     const path = freshPath();
     await withStore(path, true, async (store) => {
@@ -122,33 +72,28 @@ describe("an embedded store on disk", () => {
   });
 });
 
-/** Runs a job of embedded-child.ts. */
-function child(job: string, path: string, ...rest: string[]): ChildProcess {
-  return spawn(process.execPath, [CHILD, job, path, ...rest], { stdio: ["ignore", "pipe", "inherit"] });
-}
-
-function exitOf(process: ChildProcess): Promise<number | NodeJS.Signals | null> {
-  return new Promise((resolve) => process.on("exit", (code, signal) => resolve(signal ?? code)));
-}
-
 describe("several at once on an embedded store", () => {
   const counterAt = async (store: StateStore): Promise<number> => {
     const { body } = (await store.find(ID, NO_KEY))!;
     return new DataView(body.buffer, body.byteOffset).getUint32(50, true);
   };
 
-  it("two processes and two threads lose no update to one page", async () => {
+  it("two processes and two threads lose no update to one page, while a third process compacts", async () => {
     const path = freshPath();
     await withStore(path, true, async (store) => {
       await store.commit(commitOf([[{ ...pageWrite(ID, NO_KEY), body: bodyOf([[NO_KEY, sealedState(0, 0, 60)]]) }]]));
       const each = "40";
       const threads = [1, 2].map(() => new Worker(CHILD, { argv: ["increment", path, each] }));
       const processes = [1, 2].map(() => child("increment", path, each));
+      const compacting = child("compact", path);
       const exits = [
         ...processes.map(exitOf),
         ...threads.map((thread) => new Promise<number>((resolve) => thread.on("exit", resolve))),
       ];
       expect(await Promise.all(exits)).toEqual([0, 0, 0, 0]);
+      const compacted = exitOf(compacting);
+      compacting.kill("SIGKILL");
+      expect(await compacted).toBe("SIGKILL");
       expect(await counterAt(store)).toBe(160);
       expect((await store.find(ID, NO_KEY))!.version).toBe(161);
     });

@@ -1,0 +1,144 @@
+import { readFileSync, statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, it } from "vitest";
+import { openStore } from "../../src/store/embedded.ts";
+import { editPage, type RecordEdit } from "../../src/store/page-edit.ts";
+import type { StateStore } from "../../src/store/store.ts";
+import { child, exitOf, freshPath, withStore } from "./embedded-files.ts";
+import { ALL, ALL_BYTES, applyEdits, commitOf, contractId, pageWrite, placesOf, sealedState, text } from "./records.ts";
+
+/** A sealed state that can be found in the raw bytes of a file, in every 12 bytes of it. */
+function marked(name: string, index: number, bytes: number): Uint8Array {
+  const sealed = sealedState(1, 0, bytes);
+  const mark = text(`<${name}${String(index).padStart(6, "0")}>`);
+  for (let at = 42; at + mark.length <= bytes; at += mark.length) sealed.set(mark, at);
+  return sealed;
+}
+
+/** Which of the sealed states of a name have bytes in a file. Read no store's file here that is still open. */
+function marksIn(file: string, name: string): string[] {
+  return [...new Set(readFileSync(file, "latin1").match(new RegExp(`${name}\\d{6}`, "g")))].sort();
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** Puts records with keys k0, k1, …, or deletes them where `name` is null. */
+function put(
+  store: StateStore,
+  contract: Uint8Array,
+  name: string | null,
+  keys: number[],
+  bytes = 300,
+): Promise<boolean> {
+  const edits: RecordEdit[] = keys.map((i) => ({
+    key: text(`k${i}`),
+    sealed: name === null ? null : marked(name, i, bytes),
+  }));
+  return applyEdits(store, contract, edits, 1);
+}
+
+describe("compacting an embedded store", () => {
+  it("leaves no replaced or deleted record on disk", async () => {
+    const path = freshPath();
+    const store = await openStore({ path, create: true });
+    // Small pages that share a database page, split pages, and large ones with overflow chains; then all replaced.
+    for (let contract = 0; contract < 60; contract++) await put(store, contractId(contract), "old", range(3));
+    await put(store, contractId(70), "old", range(400));
+    await put(store, contractId(71), "old", range(4), 100_000);
+    for (let contract = 0; contract < 60; contract++) {
+      const name = contract % 3 === 0 ? null : "new";
+      await put(store, contractId(contract), name, range(3), 200 + 17 * (contract % 7));
+    }
+    await put(store, contractId(70), "new", range(400), 250);
+    await put(store, contractId(71), "new", range(4), 90_000);
+    // The control: the log still has them.
+    expect(marksIn(`${path}-wal`, "old").length).toBe(400);
+    await store.compact();
+    expect(statSync(`${path}-wal`).size).toBe(0);
+    await store.close();
+    expect(marksIn(path, "new").length).toBe(400);
+    expect(marksIn(path, "old")).toEqual([]);
+  });
+
+  it("also zeroes the copies that SQLite leaves where it moved rows", async () => {
+    const contracts = range(2_500);
+    const idOf = (i: number): Uint8Array =>
+      contractId(0)
+        .fill(i & 0xff, 0, 1)
+        .fill(i >> 8, 1, 2);
+    const grown = async (path: string): Promise<StateStore> => {
+      const store = await openStore({ path, create: true });
+      for (const [name, key] of [
+        ["old", "k"],
+        ["mid", "l"],
+        ["new", "k"],
+      ] as const) {
+        for (let from = 0; from < contracts.length; from += 250) {
+          const writes = contracts.slice(from, from + 250).map(async (i) => {
+            const page = await store.find(idOf(i), text(key));
+            const edit = { key: text(key), sealed: marked(name, i, 80 + ((i * 37) % 900)) };
+            return editPage(idOf(i), page, [edit], 3n);
+          });
+          await store.commit({ groups: await Promise.all(writes), sealedUnder: 1 });
+        }
+      }
+      return store;
+    };
+    // The control: secure_delete alone leaves some. If it ever leaves none, moving the rows is not needed any more.
+    const control = freshPath();
+    await (await grown(control)).close();
+    expect(marksIn(control, "old").length).toBeGreaterThan(0);
+    const path = freshPath();
+    const store = await grown(path);
+    await store.compact();
+    await store.close();
+    expect(marksIn(path, "old")).toEqual([]);
+    expect(marksIn(path, "new").length).toBe(contracts.length);
+    expect(statSync(path).size).toBeLessThan(statSync(control).size * 1.1);
+  });
+
+  it("changes nothing that a reader sees, however often", async () => {
+    const path = freshPath();
+    await withStore(path, true, async (store) => {
+      await put(store, contractId(1), "a", range(300));
+      await put(store, contractId(2), "b", range(2), 40_000);
+      const before = await store.scan(ALL, null, ALL_BYTES);
+      for (let i = 0; i < 3; i++) await store.compact();
+      expect(await store.scan(ALL, null, ALL_BYTES)).toEqual(before);
+      expect(await store.countByRotationId()).toEqual(new Map([[1, 302]]));
+    });
+  });
+
+  it("does not show, and later removes, what a compaction that was killed left", async () => {
+    const path = freshPath();
+    await withStore(path, true, (store) => store.commit(commitOf([[pageWrite(contractId(0xff), text("\x7f"))]])));
+    const database = new DatabaseSync(path);
+    const rows = "SELECT count(*) AS rows FROM page";
+    database.exec(`INSERT INTO page (contract, lower_bound, version, body)
+      VALUES (unhex('${"ff".repeat(33)}'), unhex('37'), 1, zeroblob(16295))`);
+    expect(database.prepare(rows).get()).toEqual({ rows: 2 });
+    await withStore(path, false, async (store) => {
+      expect(placesOf(await store.scan(ALL, null, ALL_BYTES))).toEqual(["255/\x7f"]);
+      expect(await store.partitionBounds(1)).toEqual([]);
+      await store.compact();
+    });
+    expect(database.prepare(rows).get()).toEqual({ rows: 1 });
+    database.close();
+  });
+
+  it("loses nothing when it is killed at any moment", async () => {
+    const path = freshPath();
+    await withStore(path, true, async (store) => {
+      for (let contract = 0; contract < 40; contract++) await put(store, contractId(contract), "new", range(100));
+    });
+    const before = await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES));
+    for (const wait of [0, 13, 29]) {
+      const process = child("compact", path);
+      const exit = exitOf(process);
+      await new Promise<void>((resolve) => process.stdout!.once("data", () => setTimeout(resolve, wait)));
+      process.kill("SIGKILL");
+      expect(await exit).toBe("SIGKILL");
+      expect(await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES))).toEqual(before);
+    }
+  });
+});
