@@ -47,7 +47,7 @@ export function comparePlaces(a: PageRef, b: PageRef): number {
 }
 
 /** STORE_CORRUPT for a page: names its contract and lower bound in hex. */
-export function pageCorrupt(page: PageRef, why: string): GatekeeperError {
+function pageCorrupt(page: PageRef, why: string): GatekeeperError {
   const contract = toHex(page.contract);
   const lowerBound = toHex(page.lowerBound);
   const message = `the page of contract ${contract} from key ${lowerBound} is damaged: ${why}; restore the store from a copy`;
