@@ -16,9 +16,10 @@
  * Constant time: whether a tag matches is public; lengths, addresses and keys' places are public; nothing else
  * decides a branch or an address. Tags are compared whole. The scratch holds keystream only during a call.
  *
- * Limits: the caller keeps a text within 2^32 - 2 blocks (the batch is far below) and never lets records overlap.
+ * Limits: records must not overlap each other, and neither AADs nor new nonces may lie in a record of the batch.
  */
-import { BLOCK_BYTES, GROUP_BYTES, aes256EncryptGroups, aes256ExpandKey, aes256RoundKeysBytes } from "./aes256";
+import { GROUP_BYTES } from "./aes-sliced";
+import { aes256EncryptGroups, aes256ExpandKey, aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
 import {
   AAD,
   AAD_LENGTH,

@@ -23,10 +23,12 @@ export const ghashTableBytes: usize = 16 * ROW_BYTES;
 
 /** Bit 3, 2, 1 or 0 of the nibble v set, for v = 0 to 15: the coefficients of x^0 to x^3. */
 const NIBBLES_WITH_BIT = memory.data<u8>(
+  // prettier-ignore
   [
-    0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255,
-    255, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0,
-    255, 0, 255, 0, 255, 0, 255,
+    0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+    0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255,
+    0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255,
+    0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255,
   ],
   16,
 );
@@ -36,22 +38,28 @@ const NIBBLES_WITH_BIT = memory.data<u8>(
  * in the block, one just after. Looked up by nibbles: first byte by high and by low half, second byte likewise.
  */
 const REDUCED = memory.data<u8>(
+  // prettier-ignore
   [
-    0, 28, 56, 36, 112, 108, 72, 84, 225, 253, 217, 197, 145, 141, 169, 181, 0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9,
-    8, 10, 11, 0, 32, 64, 96, 128, 160, 192, 224, 0, 32, 64, 96, 128, 160, 192, 224, 0, 194, 132, 70, 8, 202, 140, 78,
-    16, 210, 148, 86, 24, 218, 156, 94,
+    0, 28, 56, 36, 112, 108, 72, 84, 225, 253, 217, 197, 145, 141, 169, 181,
+    0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11,
+    0, 32, 64, 96, 128, 160, 192, 224, 0, 32, 64, 96, 128, 160, 192, 224,
+    0, 194, 132, 70, 8, 202, 140, 78, 16, 210, 148, 86, 24, 218, 156, 94,
   ],
   16,
 );
 
 /** Indices that move the last n bytes of a vector to its front, zeros behind them, begin at 16 - n. */
 const LAST_BYTES_FIRST = memory.data<u8>(
+  // prettier-ignore
   [
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-    128, 128, 128, 128,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
   ],
   16,
 );
+
+/** The low half of each byte. In memory, because a constant would be built anew at each use. */
+const LOW_NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 
 /** Four blocks that do not lie together in memory, gathered. AAD and ciphertext: public. */
 const gathered = memory.data(64, 16);
@@ -114,12 +122,15 @@ export function ghash(table: usize, aad: usize, aadLength: usize, text: usize, t
   // Zero blocks in front change nothing and make the number of blocks a multiple of four.
   let held: usize = (FOLDED - ((aadBlocks + blocksOf(textLength) + 1) % FOLDED)) % FOLDED;
   for (let i: usize = 0; i < held; i++) v128.store(gathered + i * BLOCK_BYTES, i64x2.splat(0));
-  let y = absorb(i64x2.splat(0), table, held, aad, aadLength);
+  let half = held >= FOLDED / 2;
+  let y = absorb(i64x2.splat(0), table, held, half, aad, aadLength);
+  half = half && held + aadBlocks < FOLDED;
   held = (held + aadBlocks) % FOLDED;
-  y = absorb(y, table, held, text, textLength);
+  y = absorb(y, table, held, half, text, textLength);
+  half = half && held + blocksOf(textLength) < FOLDED;
   store<u64>(gathered + FOLD_BYTES - BLOCK_BYTES, bswap((aadLength as u64) << 3));
   store<u64>(gathered + FOLD_BYTES - BLOCK_BYTES, bswap((textLength as u64) << 3), 8);
-  return fold(y, table, gathered, FOLD_BYTES);
+  return foldGathered(y, table, half);
 }
 
 /** Number of blocks that hold `length` bytes. */
@@ -129,20 +140,23 @@ export function blocksOf(length: usize): usize {
   return (length + (BLOCK_BYTES - 1)) / BLOCK_BYTES;
 }
 
-/** Takes in `length` bytes; `held` blocks wait in `gathered` before, and fewer than four afterwards. */
-function absorb(y: v128, table: usize, held: usize, from: usize, length: usize): v128 {
+/**
+ * Takes in `length` bytes; `held` blocks wait in `gathered` before, and fewer than four afterwards.
+ * @param half - whether the first two of those waiting are zeros before everything.
+ */
+function absorb(y: v128, table: usize, held: usize, half: bool, from: usize, length: usize): v128 {
   if (held != 0) {
     const taken = min(length, (FOLDED - held) * BLOCK_BYTES);
     gather(gathered + held * BLOCK_BYTES, from, taken);
     if (held + blocksOf(taken) < FOLDED) return y;
-    y = fold(y, table, gathered, FOLD_BYTES);
+    y = foldGathered(y, table, half);
     from += taken;
     length -= taken;
   }
   const whole = length - (length % FOLD_BYTES);
   y = fold(y, table, from, whole);
   gather(gathered, from + whole, length - whole);
-  return blocksOf(length - whole) == FOLDED ? fold(y, table, gathered, FOLD_BYTES) : y;
+  return blocksOf(length - whole) == FOLDED ? foldGathered(y, table, false) : y;
 }
 
 /** Copies bytes and fills the last block up with zeros. */
@@ -166,9 +180,14 @@ export function loadPartial(from: usize, length: usize): v128 {
   return i8x16.relaxed_swizzle(v128.load(from - back), v128.load(LAST_BYTES_FIRST + back));
 }
 
+/** Y after the four gathered blocks; with `half`, Y and the first two of them are zeros. */
+function foldGathered(y: v128, table: usize, half: bool): v128 {
+  return half ? foldLastTwo(table, gathered) : fold(y, table, gathered, FOLD_BYTES);
+}
+
 /** Y after `bytes` (a multiple of FOLD_BYTES) more at `blocks`. */
 function fold(y: v128, table: usize, blocks: usize, bytes: usize): v128 {
-  const nibble = i8x16.splat(0x0f);
+  const nibble = v128.load(LOW_NIBBLES);
   const zero = i64x2.splat(0);
   for (const end = blocks + bytes; blocks < end; blocks += FOLD_BYTES) {
     const b1 = v128.xor(y, v128.load(blocks));
@@ -185,15 +204,37 @@ function fold(y: v128, table: usize, blocks: usize, bytes: usize): v128 {
     const l4 = v128.and(b4, nibble);
     let low = zero;
     let high = zero;
+    // Two rows a turn: V8 spills when it meets all of them in a line.
     for (let row = table; row < table + ghashTableBytes; row += 2 * ROW_BYTES) {
       high = shiftIn(low, high);
-      low = v128.xor(shiftIn(zero, low), lookUp(row, h1, l1, h2, l2, h3, l3, h4, l4));
+      low = v128.xor(shiftIn(zero, low), lookUp(row, h1, l1, h2, l2));
+      low = v128.xor(low, lookUp(row + 64, h3, l3, h4, l4));
       high = shiftIn(low, high);
-      low = v128.xor(shiftIn(zero, low), lookUp(row + ROW_BYTES, h1, l1, h2, l2, h3, l3, h4, l4));
+      low = v128.xor(shiftIn(zero, low), lookUp(row + ROW_BYTES, h1, l1, h2, l2));
+      low = v128.xor(low, lookUp(row + ROW_BYTES + 64, h3, l3, h4, l4));
     }
     y = reduce(low, high, nibble, zero);
   }
   return y;
+}
+
+/** As `fold` from Y = 0 on, where the first two of the four blocks are zeros. */
+function foldLastTwo(table: usize, blocks: usize): v128 {
+  const nibble = v128.load(LOW_NIBBLES);
+  const zero = i64x2.splat(0);
+  const b3 = v128.load(blocks, 32);
+  const b4 = v128.load(blocks, 48);
+  const h3 = v128.and(i16x8.shr_u(b3, 4), nibble);
+  const h4 = v128.and(i16x8.shr_u(b4, 4), nibble);
+  const l3 = v128.and(b3, nibble);
+  const l4 = v128.and(b4, nibble);
+  let low = zero;
+  let high = zero;
+  for (let row = table; row < table + ghashTableBytes; row += ROW_BYTES) {
+    high = shiftIn(low, high);
+    low = v128.xor(shiftIn(zero, low), lookUp(row + 64, h3, l3, h4, l4));
+  }
+  return reduce(low, high, nibble, zero);
 }
 
 /** All bytes of `vector` one position up; the last byte of `below` comes in at the front. */
@@ -203,18 +244,14 @@ function shiftIn(below: v128, vector: v128): v128 {
   return i8x16.shuffle(below, vector, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
 }
 
-/** One byte of the products of four blocks, for each of their bytes. */
+/** One byte of the products of two blocks with two powers, for each of their bytes. */
 // @ts-ignore: decorator
 @inline
-function lookUp(row: usize, h1: v128, l1: v128, h2: v128, l2: v128, h3: v128, l3: v128, h4: v128, l4: v128): v128 {
-  let sum = i8x16.relaxed_swizzle(v128.load(row), h1);
-  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 16), l1));
-  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 32), h2));
-  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 48), l2));
-  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 64), h3));
-  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 80), l3));
-  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 96), h4));
-  return v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 112), l4));
+function lookUp(row: usize, h: v128, l: v128, nextH: v128, nextL: v128): v128 {
+  let sum = i8x16.relaxed_swizzle(v128.load(row), h);
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 16), l));
+  sum = v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 32), nextH));
+  return v128.xor(sum, i8x16.relaxed_swizzle(v128.load(row, 48), nextL));
 }
 
 /** The 31 bytes `low`, `high` modulo x^128 + x^7 + x^2 + x + 1. */

@@ -11,9 +11,12 @@ export class KernelInstance {
   readonly #exports: WebAssembly.Exports;
   #next: number;
 
-  /** @param from - another build than the one in build/, for a test of what that does not export. */
-  constructor(from: WebAssembly.Module = module) {
-    this.#exports = new WebAssembly.Instance(from, {}).exports;
+  /**
+   * @param from - another build than the one in build/, for a test of what that does not export.
+   * @param imports - what that build imports.
+   */
+  constructor(from: WebAssembly.Module = module, imports: object = {}) {
+    this.#exports = new WebAssembly.Instance(from, imports).exports;
     this.memory = this.#exports["memory"] as WebAssembly.Memory;
     this.#next = this.constant("HEAP_BASE");
   }
