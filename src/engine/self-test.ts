@@ -12,17 +12,17 @@ import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
 import { ALL_SUITES, KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
 
 /** Text lengths of the sample: around 16-byte blocks, 64-byte blocks and groups of eight AES blocks. */
-export const SAMPLE_LENGTHS: readonly number[] = [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 256, 1000];
+export const SAMPLE_LENGTHS: readonly number[] = [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 256, 1000, 3000];
 
 /** SHA-256 of all boxes (nonce | text | tag), after sealing and after re-encryption. */
 export const EXPECTED: Readonly<Record<Suite, { readonly sealed: string; readonly reencrypted: string }>> = {
   "aes-256-gcm": {
-    sealed: "8e2f0a10e5f8a7d4266670a9f492e70e770fb1e4a770a661c088ca03471846e4",
-    reencrypted: "c32f6ba3804828a4467f300444cfb72088a21e658c4d0f12f36c9c631ec6b1a5",
+    sealed: "5001ac864dffc569e36c8710c9d71dd1e269f48c002e3ae92a49c016e77ee5dd",
+    reencrypted: "58c2966dc6204acdc38ca7e16f76287332d7e7d1fddcf6d627304c8fdc871c39",
   },
   "chacha20-poly1305": {
-    sealed: "7826a796dbf658fc40bcf10af004c03fef44322d5897f1f93dce4a089621ab45",
-    reencrypted: "31c71e4c0dd9c30df951f51ccd7e4f6ddf1c19707cf06ee0fac32e72bb858473",
+    sealed: "edba1bf83a8dee3406fd0ad00be930db666c15d5b4fd9a7a893247d19bfc3953",
+    reencrypted: "f5b1682d470009a51b5e01164985735aa4fe0d02c72e78fed51d6069533847ba",
   },
 };
 
@@ -37,9 +37,14 @@ export function sampleByte(n: number, i: number): number {
   return (n * 151 + i * 7 + ((i * i) >> 5) + 19) & 0xff;
 }
 
-/** Record `n` of the sample as the rows describe it. */
+/** Bytes of the AAD of record `n`. */
 export function sampleAadBytes(n: number): number {
   return 14 + n * 11;
+}
+
+/** Bytes of its new AAD: as many for even records, as in a rotation, and other ones for odd records. */
+export function sampleNewAadBytes(n: number): number {
+  return sampleAadBytes(n + (n % 2));
 }
 
 /**
@@ -104,10 +109,10 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
   const boxes = SAMPLE_LENGTHS.map((length, n) => fill(n, NONCE_BYTES + length + TAG_BYTES));
   const nonces = fill(100, count * NONCE_BYTES);
   const aads = SAMPLE_LENGTHS.map((_, n) => fill(50 + n, sampleAadBytes(n)));
+  const newAads = SAMPLE_LENGTHS.map((_, n) => fill(150 + n, sampleNewAadBytes(n)));
   const rows = kernels.alloc(count * ROW_BYTES);
   const words = (): Uint32Array => new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
   SAMPLE_LENGTHS.forEach((length, n) => {
-    const next = (n + 1) % count;
     words().set(
       [
         boxes[n]! + NONCE_BYTES,
@@ -115,8 +120,8 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
         aads[n]!,
         sampleAadBytes(n),
         contexts[n % 2]!,
-        aads[next]!,
-        sampleAadBytes(next),
+        newAads[n]!,
+        sampleNewAadBytes(n),
         contexts[2 + (n % 2)]!,
         nonces + n * NONCE_BYTES,
       ],
