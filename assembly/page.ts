@@ -42,9 +42,9 @@ const ROTATION_OFFSET: usize = 2;
 const SEALED_OVERHEAD: usize = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
 
 /**
- * Writes one row a record: SKIPPED for those under rotation id `leave`, PENDING with `key` for the others if they are
- * of this version, under `suite` and rotation id `from`, and TAG_MISMATCH at once if not, as no key at hand opens
- * them. The AADs are put together at `aads`; `length` bytes there are always enough.
+ * Writes one row a record: PENDING with `key` for those under rotation id `from` that are of this version and under
+ * `suite`, SKIPPED for those under rotation id `leave` if that is another id, and TAG_MISMATCH at once for the others,
+ * as no key at hand opens them. The AADs are put together at `aads`; `length` bytes there are always enough.
  * @returns the number of rows, or -1 when the body is malformed; then rows and AADs hold nothing of use.
  */
 export function pageDescribe(
@@ -73,13 +73,15 @@ export function pageDescribe(
     if (<u64>keyLength + <u64>sealedLength > <u64>(end - storageKey)) return -1;
     const sealed = storageKey + keyLength;
     const rotation = load<u32>(sealed, ROTATION_OFFSET);
-    const ours = load<u8>(sealed) == SEALED_VERSION && load<u8>(sealed, SUITE_OFFSET) == suite && rotation == from;
+    const known = load<u8>(sealed) == SEALED_VERSION && load<u8>(sealed, SUITE_OFFSET) == suite;
+    // First those under `from`: where `leave` is the same id, no record under it goes unchecked.
+    const status = rotation == from ? (known ? PENDING : TAG_MISMATCH) : rotation == leave ? SKIPPED : TAG_MISMATCH;
     store<u32>(row, <u32>(sealed + HEADER_BYTES + NONCE_BYTES), TEXT);
     store<u32>(row, <u32>(sealedLength - SEALED_OVERHEAD), LENGTH);
     store<u32>(row, <u32>aads, AAD);
     store<u32>(row, <u32>(HEADER_BYTES + CONTRACT_BYTES + keyLength), AAD_LENGTH);
     store<u32>(row, <u32>key, KEY);
-    store<u32>(row, ours ? PENDING : rotation == leave ? SKIPPED : TAG_MISMATCH, STATUS);
+    store<u32>(row, status, STATUS);
     memory.copy(aads, sealed, HEADER_BYTES);
     memory.copy(aads + HEADER_BYTES, contract, CONTRACT_BYTES);
     memory.copy(aads + HEADER_BYTES + CONTRACT_BYTES, storageKey, keyLength);

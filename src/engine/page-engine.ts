@@ -133,8 +133,8 @@ export class PageEngine {
   }
 
   /**
-   * Checks the tag of every record that is not under rotation id `leave`; no plaintext comes into being. One that is
-   * not under rotation id `from` either or under another suite counts as mismatched.
+   * Checks the tag of every record that is not under rotation id `leave`, or, where `leave` is `from`, of every record;
+   * no plaintext comes into being. One that is not under rotation id `from` or under another suite counts as mismatched.
    */
   verify(suite: Suite, from: number, leave: number, jobs: readonly PageJob[]): PageOutcome[] {
     const kernels = this.#kernels;
