@@ -6,13 +6,17 @@
  */
 import { readFileSync } from "node:fs";
 import { GatekeeperError } from "../errors.ts";
-import { type Suite, type Verb, kernelPrefix } from "./suite.ts";
+import { ALL_SUITES, type Suite, type Verb, kernelPrefix } from "./suite.ts";
 
 /** The same path from src/engine and from dist/engine. */
 const KERNELS_FILE = new URL("../../build/kernels.wasm", import.meta.url);
 const WASM_PAGE_BYTES = 65_536;
 /** v128 loads of tables and key contexts are aligned to this. */
 const ALIGNMENT = 16;
+/** Far above what any batch takes, and so far below 4 GiB that no sum of addresses in a kernel overflows 32 bits. */
+const MEMORY_BYTES_MAX = 1 << 30;
+/** What zeroes the kernels' own scratch. */
+const WIPES: readonly string[] = [...ALL_SUITES.map((suite) => `${kernelPrefix(suite)}Wipe`), "kdfWipe"];
 
 type Kernel = (...args: number[]) => number;
 
@@ -89,10 +93,19 @@ export class Kernels {
     return (kernel as Kernel)(...args);
   }
 
-  /** Address of `size` bytes of host memory, valid until `reset`. Their content is unspecified. */
+  /**
+   * Address of `size` bytes of host memory, valid until `reset` or `wipe`. Their content is unspecified.
+   * @throws GatekeeperError INVALID_ARGUMENT when more than 1 GiB would be in use.
+   */
   alloc(size: number): number {
     const at = Math.ceil((this.#base + this.#used) / ALIGNMENT) * ALIGNMENT;
     const end = at + size;
+    if (end > MEMORY_BYTES_MAX) {
+      throw new GatekeeperError(
+        "INVALID_ARGUMENT",
+        "this is more work than 1 GiB of memory holds; hand in less at once",
+      );
+    }
     if (end > this.#bytes.length) {
       this.#memory.grow(Math.ceil((end - this.#bytes.length) / WASM_PAGE_BYTES));
       this.#bytes = new Uint8Array(this.#memory.buffer);
@@ -114,8 +127,12 @@ export class Kernels {
     this.#used = 0;
   }
 
-  /** Gives back everything allocated, and fills with zeros all that was allocated since the last wipe. */
+  /**
+   * Gives back everything allocated, and fills with zeros all that was allocated since the last wipe, and the kernels'
+   * scratch: they zero it themselves before they return, but not when they trap.
+   */
   wipe(): void {
+    for (const name of WIPES) this.call(name);
     this.#bytes.fill(0, this.#base, this.#base + this.#peak);
     this.#used = 0;
     this.#peak = 0;
