@@ -26,7 +26,10 @@ export interface Batch {
   readonly keys: readonly Secret[];
 }
 
-/** One record of a batch: where it lies in the arena, and which keys of the batch it is under. */
+/**
+ * One record of a batch: where it lies in the arena, and which keys of the batch it is under. Records may share AADs,
+ * but must overlap neither each other nor an AAD: what came of that would not open again.
+ */
 export interface BatchRecord {
   /** Offset of the nonce; the text begins 12 bytes later and the tag follows the text. */
   readonly offset: number;
@@ -57,7 +60,10 @@ export class BatchTable {
     return this.#rows;
   }
 
-  /** @throws GatekeeperError INVALID_ARGUMENT past 65,536 records. */
+  /**
+   * @throws GatekeeperError INVALID_ARGUMENT past 65,536 records, or when a number is not whole, negative or 2^32 or
+   * above, which would name another place in silence.
+   */
   add(record: BatchRecord): void {
     if (this.#rows === BATCH_RECORDS_MAX) {
       throw new GatekeeperError(
@@ -72,14 +78,14 @@ export class BatchTable {
       this.#words = larger;
     }
     const words = this.#words;
-    words[at + ROW.text] = record.offset + NONCE_BYTES;
-    words[at + ROW.length] = record.length;
-    words[at + ROW.aad] = record.aadOffset;
-    words[at + ROW.aadLength] = record.aadLength;
-    words[at + ROW.key] = record.key;
-    words[at + ROW.newAad] = record.newAadOffset ?? record.aadOffset;
-    words[at + ROW.newAadLength] = record.newAadLength ?? record.aadLength;
-    words[at + ROW.newKey] = record.newKey ?? record.key;
+    words[at + ROW.text] = u32(record.offset + NONCE_BYTES);
+    words[at + ROW.length] = u32(record.length);
+    words[at + ROW.aad] = u32(record.aadOffset);
+    words[at + ROW.aadLength] = u32(record.aadLength);
+    words[at + ROW.key] = u32(record.key);
+    words[at + ROW.newAad] = u32(record.newAadOffset ?? record.aadOffset);
+    words[at + ROW.newAadLength] = u32(record.newAadLength ?? record.aadLength);
+    words[at + ROW.newKey] = u32(record.newKey ?? record.key);
     this.#rows++;
   }
 
@@ -87,6 +93,13 @@ export class BatchTable {
   rows(): Uint32Array<ArrayBuffer> {
     return this.#words.slice(0, this.#rows * ROW_WORDS);
   }
+}
+
+function u32(value: number): number {
+  if (value >>> 0 !== value) {
+    throw new GatekeeperError("INVALID_ARGUMENT", `an offset, length or key index of a batch is ${value}: not a u32`);
+  }
+  return value;
 }
 
 /**
