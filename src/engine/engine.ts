@@ -10,9 +10,9 @@ import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { type Batch, checkBatch } from "./batch.ts";
 import { Kernels } from "./kernels.ts";
-import { ROW, ROW_BYTES, ROW_WORDS } from "./rows.ts";
+import { ROW, ROW_WORDS } from "./rows.ts";
 import { selfTest } from "./self-test.ts";
-import { KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
+import { KEY_BYTES, NONCE_BYTES, type Suite, type Verb } from "./suite.ts";
 
 /**
  * Runs batches on the calling thread. Keys are expanded for each call and wiped from WebAssembly memory, with

@@ -6,7 +6,6 @@
  * it comes into being and wiped before the call returns.
  */
 import { randomFillSync } from "node:crypto";
-import { GatekeeperError } from "../errors.ts";
 import { Kernels } from "./kernels.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
 import { selfTest } from "./self-test.ts";
