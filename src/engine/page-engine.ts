@@ -6,6 +6,7 @@
  * it comes into being and wiped before the call returns.
  */
 import { randomFillSync } from "node:crypto";
+import { GatekeeperError } from "../errors.ts";
 import { Kernels } from "./kernels.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
 import { selfTest } from "./self-test.ts";
@@ -15,6 +16,7 @@ const PAGE_HEADER_BYTES = 16;
 const RECORD_COUNT_OFFSET = 4;
 /** Key length, sealed length, and a sealed state of an empty text: no record in a page is smaller. */
 const RECORD_BYTES_MIN = 48;
+const CONTRACT_BYTES = 32;
 /** What the storage key follows in an AAD. */
 const AAD_PREFIX_BYTES = 46;
 const STORAGE_KEY_BYTES_MAX = 4_096;
@@ -80,42 +82,25 @@ export class PageEngine {
   /**
    * Moves every record that is not yet under rotation id `to` from rotation id `from` to it and to its job's new key.
    * One that is under neither id or another suite counts as mismatched.
+   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB.
    */
   reencrypt(suite: Suite, from: number, to: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
     const kernels = this.#kernels;
-    kernels.reset();
-    const keys = this.#deriveKeys(
-      suite,
-      jobs.flatMap((job) => [job.key, job.newKey]),
-    );
-    try {
+    const materials = jobs.flatMap((job) => [job.key, job.newKey]);
+    return this.#withKeys(suite, materials, (contexts) => {
       const rowsMax = jobs.reduce((sum, job) => sum + rowBound(job.body), 0);
       const rows = kernels.alloc(rowsMax * ROW_BYTES);
       const nonces = kernels.alloc(rowsMax * NONCE_BYTES);
       randomFillSync(kernels.bytes, nonces, rowsMax * NONCE_BYTES);
       let count = 0;
       const pages = jobs.map((job) => {
-        const page = this.#layOut(
-          job,
-          suite,
-          { from, leave: to },
-          keys.contexts.get(job.key)!,
-          rows + count * ROW_BYTES,
-        );
+        const firstRow = rows + count * ROW_BYTES;
+        const page = this.#layOut(job, suite, { from, leave: to }, contexts.get(job.key)!, firstRow);
         if (page.rows > 0) {
-          const firstRow = rows + count * ROW_BYTES;
           const newAads = kernels.alloc(aadBound(job.body));
-          const newKey = keys.contexts.get(job.newKey)!;
-          kernels.call(
-            "pageRetarget",
-            firstRow,
-            page.rows,
-            suiteId(suite),
-            to,
-            newKey,
-            nonces + count * NONCE_BYTES,
-            newAads,
-          );
+          const newKey = contexts.get(job.newKey)!;
+          const pageNonces = nonces + count * NONCE_BYTES;
+          kernels.call("pageRetarget", firstRow, page.rows, suiteId(suite), to, newKey, pageNonces, newAads);
           count += page.rows;
         }
         return page;
@@ -126,34 +111,49 @@ export class PageEngine {
         ...this.#outcome(page),
         body: kernels.bytes.subarray(page.body, page.body + page.length),
       }));
-    } finally {
-      kernels.bytes.fill(0, keys.from, keys.to);
-    }
+    });
   }
 
   /**
    * Checks the tag of every record that is not under rotation id `leave`, or, where `leave` is `from`, of every record;
    * no plaintext comes into being. One that is not under rotation id `from` or under another suite counts as mismatched.
+   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB.
    */
   verify(suite: Suite, from: number, leave: number, jobs: readonly PageJob[]): PageOutcome[] {
     const kernels = this.#kernels;
-    kernels.reset();
-    const keys = this.#deriveKeys(
-      suite,
-      jobs.map((job) => job.key),
-    );
-    try {
+    const materials = jobs.map((job) => job.key);
+    return this.#withKeys(suite, materials, (contexts) => {
       const rows = kernels.alloc(jobs.reduce((sum, job) => sum + rowBound(job.body), 0) * ROW_BYTES);
       let count = 0;
       const pages = jobs.map((job) => {
-        const page = this.#layOut(job, suite, { from, leave }, keys.contexts.get(job.key)!, rows + count * ROW_BYTES);
+        const page = this.#layOut(job, suite, { from, leave }, contexts.get(job.key)!, rows + count * ROW_BYTES);
         count += Math.max(page.rows, 0);
         return page;
       });
       kernels.run(suite, "Verify", rows, count);
       return pages.map((page) => this.#outcome(page));
-    } finally {
+    });
+  }
+
+  /**
+   * Begins anew in the kernels' memory, lends the expanded keys to `body` and wipes them after it. What else it laid
+   * there is public and stays, as outcomes are views of it; if it throws, all of it is wiped.
+   */
+  #withKeys<T>(
+    suite: Suite,
+    materials: readonly KeyMaterial[],
+    body: (contexts: ReadonlyMap<KeyMaterial, number>) => T,
+  ): T {
+    const kernels = this.#kernels;
+    kernels.reset();
+    try {
+      const keys = this.#deriveKeys(suite, materials);
+      const result = body(keys.contexts);
       kernels.bytes.fill(0, keys.from, keys.to);
+      return result;
+    } catch (error) {
+      kernels.wipe();
+      throw error;
     }
   }
 
@@ -161,7 +161,7 @@ export class PageEngine {
   #deriveKeys(
     suite: Suite,
     materials: readonly KeyMaterial[],
-  ): { contexts: Map<KeyMaterial, number>; from: number; to: number } {
+  ): { contexts: ReadonlyMap<KeyMaterial, number>; from: number; to: number } {
     const kernels = this.#kernels;
     const distinct = [...new Set(materials)];
     const contextBytes = kernels.keyContextBytes(suite);
@@ -191,6 +191,9 @@ export class PageEngine {
   #layOut(job: PageJob, suite: Suite, ids: { from: number; leave: number }, key: number, firstRow: number): LaidPage {
     const kernels = this.#kernels;
     const { length } = job.body;
+    if (job.contract.length !== CONTRACT_BYTES) {
+      throw new GatekeeperError("INVALID_ARGUMENT", `a contract id has 32 bytes, not ${job.contract.length}`);
+    }
     const body = kernels.put(job.body);
     const contract = kernels.put(job.contract);
     const aads = kernels.alloc(aadBound(job.body));
