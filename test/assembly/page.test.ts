@@ -280,7 +280,7 @@ describe("pageDescribe", () => {
           if ("repeated" in change && body.length >= 16) {
             const index = change.repeated % starts.length;
             body = Buffer.concat([body, body.subarray(starts[index], starts[index + 1])]);
-            body.writeUInt32LE(body.readUInt32LE(4) + 1, 4);
+            body.writeUInt32LE((body.readUInt32LE(4) + 1) >>> 0, 4);
           } else if ("cut" in change) {
             const at = change.at % (body.length + 1);
             body = Buffer.concat([body.subarray(0, at), body.subarray(at + (change.cut % 100))]);
