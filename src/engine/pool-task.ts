@@ -37,6 +37,8 @@ export default function run(task: BatchTask): BatchAnswer {
       [valueSymbol]: answer,
     }) as unknown as BatchAnswer;
   } catch (error) {
+    // The arena does not go back with an error, and may hold plaintexts.
+    task.arena.fill(0);
     if (error instanceof GatekeeperError) return { error: error.toWire() };
     throw error;
   } finally {

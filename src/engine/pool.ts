@@ -100,7 +100,11 @@ export class EnginePool implements AsyncDisposable {
     } catch (cause) {
       if (signal?.aborted) throw aborted();
       if (this.#closed) throw closed();
+      if (cause instanceof DOMException && cause.name === "DataCloneError") throw immovable(cause);
       throw cause;
+    } finally {
+      // Empty where they were moved to a thread; a batch that never left the queue leaves them here.
+      if (keys.length > 0) keys.fill(0);
     }
     if ("error" in answer) throw GatekeeperError.fromWire(answer.error);
     return answer;
@@ -110,12 +114,26 @@ export class EnginePool implements AsyncDisposable {
 /** The keys one after the other in a buffer that is moved to the thread, which wipes it. */
 function concatenateKeys(keys: readonly Secret[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(keys.length * KEY_BYTES);
-  keys.forEach((key, index) => {
-    if (key.length !== KEY_BYTES)
-      throw new GatekeeperError("INVALID_ARGUMENT", `key ${index} of the batch is not of 32 bytes`);
-    key.use((source) => bytes.set(source, index * KEY_BYTES));
-  });
+  try {
+    keys.forEach((key, index) => {
+      if (key.length !== KEY_BYTES)
+        throw new GatekeeperError("INVALID_ARGUMENT", `key ${index} of the batch is not of 32 bytes`);
+      key.use((source) => bytes.set(source, index * KEY_BYTES));
+    });
+  } catch (error) {
+    bytes.fill(0);
+    throw error;
+  }
   return bytes;
+}
+
+function immovable(cause: Error): GatekeeperError {
+  return new GatekeeperError(
+    "INVALID_ARGUMENT",
+    "the arena or table of a batch lies in a buffer that can't be moved to a thread: already handed in, or not its own",
+    {},
+    { cause },
+  );
 }
 
 function closed(): GatekeeperError {
