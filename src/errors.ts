@@ -45,7 +45,9 @@ export type ErrorCode =
   /** A command line argument is malformed. */
   | "USAGE"
   /** A file can't be read or written; detail names it and the system's error code. */
-  | "IO_FAILED";
+  | "IO_FAILED"
+  /** A fault of this program or its runtime that nothing foresaw; only the command line says it. */
+  | "INTERNAL";
 
 /** What an error's detail may hold: never bytes, so never a secret or a state. */
 export type ErrorDetail = Readonly<Record<string, string | number | boolean | null>>;

@@ -1,0 +1,123 @@
+/**
+ * The demo behind `npm start`: real chain states, imported, sealed, rotated and verified by what the commands call, and
+ * then the proof that the old key is gone.
+ */
+import { existsSync } from "node:fs";
+import { Readable } from "node:stream";
+import { getGenesis } from "@ethereumjs/genesis";
+import { Home } from "../gatekeeper/home.ts";
+import { readRotation } from "../rotation/control.ts";
+import { rotate } from "../rotation/rotation.ts";
+import { type GenesisState, genesisAllocJson } from "./demo-genesis.ts";
+import { copyRecord, liesInHome, opensUnder } from "./demo-old-record.ts";
+import { GatekeeperError } from "../errors.ts";
+import { describeImport, importFiles } from "./import-command.ts";
+import { counted, formatCount } from "./progress.ts";
+import {
+  type RotationReport,
+  describeRotation,
+  describeVerification,
+  recordsPerSecond,
+  rotateHome,
+  verifyHome,
+} from "./rotation-commands.ts";
+import { describeStatus, statusOf } from "./state-commands.ts";
+import { Terminal } from "./terminal.ts";
+
+const CHAINS = [
+  { name: "Ethereum mainnet", id: 1 },
+  { name: "Holesky", id: 17_000 },
+  { name: "Hoodi", id: 560_048 },
+] as const;
+const SUITE = "aes-256-gcm";
+
+/** Runs the demo and sets the exit code. */
+export async function main(): Promise<void> {
+  const terminal = new Terminal("demo", false);
+  try {
+    await demo(terminal);
+  } catch (error) {
+    await terminal.fail(error);
+  }
+}
+
+async function demo(terminal: Terminal): Promise<void> {
+  const folder = unusedFolder();
+  await say(terminal, `A new home: ${folder}`);
+  await Home.init(folder, SUITE);
+  await using home = await Home.open(folder);
+
+  await say(terminal, "\nImporting genesis states (each account is a contract with a key of its own):");
+  for (const { name, id } of CHAINS) {
+    const state = genesisOf(id);
+    const stdin = Readable.from([Buffer.from([...genesisAllocJson(state)].join(""))], { objectMode: false });
+    const summary = await importFiles(home, { paths: ["-"], stdin, progress: terminal.progress });
+    await say(terminal, `  ${name}: ${describeImport(summary)}`);
+  }
+  await say(terminal, `\n${describeStatus(home, await statusOf(home))}`);
+
+  const address = Object.keys(genesisOf(CHAINS[0].id))[0]!;
+  const copy = await copyRecord(home, address, "balance");
+  const before = {
+    keyExists: home.generations().includes(0),
+    opened: await opensUnder(home, copy, 0),
+    onDisk: liesInHome(home, copy),
+  };
+
+  await say(terminal, "\nRotating the MasterKey, re-encrypting every record from the old key to the new one:");
+  const report = await rotateHome(home, rotate, { progress: terminal.progress });
+  await say(terminal, `  ${describeRotation(report)}`);
+  const verification = await verifyHome(home, { progress: terminal.progress });
+  await say(terminal, `  ${describeVerification(verification)}`);
+  if (report.failed + verification.failed > 0) terminal.complain("  which should not be so in a new home");
+
+  const { rotationId } = (await readRotation(home.store)).value;
+  const current = await copyRecord(home, address, "balance");
+  await say(terminal, `\nIs the old key gone? Asked with a copy, taken before, of the sealed balance of ${address}:`);
+  const answers: (readonly [question: string, before: boolean, now: boolean, wanted: boolean])[] = [
+    ["the sealed file of MasterKey 0 exists", before.keyExists, home.generations().includes(0), false],
+    ["the copy opens under a MasterKey of this home", before.opened, await opensUnder(home, copy, rotationId), false],
+    ["the copy's bytes lie in a file of this home", before.onDisk, liesInHome(home, copy), false],
+    ["the record as it lies there now opens", before.opened, await opensUnder(home, current, rotationId), true],
+  ];
+  for (const [question, then, now, wanted] of answers) {
+    await say(terminal, `  ${question.padEnd(46)} before: ${yesOrNo(then)}  now: ${yesOrNo(now)}`);
+    if (!then || now !== wanted) terminal.complain("  and that is wrong");
+  }
+  await say(terminal, `\n${summaryOf(folder, address, report)}`);
+}
+
+function say(terminal: Terminal, text: string): Promise<void> {
+  return terminal.write(`${text}\n`);
+}
+
+function summaryOf(folder: string, address: string, report: RotationReport): string {
+  const { records, bytes, seconds } = report;
+  const speed = `${formatCount(recordsPerSecond(report))} records/s`;
+  return [
+    `${counted(records, "record")}, ${counted(bytes, "byte")} re-encrypted in ${seconds.toFixed(2)} s (${speed});`,
+    "most of that time derives two keys for each contract, which here has hardly more than one record.",
+    `The home is ${folder}. What to try next:`,
+    `  npx gatekeeper get ${address} balance --home ${folder}`,
+    `  npx gatekeeper rotate --home ${folder}`,
+    `  npx gatekeeper verify --home ${folder} --json`,
+  ].join("\n");
+}
+
+function genesisOf(chain: number): GenesisState {
+  const state = getGenesis(chain);
+  if (state === undefined) throw new GatekeeperError("NOT_FOUND", `@ethereumjs/genesis has no chain ${chain}`);
+  return state;
+}
+
+/** The first of demo-home-1, demo-home-2, … that is not there yet. */
+function unusedFolder(): string {
+  for (let number = 1; ; number++) {
+    const folder = `demo-home-${number}`;
+    if (!existsSync(folder)) return folder;
+  }
+}
+
+function yesOrNo(answer: boolean): string {
+  return answer ? "yes" : "no ";
+}

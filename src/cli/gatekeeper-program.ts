@@ -1,0 +1,32 @@
+/** The commands of `gatekeeper`. */
+import { createRequire } from "node:module";
+import { Command } from "commander";
+import { run } from "./command-line.ts";
+import { addHomeCommands } from "./home-commands.ts";
+import { addImportCommand } from "./import-command.ts";
+import { addRotationCommands } from "./rotation-commands.ts";
+import { addStateCommands } from "./state-commands.ts";
+
+const AFTER_HELP = `
+Every command takes --home DIR (default: $GATEKEEPER_HOME, else ./gatekeeper-home) and --json: exactly one JSON
+document on stdout. Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, 128 + n stopped by signal n.`;
+
+/** Runs `gatekeeper` with these arguments and sets the exit code. */
+export function main(argv: readonly string[]): Promise<void> {
+  return run("gatekeeper", argv, (terminal) => {
+    const program = new Command("gatekeeper")
+      .description("Seals contract states, and rotates the key they are sealed under.")
+      .version(packageVersion())
+      .addHelpText("after", AFTER_HELP);
+    addHomeCommands(program, terminal);
+    addImportCommand(program, terminal);
+    addRotationCommands(program, terminal);
+    addStateCommands(program, terminal);
+    return program;
+  });
+}
+
+function packageVersion(): string {
+  const manifest = createRequire(import.meta.url)("gatekeeper/package.json") as { version: string };
+  return manifest.version;
+}

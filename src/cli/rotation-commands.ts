@@ -1,0 +1,153 @@
+/** `rotate` and `verify`. */
+import type { Command } from "commander";
+import type { Suite } from "../engine/suite.ts";
+import type { Home } from "../gatekeeper/home.ts";
+import { readRotation } from "../rotation/control.ts";
+import {
+  type RotationOptions,
+  type RotationProgress,
+  type RotationSummary,
+  type finishRotation,
+  rotate,
+} from "../rotation/rotation.ts";
+import { type VerificationSummary, verifyStore } from "../rotation/verification.ts";
+import { type ThreadOptions, openHome, threadsOf, withCommonOptions, withThreads } from "./command-line.ts";
+import { interruptible } from "./interruption.ts";
+import { type ProgressMeter, type Stage, counted, formatCount } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+const AGAIN = "run gatekeeper rotate again, and it goes on where it stopped; until then both keys are kept";
+const IDLE = "nothing to do: no rotation is under way";
+
+/** How a command rotates or verifies. */
+export interface WorkOptions {
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly progress: ProgressMeter;
+}
+
+/** What a rotation did and how fast; `idle` when there was none to take part in. */
+export interface RotationReport extends RotationSummary {
+  readonly idle: boolean;
+  /** Seconds that this process spent on it. */
+  readonly seconds: number;
+  readonly suite: Suite;
+}
+
+/** Adds the commands. */
+export function addRotationCommands(program: Command, terminal: Terminal): void {
+  withThreads(withCommonOptions(program.command("rotate")))
+    .description("rotate the MasterKey now, or finish a rotation that was interrupted")
+    .action(async (options: ThreadOptions) => {
+      await using home = await openHome(options);
+      const report = await interruptible(terminal, AGAIN, (signal) =>
+        rotateHome(home, rotate, { ...threadsOf(options), signal, progress: terminal.progress }),
+      );
+      await answerRotation(terminal, report);
+    });
+  withThreads(withCommonOptions(program.command("verify")))
+    .description("check every record under its key, and name those that fail")
+    .action(async (options: ThreadOptions) => {
+      await using home = await openHome(options);
+      const found = await verifyHome(home, { ...threadsOf(options), progress: terminal.progress });
+      const { records, failed, rotationId, remainingOld, failures } = found;
+      const document = { records, failed, rotationId, remainingOld, ...(failed > 0 ? { failures } : {}) };
+      await terminal.answer(document, describeVerification(found));
+      if (failed > 0) terminal.complain(describeFailures(found, "can't be opened"));
+    });
+}
+
+/** Rotates a home, or takes part in its rotation: `run` says which. */
+export async function rotateHome(
+  home: Home,
+  run: typeof rotate | typeof finishRotation,
+  { progress, ...options }: WorkOptions,
+): Promise<RotationReport> {
+  const begun = performance.now();
+  const summary = await run({
+    ...options,
+    store: home.location,
+    suite: home.suite,
+    masterKey: (rotationId) => home.masterKey(rotationId),
+    newMasterKey: (rotationId) => home.createMasterKey(rotationId),
+    abandon: (rotationId) => home.destroyMasterKey(rotationId),
+    onProgress: (reached) => progress.report(stageOf(reached), reached.done),
+  } satisfies RotationOptions);
+  progress.clear();
+  const seconds = (performance.now() - begun) / 1_000;
+  const { suite } = home;
+  if (summary !== null) return { ...summary, idle: false, seconds, suite };
+  const { rotationId } = (await readRotation(home.store)).value;
+  return { rotationId, records: 0, bytes: 0, failed: 0, failures: [], idle: true, seconds, suite };
+}
+
+/** Verifies a home. */
+export async function verifyHome(home: Home, { threads, progress }: WorkOptions): Promise<VerificationSummary> {
+  const total = [...(await home.store.countByRotationId()).values()].reduce((sum, records) => sum + records, 0);
+  const found = await verifyStore({
+    ...(threads === undefined ? {} : { threads }),
+    store: home.location,
+    suite: home.suite,
+    masterKey: (rotationId) => home.masterKey(rotationId),
+    onProgress: (records) => progress.report({ name: "verifying", unit: "records", total }, records),
+  });
+  progress.clear();
+  return found;
+}
+
+/** Prints a rotation's report; the exit code is 1 if records stand in its way. */
+export async function answerRotation(terminal: Terminal, report: RotationReport): Promise<void> {
+  const { rotationId, records, bytes, failed, seconds, suite, failures } = report;
+  const document = {
+    rotationId,
+    records,
+    bytes,
+    failed,
+    seconds: Number(seconds.toFixed(3)),
+    recordsPerSecond: recordsPerSecond(report),
+    suite,
+    ...(failed > 0 ? { failures } : {}),
+  };
+  await terminal.answer(document, describeRotation(report));
+  if (failed > 0) {
+    terminal.complain(describeFailures(report, "can't be opened and kept the old key alive"));
+    terminal.note("put or delete them, then rotate again to finish");
+  }
+}
+
+/** A rotation's report in a line. */
+export function describeRotation(report: RotationReport): string {
+  const { rotationId, records, bytes, seconds, suite, failed } = report;
+  if (report.idle) return `${IDLE} (rotation ${rotationId} is complete)`;
+  const state = failed > 0 ? "waits for records that can't be opened" : "complete";
+  const speed = `${seconds.toFixed(2)} s, ${formatCount(recordsPerSecond(report))} records/s, ${suite}`;
+  return `rotation ${rotationId} ${state}: ${counted(records, "record")}, ${counted(bytes, "byte")}, ${speed}`;
+}
+
+/** A verification's result in a line. */
+export function describeVerification({ records, failed, rotationId, remainingOld }: VerificationSummary): string {
+  const old = remainingOld > 0 ? `, ${formatCount(remainingOld)} of them still under rotation ${rotationId - 1}` : "";
+  return `${counted(records, "record")} verified under rotation ${rotationId}${old}, ${formatCount(failed)} failed`;
+}
+
+/** Re-encrypted records in a second, as a whole number. */
+export function recordsPerSecond({ records, seconds }: RotationReport): number {
+  return Math.round(records / Math.max(seconds, 0.001));
+}
+
+type Failures = Pick<VerificationSummary, "failed" | "failures">;
+
+function describeFailures({ failed, failures }: Failures, what: string): string {
+  const lines = failures.map(({ contract, key }) => `  contract ${contract} key ${key}`);
+  const unnamed = failed - failures.length;
+  if (unnamed > 0) lines.push(`  and ${formatCount(unnamed)} more`);
+  return [`${counted(failed, "record")} ${what}:`, ...lines].join("\n");
+}
+
+function stageOf({ phase, total }: RotationProgress): Stage {
+  return {
+    name: phase,
+    unit: phase === "reencryption" ? "records" : phase === "verification" ? "partitions" : "",
+    total,
+  };
+}
