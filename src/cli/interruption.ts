@@ -24,7 +24,7 @@ export async function interruptible<T>(
     if (stoppedBy === null) {
       stoppedBy = signal;
       stoppedAt = performance.now();
-      terminal.note("stopping…");
+      terminal.note("stopping at the next checkpoint; once more, and it stops at once (nothing is lost)");
       controller.abort();
     } else if (performance.now() - stoppedAt > SAME_KEYSTROKE_MS) process.exit(128 + constants.signals[signal]);
   };

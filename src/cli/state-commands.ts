@@ -86,7 +86,7 @@ export function describeStatus(home: Home, { rotationId, records, remainingOld, 
 }
 
 /** The ways to read and write a home's states; the caller disposes it. */
-export function statesOf(home: Home): ContractStates {
+function statesOf(home: Home): ContractStates {
   const { store, suite } = home;
   return new ContractStates({ store, engine: new Engine(), suite, masterKey: (id) => home.masterKey(id) });
 }

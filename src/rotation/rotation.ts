@@ -114,6 +114,8 @@ async function begin(store: StateStore, options: RotationOptions): Promise<void>
   const rotation = await readRotation(store);
   if (rotation.value.phase !== "idle") return;
   const rotationId = rotation.value.rotationId + 1;
+  // Only who has the old key can finish: with a wrong key file, say, the new one would be sealed under a stranger's.
+  (await options.masterKey(rotation.value.rotationId))[Symbol.dispose]();
   (await options.newMasterKey(rotationId))[Symbol.dispose]();
   const bounds = await store.partitionBounds(PARTITION_PAGES);
   const step = advance(rotation, { ...rotation.value, rotationId, phase: "reencryption", pass: 1 });
