@@ -81,7 +81,7 @@ async function demo(terminal: Terminal): Promise<void> {
     ["the record as it lies there now opens", before.opened, await opensUnder(home, current, rotationId), true],
   ];
   for (const [question, then, now, wanted] of answers) {
-    await say(terminal, `  ${question.padEnd(46)} before: ${yesOrNo(then)}  now: ${yesOrNo(now)}`);
+    await say(terminal, `  ${question.padEnd(46)} before: ${yesOrNo(then)}  now: ${yesOrNo(now).trimEnd()}`);
     if (!then || now !== wanted) terminal.complain("  and that is wrong");
   }
   await say(terminal, `\n${summaryOf(folder, address, report)}`);
