@@ -3,7 +3,7 @@ import { toHex } from "../bytes.ts";
 import type { PageEngine, PageOutcome } from "../engine/page-engine.ts";
 import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
-import type { ContractKeyRing } from "../keys/contract-key-ring.ts";
+import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { countRotationIds } from "../store/page.ts";
 import type { Page, PageRange, StateStore } from "../store/store.ts";
 
@@ -56,7 +56,9 @@ export async function verifyRange(
 ): Promise<Verification> {
   const found = emptyVerification();
   for (let after = null; ;) {
-    const pages: Page[] = await context.store.scan(range, after, VERIFY_BYTES);
+    const scanned: Page[] = await context.store.scan(range, after, VERIFY_BYTES);
+    // More contracts than the ring remembers would push each other's keys out before they are used.
+    const pages = scanned.slice(0, CONTRACTS_REMEMBERED);
     const last = pages.at(-1);
     if (last === undefined) return found;
     const before = found.records;
