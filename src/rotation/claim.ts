@@ -14,8 +14,14 @@ export interface Sweeper {
   readonly pass: number;
   /** Where in the list of partitions to begin, from 0 to 1, so that sweepers rarely reach for the same one. */
   readonly begin: number;
-  /** Partitions whose owner is presumed dead. */
-  readonly abandoned: readonly string[];
+  /** Claims whose owner is presumed dead, as they were seen: one that has moved since is not taken over. */
+  readonly abandoned: readonly AbandonedClaim[];
+}
+
+/** A partition's cell as a dead owner left it. */
+export interface AbandonedClaim {
+  readonly name: string;
+  readonly version: number;
 }
 
 /** Whether a partition still has work in this pass. */
@@ -25,18 +31,21 @@ export function isOpen(partition: PartitionState, pass: number): boolean {
 
 /** Claims and sweeps until no partition is left that may be claimed, or until told to stop. */
 export async function sweepClaimed(context: SweepContext, sweeper: Sweeper): Promise<void> {
-  const abandoned = new Set(sweeper.abandoned);
+  const abandoned = new Map(sweeper.abandoned.map(({ name, version }) => [name, version]));
   for (;;) {
     const partitions = await readPartitions(context.store);
     const begin = Math.floor(partitions.length * sweeper.begin);
     const inOrder = [...partitions.slice(begin), ...partitions.slice(0, begin)];
-    const free = inOrder.filter(({ name, value }) => mayClaim(value, sweeper.pass, abandoned.has(name)));
+    const free = inOrder.filter((partition) =>
+      mayClaim(partition.value, sweeper.pass, abandoned.get(partition.name) === partition.version),
+    );
     if (free.length === 0) return;
     for (const partition of free) {
-      abandoned.delete(partition.name);
-      const claimed = await claim(context.store, partition, sweeper);
-      if (claimed !== null && (await sweepPartition(context, claimed)) === "stopped") return;
       if (context.stopped()) return;
+      const claimed = await claim(context.store, partition, sweeper);
+      // Others have come this far: what they hold or have done by now is read again, rather than tried one by one.
+      if (claimed === null) break;
+      if ((await sweepPartition(context, claimed)) === "stopped") return;
     }
   }
 }

@@ -7,6 +7,7 @@ import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { MASTER_KEY_BYTES, type MasterKey } from "../keys/master-key.ts";
 import type { StoreLocation } from "../store/store.ts";
+import type { AbandonedClaim } from "./claim.ts";
 import type { SweepAnswer, SweepTask } from "./sweep-task.ts";
 
 /** What the threads of one rotation share. */
@@ -44,7 +45,7 @@ export class SweepPool implements AsyncDisposable {
    * fires, the others stop at their next commit.
    * @throws GatekeeperError of the first thread that failed; ABORTED.
    */
-  async sweep(pass: number, abandoned: readonly string[]): Promise<void> {
+  async sweep(pass: number, abandoned: readonly AbandonedClaim[]): Promise<void> {
     const { store, suite, threads, signal } = this.#options;
     const stop = (): void => void Atomics.store(new Int32Array(this.#stop), 0, 1);
     signal?.addEventListener("abort", stop, { once: true });
@@ -77,7 +78,10 @@ export class SweepPool implements AsyncDisposable {
 
   /** Ends the threads, and with them whatever of the keys their memory held; wipes the shared copy. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.destroy();
-    new Uint8Array(this.#scalars).fill(0);
+    try {
+      await this.#pool.destroy();
+    } finally {
+      new Uint8Array(this.#scalars).fill(0);
+    }
   }
 }

@@ -9,7 +9,7 @@ import { GatekeeperError } from "../errors.ts";
 import type { PageEngine, ReencryptJob, ReencryptOutcome } from "../engine/page-engine.ts";
 import type { Suite } from "../engine/suite.ts";
 import { toHex } from "../bytes.ts";
-import type { ContractKeyRing } from "../keys/contract-key-ring.ts";
+import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { countRotationIds } from "../store/page.ts";
 import type { Page, PageWrite, StateStore } from "../store/store.ts";
 import {
@@ -49,7 +49,9 @@ export async function sweepPartition(context: SweepContext, partition: Versioned
   const range = partitionRange(partition.value);
   let bytes = SWEEP_BYTES;
   while (!context.stopped()) {
-    const pages = await context.store.scan(range, unpackRef(partition.value.cursor), bytes);
+    const scanned = await context.store.scan(range, unpackRef(partition.value.cursor), bytes);
+    // More contracts than the ring remembers would push each other's keys out before they are used.
+    const pages = scanned.slice(0, CONTRACTS_REMEMBERED);
     const steps = reencryptPages(context, pages);
     const last = pages.at(-1);
     const next = count(partition.value, steps, {
@@ -83,6 +85,9 @@ export async function sweepPartition(context: SweepContext, partition: Versioned
     partition = { ...partition, version: partition.version + 1, value: partly };
     bytes = Math.max(1, Math.floor(bytes / 8));
   }
+  // Given back, so that whoever goes on need not wait until the claim counts as abandoned.
+  const free = writePartition(partition, { ...partition.value, owner: null });
+  await context.store.commit({ groups: [], sealedUnder: null, cells: [free] });
   return "stopped";
 }
 
