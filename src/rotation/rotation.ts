@@ -12,9 +12,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
+import { checkAtLeastOne } from "../store/commit.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { StateStore, StoreLocation } from "../store/store.ts";
-import { isOpen } from "./claim.ts";
+import { type AbandonedClaim, isOpen } from "./claim.ts";
 import {
   type PartitionState,
   type Phase,
@@ -82,9 +83,11 @@ export interface RotationSummary {
 
 /**
  * Rotates now: begins a rotation if none is under way, then finishes it.
- * @throws GatekeeperError ABORTED, STORE_*, KEY_UNAVAILABLE, KERNEL_*; whatever `masterKey` and `abandon` throw.
+ * @throws GatekeeperError ABORTED, STORE_*, KEY_UNAVAILABLE, KERNEL_*, INVALID_ARGUMENT when `threads` is not at least
+ * one; whatever `masterKey`, `newMasterKey`, `abandon` and `onProgress` throw.
  */
 export async function rotate(options: RotationOptions): Promise<RotationSummary> {
+  checkOptions(options);
   const store = await openStoreAt(options.store);
   try {
     await begin(store, options);
@@ -100,6 +103,7 @@ export async function rotate(options: RotationOptions): Promise<RotationSummary>
  * @throws GatekeeperError as `rotate` does.
  */
 export async function finishRotation(options: RotationOptions): Promise<RotationSummary | null> {
+  checkOptions(options);
   const store = await openStoreAt(options.store);
   try {
     const { value } = await readRotation(store);
@@ -107,6 +111,11 @@ export async function finishRotation(options: RotationOptions): Promise<Rotation
   } finally {
     await store.close();
   }
+}
+
+function checkOptions({ threads, signal }: RotationOptions): void {
+  if (threads !== undefined) checkAtLeastOne(threads, "the number of threads");
+  if (signal?.aborted) throw new GatekeeperError("ABORTED", "the rotation was interrupted before it did anything");
 }
 
 /** The switch: from here on new writes go under the new rotation id. Nothing is done if one is under way. */
@@ -122,18 +131,32 @@ async function begin(store: StateStore, options: RotationOptions): Promise<void>
   const cells = [step, ...newPartitions(bounds)];
   const result = await store.commit({ groups: [], sealedUnder: null, cells });
   if (result.cellsHeld) return;
-  // Another process began the same rotation in between: this one joins it.
-  const { phase } = (await readRotation(store)).value;
-  if (phase === "idle")
-    throw new GatekeeperError("ROTATION_STATE", "another rotation was begun and finished meanwhile; rotate again");
+  // Another process began the same rotation in between: this one joins it, or finds it finished.
+  const now = (await readRotation(store)).value;
+  if (now.rotationId < rotationId) {
+    throw new GatekeeperError("ROTATION_STATE", "partitions of an earlier rotation are in the way of a new one");
+  }
+  // If even the next one is over, the generation was destroyed before `newMasterKey`, which then made it anew.
+  if (!inUse(now, rotationId)) await options.abandon(rotationId);
+}
+
+/** Whether anything may be sealed under a generation: the current one is, and the one that is being left. */
+function inUse({ rotationId, phase }: RotationControl, generation: number): boolean {
+  const leaving = phase === "reencryption" || phase === "verification";
+  return generation === rotationId || (leaving && generation === rotationId - 1);
 }
 
 async function finish(store: StateStore, options: RotationOptions): Promise<RotationSummary> {
   const start = await readRotation(store);
   const to = start.value.rotationId;
   if (start.value.phase === "reencryption" || start.value.phase === "verification") {
-    const blocked = await sweepAll(store, options, to);
-    if (blocked !== null) return blocked;
+    try {
+      const blocked = await sweepAll(store, options, to);
+      if (blocked !== null) return blocked;
+    } catch (error) {
+      // Others may have finished while this process stood still; then its keys and its commits are out of date.
+      if (!(await isPast(store, to))) throw error;
+    }
   }
   for (;;) {
     const rotation = await readRotation(store);
@@ -150,12 +173,16 @@ async function finish(store: StateStore, options: RotationOptions): Promise<Rota
   }
 }
 
+/** Whether nothing of a rotation is left to sweep. */
+async function isPast(store: StateStore, to: number): Promise<boolean> {
+  const { phase, rotationId } = (await readRotation(store)).value;
+  return phase === "idle" || phase === "abandonment" || rotationId !== to;
+}
+
 /** Sweeps until abandonment may begin. @returns a summary when records that can't be opened stand in the way. */
 async function sweepAll(store: StateStore, options: RotationOptions, to: number): Promise<RotationSummary | null> {
-  const held = await holdKeys(store, options, to);
-  if (held === null) return null;
-  using oldKey = held.oldKey;
-  using newKey = held.newKey;
+  using newKey = await options.masterKey(to);
+  using oldKey = await options.masterKey(to - 1);
   const { suite, signal } = options;
   const threads = options.threads ?? availableParallelism();
   const poolOptions = { store: options.store, suite, threads, ...(signal === undefined ? {} : { signal }) };
@@ -184,23 +211,6 @@ async function sweepAll(store: StateStore, options: RotationOptions, to: number)
   }
 }
 
-/** Both generations; null when others went on to abandonment meanwhile, and the old one is gone. */
-async function holdKeys(
-  store: StateStore,
-  options: RotationOptions,
-  to: number,
-): Promise<{ oldKey: MasterKey; newKey: MasterKey } | null> {
-  const newKey = await options.masterKey(to);
-  try {
-    return { oldKey: await options.masterKey(to - 1), newKey };
-  } catch (error) {
-    newKey[Symbol.dispose]();
-    const { phase, rotationId } = (await readRotation(store)).value;
-    if (phase === "idle" || phase === "abandonment" || rotationId !== to) return null;
-    throw error;
-  }
-}
-
 /**
  * Sweeps one pass with everybody else who takes part in it.
  * @returns the partitions, all done in this pass; null when the rotation has moved on meanwhile.
@@ -212,19 +222,25 @@ async function sweepPass(
   onProgress: RotationOptions["onProgress"],
 ): Promise<Versioned<PartitionState>[] | null> {
   const still = new Map<string, { version: number; polls: number }>();
-  for (let abandoned: string[] = []; ;) {
+  let patience = POLLS_UNTIL_ABANDONED;
+  for (let abandoned: AbandonedClaim[] = []; ;) {
     await whileReporting(store, control, onProgress, pool.sweep(control.pass, abandoned));
     const partitions = await readPartitions(store);
     const current = (await readRotation(store)).value;
     if (current.pass !== control.pass || current.rotationId !== control.rotationId) return null;
+    if (partitions.length === 0) {
+      throw new GatekeeperError("STORE_CORRUPT", "a rotation is under way, but the store has none of its partitions");
+    }
     const open = partitions.filter(({ value }) => isOpen(value, control.pass));
     if (open.length === 0) return partitions;
     for (const { name, version } of open) {
       const seen = still.get(name);
       still.set(name, { version, polls: seen?.version === version ? seen.polls + 1 : 0 });
     }
-    abandoned = open.filter(({ name }) => still.get(name)!.polls >= POLLS_UNTIL_ABANDONED).map(({ name }) => name);
+    abandoned = open.filter(({ name }) => still.get(name)!.polls >= patience);
     if (abandoned.length === 0) await sleep(POLL_MS);
+    // Two processes, each too slow for the other's patience, would else take a partition from each other for ever.
+    else patience *= 2;
   }
 }
 
@@ -240,6 +256,8 @@ async function whileReporting(
   const ended = sweep.finally(() => {
     over = true;
   });
+  // Where progress itself fails, nobody waits for the sweep any more: its error must not count as unhandled then.
+  ended.catch(() => undefined);
   while (!over) {
     onProgress(await progress(store, control));
     await Promise.race([ended, sleep(POLL_MS)]);
