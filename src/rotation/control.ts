@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
+import { ROTATION_ID_MAX } from "../keys/master-key.ts";
 import type { Cell, CellWrite, PageRange, PageRef, StateStore } from "../store/store.ts";
 
 /**
@@ -33,7 +34,7 @@ const hex = v.pipe(v.string(), v.regex(/^0x(?:[0-9a-f]{2})*$/));
 const ref = v.strictObject({ contract: hex, lowerBound: hex });
 const rotationSchema = v.strictObject({
   /** New writes are sealed under this; while a rotation is under way, the generation before it is being left. */
-  rotationId: count,
+  rotationId: v.pipe(count, v.maxValue(ROTATION_ID_MAX)),
   phase: v.picklist(["idle", "reencryption", "verification", "abandonment"]),
   /** How often the whole store has been swept in this rotation, the sweep under way included. */
   pass: count,
@@ -131,10 +132,28 @@ export function newPartitions(bounds: readonly PageRef[]): CellWrite[] {
   }));
 }
 
-/** All partitions of the rotation under way, in order; none when idle. */
+/**
+ * All partitions of the rotation under way, in order; none when idle.
+ * @throws GatekeeperError STORE_CORRUPT when one is malformed, or when together they leave out a part of the store:
+ * a sweep of them would miss what lies there.
+ */
 export async function readPartitions(store: StateStore): Promise<Versioned<PartitionState>[]> {
   const cells = await store.cells(PARTITION_PREFIX, null, PARTITIONS_MAX);
-  return cells.map((cell) => ({ name: cell.name, version: cell.version, value: decode(partitionSchema, cell) }));
+  const partitions = cells.map(({ name, version, value }) => {
+    return { name, version, value: decode(partitionSchema, { name, version, value }) };
+  });
+  for (const [index, { name, value }] of partitions.entries()) {
+    const next = partitions[index + 1]?.value.from ?? null;
+    const meetsNext = value.to?.contract === next?.contract && value.to?.lowerBound === next?.lowerBound;
+    if (!meetsNext || (index === 0 && value.from !== null) || (index > 0 && value.from === null)) {
+      throw new GatekeeperError(
+        "STORE_CORRUPT",
+        `the cell ${name} of the store does not begin or end where its neighbour does: partitions are missing or altered`,
+        { cell: name },
+      );
+    }
+  }
+  return partitions;
 }
 
 /** The write that replaces a partition's state. */
