@@ -5,10 +5,10 @@
  * overwritten; one that missed the switch to a new rotation id is refused by the store and sealed again.
  */
 import type { Engine } from "../engine/engine.ts";
-import { decodeHeader } from "../engine/sealed-state.ts";
+import { SEALED_OVERHEAD_BYTES, decodeHeader } from "../engine/sealed-state.ts";
 import { type Suite, suiteId } from "../engine/suite.ts";
 import { compareBytes, toHex } from "../bytes.ts";
-import { GatekeeperError } from "../errors.ts";
+import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { readRotation } from "../rotation/control.ts";
@@ -65,6 +65,8 @@ export class ContractStates implements Disposable {
   readonly #options: ContractStatesOptions;
   #keys: ContractKeyRing | null = null;
   #rotationIds: readonly number[] = [];
+  /** The last change of the ring: calls that run beside each other change it one after the other. */
+  #holding: Promise<void> = Promise.resolve();
 
   constructor(options: ContractStatesOptions) {
     this.#options = options;
@@ -84,13 +86,17 @@ export class ContractStates implements Disposable {
       const page = await this.#options.store.find(contract, key);
       const sealed = page === null ? null : findRecord(page, key);
       if (sealed === null) return null;
+      const rotationId = rotationIdOf(sealed);
+      if (rotationId === null) throw unopenable(contract, key);
       try {
-        await this.#holdKeys([decodeHeader(sealed).rotationId]);
+        await this.#holdKeys([rotationId]);
         return this.#open({ contract, key, sealed });
       } catch (error) {
         // A rotation may have moved the record and destroyed its old key since the page was read.
-        const retry = error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE" && attempt < READ_ATTEMPTS;
-        if (!retry) throw error;
+        if (!isCode(error, "KEY_UNAVAILABLE")) throw error;
+        if (attempt < READ_ATTEMPTS) continue;
+        const current = (await readRotation(this.#options.store)).value.rotationId;
+        throw rotationId === current ? error : unopenable(contract, key, error);
       }
     }
   }
@@ -118,24 +124,34 @@ export class ContractStates implements Disposable {
   ): Promise<ContractEdit[]> {
     const { store } = this.#options;
     const { rotationId } = (await readRotation(store)).value;
+    try {
+      return await this.#writeUnder(rotationId, contractEdits, done);
+    } catch (error) {
+      // The generation was retired, or even destroyed, between reading and writing: seal again under the current one.
+      const retired = isCode(error, "ROTATION_ID_RETIRED") || isCode(error, "KEY_UNAVAILABLE");
+      if (retired && (await readRotation(store)).value.rotationId !== rotationId) return [...contractEdits];
+      throw error;
+    }
+  }
+
+  async #writeUnder(
+    rotationId: number,
+    contractEdits: readonly ContractEdit[],
+    done: { -readonly [K in keyof WriteResult]: number },
+  ): Promise<ContractEdit[]> {
+    const { store } = this.#options;
     const pageEdits = (await Promise.all(contractEdits.map((edit) => this.#placeEdits(edit)))).flat();
     await this.#holdKeys([rotationId]);
     const changes = await this.#dropUnchanged(pageEdits);
     const groups = this.#sealChanges(changes, rotationId);
     const seals = changes.some(({ edits }) => edits.some(({ value }) => value !== null));
-    try {
-      const contracts = contractEdits.map(({ contract }) => contract);
-      const { conflicts } = await store.commit({ groups, sealedUnder: seals ? rotationId : null, contracts });
-      const again = new Set(conflicts);
-      pageEdits.forEach(({ edits }, index) => {
-        if (!again.has(index)) count(edits, changes[index]!, done);
-      });
-      return conflicts.map((index) => ({ contract: pageEdits[index]!.contract, edits: pageEdits[index]!.edits }));
-    } catch (error) {
-      // The minimum rotation id was raised between reading and writing: seal again under the current one.
-      if (error instanceof GatekeeperError && error.code === "ROTATION_ID_RETIRED") return [...contractEdits];
-      throw error;
-    }
+    const contracts = contractEdits.map(({ contract }) => contract);
+    const { conflicts } = await store.commit({ groups, sealedUnder: seals ? rotationId : null, contracts });
+    const again = new Set(conflicts);
+    pageEdits.forEach(({ edits }, index) => {
+      if (!again.has(index)) count(edits, changes[index]!, done);
+    });
+    return conflicts.map((index) => ({ contract: pageEdits[index]!.contract, edits: pageEdits[index]!.edits }));
   }
 
   /** Finds the pages that a contract's edits fall into. */
@@ -172,7 +188,9 @@ export class ContractStates implements Disposable {
       for (const edit of edits) {
         const sealed = page === null ? null : findRecord(page, edit.key);
         if (sealed === null && edit.value === null) unchanged.add(edit);
-        if (sealed === null || edit.value === null || !(await this.#canOpen(sealed))) continue;
+        if (sealed === null || edit.value === null) continue;
+        // A value of another length is another value: never is more opened than is to be put.
+        if (sealed.length !== edit.value.length + SEALED_OVERHEAD_BYTES || !(await this.#canOpen(sealed))) continue;
         present.push({ contract: contract.id, key: edit.key, sealed });
         values.push(edit.value);
         compared.push(edit);
@@ -194,7 +212,7 @@ export class ContractStates implements Disposable {
       await this.#holdKeys([rotationId]);
       return true;
     } catch (error) {
-      if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return false;
+      if (isCode(error, "KEY_UNAVAILABLE")) return false;
       throw error;
     }
   }
@@ -221,14 +239,7 @@ export class ContractStates implements Disposable {
     openStates(this.#options.engine, this.#ring(), this.#options.suite, [state], (_, plaintext) => {
       value = plaintext === null ? null : plaintext.slice();
     });
-    if (value === null) {
-      const where = { contract: toHex(state.contract), key: toHex(state.key) };
-      throw new GatekeeperError(
-        "TAG_MISMATCH",
-        `the state ${where.key} of contract ${where.contract} can't be opened: it was altered`,
-        where,
-      );
-    }
+    if (value === null) throw unopenable(state.contract, state.key);
     return value;
   }
 
@@ -241,7 +252,13 @@ export class ContractStates implements Disposable {
    * Makes sure that the ring holds these generations; of those it held, the newest two stay if they still exist.
    * @throws GatekeeperError KEY_UNAVAILABLE when one of them does not exist; the ring is then as it was.
    */
-  async #holdKeys(rotationIds: readonly number[]): Promise<void> {
+  #holdKeys(rotationIds: readonly number[]): Promise<void> {
+    const held = this.#holding.then(() => this.#changeRing(rotationIds));
+    this.#holding = held.catch(() => undefined);
+    return held;
+  }
+
+  async #changeRing(rotationIds: readonly number[]): Promise<void> {
     if (this.#keys !== null && rotationIds.every((id) => this.#rotationIds.includes(id))) return;
     const newest = Math.max(...rotationIds, ...this.#rotationIds);
     const kept = this.#rotationIds.filter((id) => id >= newest - 1 && !rotationIds.includes(id));
@@ -264,10 +281,20 @@ export class ContractStates implements Disposable {
     try {
       return await this.#options.masterKey(rotationId);
     } catch (error) {
-      if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return null;
+      if (isCode(error, "KEY_UNAVAILABLE")) return null;
       throw error;
     }
   }
+}
+
+function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof GatekeeperError && error.code === code;
+}
+
+function unopenable(contract: Uint8Array, key: Uint8Array, cause?: unknown): GatekeeperError {
+  const where = { contract: toHex(contract), key: toHex(key) };
+  const message = `the state ${where.key} of contract ${where.contract} can't be opened: it was altered`;
+  return new GatekeeperError("TAG_MISMATCH", message, where, { cause });
 }
 
 /** A sealed state's rotation id, or null when its header makes no sense. */
@@ -275,7 +302,7 @@ function rotationIdOf(sealed: Uint8Array): number | null {
   try {
     return decodeHeader(sealed).rotationId;
   } catch (error) {
-    if (error instanceof GatekeeperError && error.code === "SEALED_STATE_INVALID") return null;
+    if (isCode(error, "SEALED_STATE_INVALID")) return null;
     throw error;
   }
 }

@@ -145,7 +145,7 @@ export function makeFolder(folder: string): void {
  * Makes the names in a folder durable; nothing to do where the folder does not exist.
  * @throws GatekeeperError IO_FAILED.
  */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   if (process.platform === "win32") return;
   try {
     const descriptor = openSync(folder, constants.O_RDONLY);

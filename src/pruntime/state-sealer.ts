@@ -62,27 +62,33 @@ export function sealStates(
   const arena = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
   const table = new BatchTable();
   using contractKeys = new KeySlots((contract) => keys.key(rotationId, contract));
-  let at = 0;
-  const sealed = states.map((state, index) => {
-    const header = encodeHeader({ suite, rotationId, writeVersion: state.writeVersion });
-    const aad = sealedAad(header, state.contract, state.key);
-    const end = at + SEALED_OVERHEAD_BYTES + state.value.length;
-    arena.set(header, at);
-    arena.set(state.value, at + SEALED_HEADER_BYTES + NONCE_BYTES);
-    arena.set(aad, end);
-    table.add({
-      offset: at + SEALED_HEADER_BYTES,
-      length: state.value.length,
-      aadOffset: end,
-      aadLength: aad.length,
-      key: contractKeys.slot(state.contract),
+  try {
+    let at = 0;
+    const sealed = states.map((state, index) => {
+      const header = encodeHeader({ suite, rotationId, writeVersion: state.writeVersion });
+      const aad = sealedAad(header, state.contract, state.key);
+      const end = at + SEALED_OVERHEAD_BYTES + state.value.length;
+      arena.set(header, at);
+      arena.set(state.value, at + SEALED_HEADER_BYTES + NONCE_BYTES);
+      arena.set(aad, end);
+      table.add({
+        offset: at + SEALED_HEADER_BYTES,
+        length: state.value.length,
+        aadOffset: end,
+        aadLength: aad.length,
+        key: contractKeys.slot(state.contract),
+      });
+      const view = arena.subarray(at, end);
+      at += sizes[index]!;
+      return view;
     });
-    const view = arena.subarray(at, end);
-    at += sizes[index]!;
-    return view;
-  });
-  engine.seal(suite, contractKeys.batch(arena, table));
-  return sealed;
+    engine.seal(suite, contractKeys.batch(arena, table));
+    return sealed;
+  } catch (error) {
+    // Nothing was sealed: what lies in the arena are plaintexts.
+    arena.fill(0);
+    throw error;
+  }
 }
 
 /**
