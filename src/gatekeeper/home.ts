@@ -3,13 +3,14 @@
  * the plaintexts; what this protects from, and what not, is in the README.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { fromHex, toHex } from "../bytes.ts";
 import { ALL_SUITES, type Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
+import { syncFolder } from "../pruntime/durable-file.ts";
 import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "../pruntime/key-file.ts";
 import { HOME_ID_BYTES, MasterKeyFiles } from "../pruntime/master-key-files.ts";
 import { firstRotation } from "../rotation/control.ts";
@@ -54,16 +55,19 @@ export class Home implements AsyncDisposable {
    */
   static async init(folder: string, suite: Suite): Promise<void> {
     const home = resolve(folder);
-    if (existsSync(home) && readdirSync(home).length > 0) throw occupied(home);
-    const building = join(dirname(home), `.${basename(home)}.new-${process.pid}`);
+    let building: string | null = null;
     try {
-      mkdirSync(building, { recursive: true, mode: 0o700 });
+      if (existsSync(home) && readdirSync(home).length > 0) throw occupied(home);
+      mkdirSync(dirname(home), { recursive: true });
+      // Not named after the process: ids come again, and what a killed one left must not be in the way.
+      building = mkdtempSync(join(dirname(home), `.${basename(home)}.new-`));
       await build(building, suite);
       renameSync(building, home);
+      syncFolder(dirname(home));
     } catch (cause) {
-      rmSync(building, { recursive: true, force: true });
+      if (building !== null) rmSync(building, { recursive: true, force: true });
       if (cause instanceof GatekeeperError) throw cause;
-      if (["ENOTEMPTY", "EEXIST"].includes(codeOf(cause))) throw occupied(home);
+      if (["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(codeOf(cause))) throw occupied(home);
       throw new GatekeeperError(
         "IO_FAILED",
         `the home ${home} can't be made (${codeOf(cause)})`,
@@ -88,13 +92,12 @@ export class Home implements AsyncDisposable {
         },
       );
     }
-    const kek = readKeyFile(keyFilePath(home));
     const store = await openStoreAt(storeLocation(home));
     try {
       const { id, suite } = await readHome(store, home);
+      const kek = readKeyFile(keyFilePath(home));
       return new Home(home, suite, { store, kek, id: fromHex(id, "home id") });
     } catch (error) {
-      kek[Symbol.dispose]();
       await store.close();
       throw error;
     }
