@@ -6,18 +6,7 @@ import { EMBEDDED_STORE, openStoreAt } from "../../src/store/location.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { beginRotation } from "./drive.ts";
-import {
-  damage,
-  Generations,
-  nameOf,
-  plain,
-  put,
-  readAll,
-  recount,
-  statesOf,
-  SUITE,
-  values,
-} from "./sealed-store.ts";
+import { damage, Generations, nameOf, plain, put, readAll, recount, statesOf, SUITE, values } from "./sealed-store.ts";
 
 const inFolder = useFolder();
 let store: StateStore;
