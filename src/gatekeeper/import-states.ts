@@ -12,6 +12,7 @@ import { Piscina } from "piscina";
 import { GatekeeperError } from "../errors.ts";
 import { CONTRACT_KIND } from "../keys/contract-id.ts";
 import { type NamedState, packStates } from "../pruntime/state-batch.ts";
+import { checkAtLeastOne } from "../store/commit.ts";
 import type { ImportAnswer, ImportTask } from "./import-task.ts";
 
 /** A batch is written when it has so many bytes or states; one state of 16 MiB may come on top. */
@@ -53,10 +54,11 @@ interface Lane {
 /**
  * Seals states and writes them into a home. States that lie there with the same value are left alone, so an import
  * that was interrupted is simply run again.
- * @throws GatekeeperError RECORD_TOO_LARGE, STORE_*, KEY_UNAVAILABLE, and whatever reading the states throws.
+ * @throws GatekeeperError RECORD_TOO_LARGE, STORE_*, KEY_UNAVAILABLE, INVALID_ARGUMENT for no thread, and whatever reading the states throws.
  */
 export async function importStates(options: ImportStatesOptions): Promise<ImportSummary> {
   const threads = options.threads ?? availableParallelism();
+  checkAtLeastOne(threads, "the number of threads");
   const pool = new Piscina<ImportTask, ImportAnswer>({
     filename: fileURLToPath(new URL(`./import-task${extname(import.meta.url)}`, import.meta.url)),
     minThreads: threads,

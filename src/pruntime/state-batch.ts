@@ -46,7 +46,10 @@ export function unpackStates({ bytes, words }: StateBatch): ContractEdit[] {
     { kind: ContractKind; name: Uint8Array; puts: Map<string, { key: Uint8Array; value: Uint8Array }> }
   >();
   let at = 0;
-  const take = (length: number): Uint8Array => bytes.subarray(at, (at += length));
+  const take = (length: number): Uint8Array => {
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
   for (let index = 0; index < words.length; index += WORDS) {
     const kind = words[index]! as ContractKind;
     const name = take(words[index + 1]!);

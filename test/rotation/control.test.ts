@@ -83,7 +83,7 @@ describe("the rotation cell", () => {
 
 describe("partitions", () => {
   it("cover the whole store and meet each other, at most 4,096", async () => {
-    for (const bounds of [0, 1, 2, 4_094, 4_095, 4_096, 9_000, 12_289]) {
+    for (const bounds of [0, 1, 2, 4_095, 4_096, 12_289]) {
       const places = Array.from({ length: bounds }, (_, index) => bound(index));
       const partitions = await readPartitions(await storeWith(places));
       expect(partitions.length).toBeGreaterThan(0);
@@ -91,7 +91,9 @@ describe("partitions", () => {
       if (bounds < PARTITIONS_MAX) expect(partitions.length).toBe(bounds + 1);
       expect(partitionRange(partitions[0]!.value).from).toBeNull();
       expect(partitionRange(partitions.at(-1)!.value).to).toBeNull();
-      partitions.slice(1).forEach(({ value }, index) => expect(value.from).toEqual(partitions[index]!.value.to));
+      for (const [index, { value }] of partitions.slice(1).entries()) {
+        expect(value.from).toEqual(partitions[index]!.value.to);
+      }
     }
   });
 
