@@ -1,0 +1,34 @@
+/** `npm run bench`: measures everything, prints it, keeps a line of it, draws it. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ALL_SUITES } from "../src/engine/suite.ts";
+import { chartPage } from "./chart.ts";
+import { contractKeyTable } from "./contract-keys.ts";
+import { appendHistory, historyLine, readHistory, surroundings } from "./history.ts";
+import { type Effort, measure } from "./measure.ts";
+import { pageTable } from "./pages.ts";
+import { printed } from "./print.ts";
+import { reencryptTable } from "./reencrypt.ts";
+import { rotationResult } from "./rotation.ts";
+import { threadTable } from "./threads.ts";
+
+const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
+const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
+
+const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.02 };
+const ROTATION = { contracts: 200, recordsEach: 1_000, rounds: 3 };
+
+const started = surroundings(new Date());
+const tables = [
+  ...ALL_SUITES.flatMap((suite) => [reencryptTable(suite, "16 B"), reencryptTable(suite, "78 B")]),
+  pageTable(ALL_SUITES),
+  contractKeyTable(),
+  threadTable(ALL_SUITES),
+];
+const results = [...(await measure(tables, EFFORT)), await rotationResult(ROTATION)];
+for (const result of results) console.log(`\n${printed(result)}`);
+
+appendHistory(HISTORY, historyLine(started, EFFORT.rounds, results));
+mkdirSync(CHARTS, { recursive: true });
+writeFileSync(`${CHARTS}index.html`, chartPage(started, results, readHistory(HISTORY)));
+console.log(`\nappended to ${HISTORY}\ncharts: ${CHARTS}index.html`);

@@ -1,0 +1,48 @@
+/** Results as plain text: a table of times, then how many times faster Gatekeeper's columns are than the others. */
+import type { Estimate } from "./statistics.ts";
+import { type TableResult, cellOf, peersOf, ratioOf } from "./table.ts";
+
+/** A table and its ratios, ready to be printed. */
+export function printed(result: TableResult): string {
+  const times = [
+    [`ns per ${result.item}`, ...result.columns],
+    ...result.rows.map((row) => [row, ...result.columns.map((column) => nanoseconds(cellOf(result, row, column)))]),
+  ];
+  const pairs = result.ours.flatMap((ours) => peersOf(result).map((theirs) => ({ ours, theirs })));
+  const ratios = [
+    ["times faster", ...result.rows],
+    ...pairs.map(({ ours, theirs }) => [
+      `${ours} than ${theirs}`,
+      ...result.rows.map((row) => times95(ratioOf(result, row, ours, theirs))),
+    ]),
+  ];
+  const notes = result.notes.map((note) => `  ${note}`).join("\n");
+  return [result.title, aligned(times), aligned(ratios), notes].join("\n\n");
+}
+
+/** Nanoseconds with the digits that mean something, or a dash where the table has no such case. */
+export function nanoseconds(value: number | null): string {
+  if (value === null) return "–";
+  return value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+}
+
+/** A ratio with its 95 % interval. */
+export function times95(ratio: Estimate | null): string {
+  if (ratio === null) return "–";
+  return `${short(ratio.median)} (${short(ratio.low)}–${short(ratio.high)})`;
+}
+
+function short(value: number): string {
+  return value < 10 ? value.toFixed(2) : value.toFixed(1);
+}
+
+/** The first column to the left, the others to the right. */
+function aligned(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines
+    .map((line) =>
+      line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  "),
+    )
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

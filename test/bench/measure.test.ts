@@ -1,0 +1,101 @@
+import { setImmediate } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { contractKeyTable } from "../../bench/contract-keys.ts";
+import { measure } from "../../bench/measure.ts";
+import { pageTable } from "../../bench/pages.ts";
+import { ENGINE, KERNEL, NODE, reencryptTable } from "../../bench/reencrypt.ts";
+import { type Case, type Table, cellOf, ratioOf } from "../../bench/table.ts";
+import { threadTable } from "../../bench/threads.ts";
+
+const EFFORT = { rounds: 2, sampleSeconds: 0.001, caseSeconds: 0.001 };
+
+function tableOf(cases: readonly Case[], closed = (): void => undefined): Table {
+  return {
+    name: "test",
+    title: "A test",
+    item: "call",
+    ours: ["fast"],
+    notes: [],
+    prepare: async () => ({ cases, [Symbol.asyncDispose]: async () => closed() }),
+  };
+}
+
+function spin(milliseconds: number): void {
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until);
+}
+
+describe("measure", () => {
+  const announced = vi.fn();
+
+  beforeEach(() => {
+    announced.mockReset();
+    vi.spyOn(console, "log").mockImplementation(announced);
+  });
+  afterEach(() => void vi.restoreAllMocks());
+
+  it("gives the time of an item, in the table's order, for every round", async () => {
+    const closed = vi.fn();
+    const cases = [
+      { row: "a", column: "fast", items: 10, run: () => spin(0.2) },
+      { row: "a", column: "slow", items: 1, run: () => spin(0.2) },
+      { row: "b", column: "fast", items: 10, run: () => spin(0.2) },
+    ];
+    const [result] = await measure([tableOf(cases, closed)], EFFORT);
+    expect(result).toMatchObject({ rows: ["a", "b"], columns: ["fast", "slow"] });
+    expect(result!.cases.map(({ times }) => times.length)).toEqual([2, 2, 2]);
+    expect(cellOf(result!, "a", "slow")).toBeGreaterThanOrEqual(200_000);
+    expect(cellOf(result!, "a", "fast")).toBeGreaterThanOrEqual(20_000);
+    expect(cellOf(result!, "b", "slow")).toBeNull();
+    expect(ratioOf(result!, "a", "fast", "slow")!.median).toBeGreaterThan(2);
+    expect(ratioOf(result!, "b", "fast", "slow")).toBeNull();
+    expect(closed).toHaveBeenCalledTimes(2);
+  });
+
+  it("never runs two calls of asynchronous cases at once", async () => {
+    let running = 0;
+    let most = 0;
+    const run = async (): Promise<void> => {
+      running++;
+      most = Math.max(most, running);
+      await setImmediate();
+      running--;
+    };
+    await measure([tableOf(["fast", "slow"].map((column) => ({ row: "a", column, items: 1, run })))], EFFORT);
+    expect(most).toBe(1);
+  });
+
+  it("fails when a case fails", async () => {
+    const run = (): void => {
+      // benny announces a suite when it begins to time it: warming up still goes well.
+      if (announced.mock.calls.length > 0) throw new Error("broken");
+      spin(0.5);
+    };
+    await expect(measure([tableOf([{ row: "a", column: "fast", items: 1, run }])], EFFORT)).rejects.toThrow(
+      new Error("A test, round 1 of 2: a fast failed while it was timed", { cause: new Error("broken") }),
+    );
+  });
+
+  it("measures every table of the benchmark", async () => {
+    const tables = [
+      reencryptTable("aes-256-gcm", "16 B", [32]),
+      reencryptTable("chacha20-poly1305", "78 B", [1_024]),
+      pageTable(["aes-256-gcm"]),
+      contractKeyTable(),
+      threadTable(["chacha20-poly1305"]),
+    ];
+    const results = await measure(tables, { ...EFFORT, rounds: 1 });
+    expect(results.map(({ name }) => name)).toEqual([
+      "reencrypt/aes-256-gcm/aad-16",
+      "reencrypt/chacha20-poly1305/aad-78",
+      "pages",
+      "contract-keys",
+      "threads",
+    ]);
+    for (const { cases } of results) {
+      for (const { times } of cases) expect(times.every((time) => time > 0 && Number.isFinite(time))).toBe(true);
+    }
+    expect(results[0]!.rows).toEqual(["32 B"]);
+    expect(results[1]!.columns).toEqual([ENGINE, KERNEL, NODE, "@noble/ciphers", "libsodium-wrappers"]);
+  });
+});
