@@ -7,7 +7,7 @@ import type { Case, Table } from "./table.ts";
 import { AAD_BYTES, type AadKind, type Side, type WorkloadShape, makeWorkload } from "./workload.ts";
 
 /** Record sizes in bytes. */
-export const RECORD_SIZES: readonly number[] = [32, 64, 128, 256, 512, 1_024, 4_096];
+const RECORD_SIZES: readonly number[] = [32, 64, 128, 256, 512, 1_024, 4_096];
 
 /** Records of a contract: enough that a batch spends its time on records, few enough that keys matter. */
 const RECORDS_EACH = 100;

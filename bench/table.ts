@@ -11,7 +11,7 @@ export interface Case {
 }
 
 /** Cases that are ready to be timed: their outputs have been checked. */
-export interface Cases extends AsyncDisposable {
+interface Cases extends AsyncDisposable {
   readonly cases: readonly Case[];
 }
 
