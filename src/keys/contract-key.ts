@@ -24,7 +24,7 @@ import { checkRotationId, type MasterKey } from "./master-key.ts";
 /** Bytes of a contract key; both cipher suites use 256-bit keys. */
 export const CONTRACT_KEY_BYTES = 32;
 /** Bytes of a contract point: 4 ‖ x ‖ y (SEC 1 §2.3.3, uncompressed). */
-export const CONTRACT_POINT_BYTES = 65;
+const CONTRACT_POINT_BYTES = 65;
 
 /** The key suite's number in `info`: secp256k1. */
 const KEY_SUITE = 1;

@@ -23,7 +23,7 @@ import {
 } from "./control.ts";
 
 /** Page bytes of one commit: large enough that its fsync does not matter, small enough to retry. */
-export const SWEEP_BYTES = 1 << 20;
+const SWEEP_BYTES = 1 << 20;
 
 /** What a thread needs to sweep. */
 export interface SweepContext {
