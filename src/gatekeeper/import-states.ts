@@ -11,13 +11,15 @@ import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { GatekeeperError } from "../errors.ts";
 import { CONTRACT_KIND } from "../keys/contract-id.ts";
-import { type NamedState, packStates } from "../pruntime/state-batch.ts";
+import { type NamedState, type StateBatch, StatePacker } from "../pruntime/state-batch.ts";
 import { checkAtLeastOne } from "../store/commit.ts";
 import type { ImportAnswer, ImportTask } from "./import-task.ts";
 
 /** A batch is written when it has so many bytes or states; one state of 16 MiB may come on top. */
 const BATCH_BYTES = 1 << 20;
 const BATCH_STATES = 4_096;
+/** V8 would let short-lived objects pile up to many times this in each thread before it looks at them. */
+const YOUNG_GENERATION_MIB = 8;
 /** Pallets are told apart by remembering them; a file with more of them than this is no chain's. */
 const PALLETS_REMEMBERED = 65_536;
 
@@ -45,8 +47,8 @@ export interface ImportStatesOptions {
 }
 
 interface Lane {
-  states: NamedState[];
-  bytes: number;
+  /** The batch that is being filled. */
+  readonly packer: StatePacker;
   /** The batch that is being written. */
   writing: Promise<void>;
 }
@@ -63,16 +65,19 @@ export async function importStates(options: ImportStatesOptions): Promise<Import
     filename: fileURLToPath(new URL(`./import-task${extname(import.meta.url)}`, import.meta.url)),
     minThreads: threads,
     maxThreads: threads,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
   });
   const summary: ImportSummary = { contracts: 0, records: 0, bytes: 0, unchanged: 0 };
-  const write = async (states: readonly NamedState[]): Promise<void> => {
-    const batch = packStates(states);
+  const write = async (batch: StateBatch): Promise<void> => {
     const transferList = [batch.bytes.buffer, batch.words.buffer];
     const answer = await pool.run({ folder: options.folder, batch }, { transferList });
     if ("error" in answer) throw GatekeeperError.fromWire(answer.error);
     summary.unchanged += answer.result.unchanged;
   };
-  const lanes = Array.from({ length: threads }, (): Lane => ({ states: [], bytes: 0, writing: Promise.resolve() }));
+  const lanes = Array.from({ length: threads }, (): Lane => ({
+    packer: new StatePacker(),
+    writing: Promise.resolve(),
+  }));
   try {
     const count = new ContractCount();
     for await (const chunk of options.states) {
@@ -81,9 +86,8 @@ export async function importStates(options: ImportStatesOptions): Promise<Import
         summary.records++;
         summary.bytes += state.value.length;
         const lane = lanes[laneOf(state.name, threads)]!;
-        lane.states.push(state);
-        lane.bytes += state.name.length + state.key.length + state.value.length;
-        if (lane.bytes >= BATCH_BYTES || lane.states.length >= BATCH_STATES) await flush(lane, write);
+        lane.packer.add(state);
+        if (lane.packer.bytes >= BATCH_BYTES || lane.packer.states >= BATCH_STATES) await flush(lane, write);
       }
       summary.contracts = count.contracts;
       options.onProgress?.(summary.records);
@@ -97,14 +101,12 @@ export async function importStates(options: ImportStatesOptions): Promise<Import
 }
 
 /** Waits for the lane's last batch and hands on the next. */
-async function flush(lane: Lane, write: (states: readonly NamedState[]) => Promise<void>): Promise<void> {
+async function flush(lane: Lane, write: (batch: StateBatch) => Promise<void>): Promise<void> {
   await lane.writing;
-  if (lane.states.length === 0) return;
-  lane.writing = write(lane.states);
+  if (lane.packer.states === 0) return;
+  lane.writing = write(lane.packer.take());
   // Whoever waits for the lane next gets the error; until then it must not count as unhandled.
   lane.writing.catch(() => undefined);
-  lane.states = [];
-  lane.bytes = 0;
 }
 
 function laneOf(name: Uint8Array, lanes: number): number {

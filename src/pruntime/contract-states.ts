@@ -13,7 +13,7 @@ import { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { readRotation } from "../rotation/control.ts";
 import { editPage } from "../store/page-edit.ts";
-import { findRecord, highestWriteVersion } from "../store/page.ts";
+import { findRecord, findRecords, highestWriteVersion } from "../store/page.ts";
 import type { ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
 import { type PlacedState, type PlainState, checkStateSize, openStates, sealStates } from "./state-sealer.ts";
 
@@ -185,8 +185,15 @@ export class ContractStates implements Disposable {
     const unchanged = new Set<StateEdit>();
     const compared: StateEdit[] = [];
     for (const { contract, page, edits } of pageEdits) {
-      for (const edit of edits) {
-        const sealed = page === null ? null : findRecord(page, edit.key);
+      const sealedStates =
+        page === null
+          ? []
+          : findRecords(
+              page,
+              edits.map(({ key }) => key),
+            );
+      for (const [index, edit] of edits.entries()) {
+        const sealed = sealedStates[index] ?? null;
         if (sealed === null && edit.value === null) unchanged.add(edit);
         if (sealed === null || edit.value === null) continue;
         // A value of another length is another value: never is more opened than is to be put.

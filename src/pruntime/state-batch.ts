@@ -5,6 +5,9 @@ import type { ContractEdit } from "./contract-states.ts";
 
 /** Lengths of name, key and value, and the kind: four words a state. */
 const WORDS = 4;
+/** What a packer has room for before it grows: a usual batch of an import. */
+const BYTES_AT_FIRST = 1 << 18;
+const STATES_AT_FIRST = 1_024;
 
 /** A state of a contract that is named as its chain names it. */
 export interface NamedState {
@@ -20,20 +23,61 @@ export interface StateBatch {
   readonly words: Uint32Array<ArrayBuffer>;
 }
 
-/** Copies states into a batch; they stay the caller's. */
-export function packStates(states: readonly NamedState[]): StateBatch {
-  const size = states.reduce((sum, { name, key, value }) => sum + name.length + key.length + value.length, 0);
-  const bytes = new Uint8Array(size);
-  const words = new Uint32Array(states.length * WORDS);
-  let at = 0;
-  states.forEach(({ kind, name, key, value }, index) => {
-    words.set([kind, name.length, key.length, value.length], index * WORDS);
-    for (const part of [name, key, value]) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-  });
-  return { bytes, words };
+/** Collects states into a batch as they come, so that nothing of the parser's is kept alive. */
+export class StatePacker {
+  #bytes = new Uint8Array(BYTES_AT_FIRST);
+  #words = new Uint32Array(STATES_AT_FIRST * WORDS);
+  #length = 0;
+  #states = 0;
+
+  /** Bytes of names, keys and values so far. */
+  get bytes(): number {
+    return this.#length;
+  }
+
+  /** States so far. */
+  get states(): number {
+    return this.#states;
+  }
+
+  /** Copies a state; it stays the caller's. */
+  add({ kind, name, key, value }: NamedState): void {
+    const end = this.#length + name.length + key.length + value.length;
+    if (end > this.#bytes.length) this.#growBytes(end);
+    if ((this.#states + 1) * WORDS > this.#words.length) this.#growWords();
+    this.#words.set([kind, name.length, key.length, value.length], this.#states * WORDS);
+    this.#bytes.set(name, this.#length);
+    this.#bytes.set(key, this.#length + name.length);
+    this.#bytes.set(value, end - value.length);
+    this.#length = end;
+    this.#states++;
+  }
+
+  /** The batch so far, in buffers of its own that the caller wipes; the packer begins another. */
+  take(): StateBatch {
+    const batch = {
+      bytes: this.#bytes.subarray(0, this.#length),
+      words: this.#words.subarray(0, this.#states * WORDS),
+    };
+    this.#bytes = new Uint8Array(BYTES_AT_FIRST);
+    this.#words = new Uint32Array(STATES_AT_FIRST * WORDS);
+    this.#length = 0;
+    this.#states = 0;
+    return batch;
+  }
+
+  #growBytes(needed: number): void {
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    larger.set(this.#bytes);
+    this.#bytes.fill(0);
+    this.#bytes = larger;
+  }
+
+  #growWords(): void {
+    const larger = new Uint32Array(2 * this.#words.length);
+    larger.set(this.#words);
+    this.#words = larger;
+  }
 }
 
 /**

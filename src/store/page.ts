@@ -183,8 +183,21 @@ export function* recordsOf(page: PageBody): Generator<PageRecord, void, undefine
  * @throws GatekeeperError STORE_CORRUPT.
  */
 export function findRecord(page: PageBody, key: Uint8Array): Uint8Array | null {
-  let found: Uint8Array | null = null;
-  for (const record of recordsOf(page)) if (compareBytes(record.key, key) === 0) found = record.sealed;
+  return findRecords(page, [key])[0]!;
+}
+
+/**
+ * The sealed states of storage keys, each a view or null, in one walk over the page, all of which is checked.
+ * @param keys - in ascending order.
+ * @throws GatekeeperError STORE_CORRUPT.
+ */
+export function findRecords(page: PageBody, keys: readonly Uint8Array[]): (Uint8Array | null)[] {
+  const found: (Uint8Array | null)[] = keys.map(() => null);
+  let next = 0;
+  for (const record of recordsOf(page)) {
+    while (next < keys.length && compareBytes(keys[next]!, record.key) < 0) next++;
+    if (next < keys.length && compareBytes(keys[next]!, record.key) === 0) found[next++] = record.sealed;
+  }
   return found;
 }
 

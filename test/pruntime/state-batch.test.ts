@@ -1,7 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ContractKind, contractId } from "../../src/keys/contract-id.ts";
-import { type NamedState, packStates, unpackStates } from "../../src/pruntime/state-batch.ts";
+import { type NamedState, type StateBatch, StatePacker, unpackStates } from "../../src/pruntime/state-batch.ts";
+
+function packStates(states: readonly NamedState[]): StateBatch {
+  const packer = new StatePacker();
+  for (const state of states) packer.add(state);
+  expect(packer.states).toBe(states.length);
+  return packer.take();
+}
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength });
 const state: fc.Arbitrary<NamedState> = fc.record({
