@@ -67,7 +67,7 @@ export class Home implements AsyncDisposable {
     } catch (cause) {
       if (building !== null) rmSync(building, { recursive: true, force: true });
       if (cause instanceof GatekeeperError) throw cause;
-      if (["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(codeOf(cause))) throw occupied(home);
+      if (existsSync(home) && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(codeOf(cause))) throw occupied(home);
       throw new GatekeeperError(
         "IO_FAILED",
         `the home ${home} can't be made (${codeOf(cause)})`,
