@@ -5,6 +5,18 @@ import { GatekeeperError } from "./errors.ts";
 const REDACTED = "[secret]";
 
 /**
+ * A copy of secret bytes; the source stays as it is, and the caller wipes both.
+ *
+ * It has an ArrayBuffer of its own. A small typed array without one lies in V8's heap, where the garbage collector
+ * moves it, and moves out of it when native code first reads it: each time a copy stays behind that nobody can wipe.
+ */
+export function secretCopy(source: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(new ArrayBuffer(source.length));
+  copy.set(source);
+  return copy;
+}
+
+/**
  * Owns a private copy of secret bytes. The constructor wipes its source; `[Symbol.dispose]` wipes the copy
  * (`using key = new Secret(bytes)`). JavaScript may have copied the source before: take it from where it was made.
  */
@@ -14,7 +26,7 @@ export class Secret {
 
   /** @param source - copied, then filled with zeros. */
   constructor(source: Uint8Array) {
-    this.#bytes = Uint8Array.from(source);
+    this.#bytes = secretCopy(source);
     source.fill(0);
   }
 
@@ -33,7 +45,7 @@ export class Secret {
 
   /** A second, independent owner of the same bytes. */
   clone(): Secret {
-    return this.use((bytes) => new Secret(bytes.slice()));
+    return this.use((bytes) => new Secret(secretCopy(bytes)));
   }
 
   [Symbol.dispose](): void {

@@ -6,7 +6,7 @@
 import { hkdfSync } from "node:crypto";
 import type { KeyMaterial } from "../engine/page-engine.ts";
 import { GatekeeperError } from "../errors.ts";
-import { Secret } from "../secret.ts";
+import { Secret, secretCopy } from "../secret.ts";
 import { CONTRACT_KEY_BYTES, ContractKeyDeriver, contractKeyInfo, contractPoint } from "./contract-key.ts";
 import type { MasterKey } from "./master-key.ts";
 
@@ -49,7 +49,7 @@ export class ContractKeyRing implements Disposable {
       }
       using prf = deriver.prf(entry.point);
       material = {
-        ikm: prf.use((bytes) => bytes.slice()),
+        ikm: prf.use(secretCopy),
         info: contractKeyInfo(this.#cipherSuite, rotationId, contract),
       };
       entry.materials.set(rotationId, material);

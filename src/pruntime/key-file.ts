@@ -34,7 +34,8 @@ export function createKeyFile(path: string, kek: Secret): void {
   if (kek.length !== KEY_ENCRYPTION_KEY_BYTES) {
     throw new GatekeeperError("INVALID_ARGUMENT", `a key-encryption key has 32 bytes, not ${kek.length}`);
   }
-  const bytes = new Uint8Array(FILE_BYTES);
+  // Outside V8's heap, as secretCopy says.
+  const bytes = new Uint8Array(new ArrayBuffer(FILE_BYTES));
   bytes.set(HEADER);
   kek.use((key) => bytes.set(key, HEADER.length));
   try {

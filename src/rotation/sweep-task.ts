@@ -4,7 +4,7 @@ import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
-import { Secret } from "../secret.ts";
+import { Secret, secretCopy } from "../secret.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { StateStore, StoreLocation } from "../store/store.ts";
 import { type Sweeper, sweepClaimed } from "./claim.ts";
@@ -57,7 +57,7 @@ async function storeOf(location: StoreLocation): Promise<StateStore> {
 function keyRing(task: SweepTask): ContractKeyRing {
   const shared = new Uint8Array(task.scalars);
   const scalar = (index: number): Secret =>
-    new Secret(shared.slice(index * MASTER_KEY_BYTES, (index + 1) * MASTER_KEY_BYTES));
+    new Secret(secretCopy(shared.subarray(index * MASTER_KEY_BYTES, (index + 1) * MASTER_KEY_BYTES)));
   using from = new MasterKey(task.from, scalar(0));
   using to = new MasterKey(task.to, scalar(1));
   return new ContractKeyRing([from, to], suiteId(task.suite));

@@ -4,7 +4,7 @@ import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
-import { Secret } from "../secret.ts";
+import { Secret, secretCopy } from "../secret.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { PageRef, StoreLocation } from "../store/store.ts";
 import { type Verification, addVerification, emptyVerification, verifyRange } from "./verify-range.ts";
@@ -55,8 +55,8 @@ export default async function run(task: VerifyTask): Promise<VerifyAnswer> {
 
 function keyRing({ scalars, rotationId, leaving, suite }: VerifyTask): ContractKeyRing {
   const shared = new Uint8Array(scalars);
-  using current = new MasterKey(rotationId, new Secret(shared.slice(0, MASTER_KEY_BYTES)));
+  using current = new MasterKey(rotationId, new Secret(secretCopy(shared.subarray(0, MASTER_KEY_BYTES))));
   if (leaving === null) return new ContractKeyRing([current], suiteId(suite));
-  using old = new MasterKey(leaving, new Secret(shared.slice(MASTER_KEY_BYTES)));
+  using old = new MasterKey(leaving, new Secret(secretCopy(shared.subarray(MASTER_KEY_BYTES))));
   return new ContractKeyRing([current, old], suiteId(suite));
 }

@@ -1,0 +1,125 @@
+import { createECDH } from "node:crypto";
+import { inspect } from "node:util";
+import { describe, expect, type TestContext, test } from "vitest";
+import { contractPoint } from "../src/keys/contract-key.ts";
+import { Secret } from "../src/secret.ts";
+import { countInMemory } from "./process-memory.ts";
+import { useFolder } from "./pruntime/folder.ts";
+
+describe("a secret", () => {
+  test("takes its source over and is a copy of it", () => {
+    const source = Uint8Array.of(1, 2, 3);
+    const secret = new Secret(source);
+    expect(source).toEqual(new Uint8Array(3));
+    expect(secret.length).toBe(3);
+    expect(secret.use((bytes) => [...bytes])).toEqual([1, 2, 3]);
+  });
+
+  test("is wiped on dispose and not lent again", () => {
+    const secret = new Secret(Uint8Array.of(7, 8));
+    const lent = secret.use((bytes) => bytes);
+    secret[Symbol.dispose]();
+    expect([...lent]).toEqual([0, 0]);
+    expect(() => secret.use(() => 0)).toThrow(expect.objectContaining({ code: "KEY_UNAVAILABLE" }));
+    expect(() => secret.clone()).toThrow("wiped");
+  });
+
+  test("has clones that live on their own", () => {
+    const secret = new Secret(Uint8Array.of(9));
+    const clone = secret.clone();
+    secret[Symbol.dispose]();
+    expect(clone.use((bytes) => [...bytes])).toEqual([9]);
+  });
+
+  test("shows nothing when it is printed", () => {
+    const secret = new Secret(Uint8Array.of(201, 202));
+    expect(`${inspect({ secret }, { depth: 9 })} ${JSON.stringify({ secret })} ${String(secret)}`).not.toMatch(
+      /20[12]/,
+    );
+  });
+});
+
+/** The scalar of these tests, made byte by byte in the other process, so that nothing there holds it but secrets. */
+const SCALAR = Uint8Array.from({ length: 32 }, (_, i) => (i * i * 31 + i * 7 + 77) & 0x7f);
+const MAKE_SCALAR = `
+  const scalar = new Uint8Array(new ArrayBuffer(32));
+  for (let i = 0; i < 32; i++) scalar[i] = (i * i * 31 + i * 7 + 77) & 0x7f;
+`;
+/** As it lies in byte arrays, and one limb of it as it lies in numbers of OpenSSL's or JavaScript's. */
+const TRACES = [SCALAR.slice(8, 24), SCALAR.slice(8, 16).reverse()];
+
+async function counted(context: TestContext, script: string, patterns: readonly Uint8Array[]): Promise<number[]> {
+  const counts = await countInMemory(script, patterns);
+  if (counts === null) return context.skip("the memory of another process can't be read here");
+  return counts;
+}
+
+// Node runs on Linux wherever secrets of value are; other systems have other ways to the memory of a process.
+describe.skipIf(process.platform !== "linux")("of a secret that was disposed, the memory of the process", () => {
+  const inFolder = useFolder();
+
+  test("is searched rightly: it holds one that was not disposed", async (context) => {
+    const script = `
+      import { Secret } from "SRC/secret.ts";
+      ${MAKE_SCALAR}
+      globalThis.kept = new Secret(scalar);
+      pause();
+    `;
+    expect(await counted(context, script, TRACES)).toEqual([1, 0]);
+  });
+
+  test("holds no copy that was made when it was lent to native code", async (context) => {
+    const script = `
+      import { MasterKey } from "SRC/keys/master-key.ts";
+      import { ContractKeyDeriver, contractKey } from "SRC/keys/contract-key.ts";
+      import { Secret } from "SRC/secret.ts";
+      ${MAKE_SCALAR}
+      {
+        using masterKey = new MasterKey(1, new Secret(scalar));
+        using deriver = new ContractKeyDeriver(masterKey);
+        contractKey(deriver, 1, new Uint8Array(32))[Symbol.dispose]();
+      }
+      pause();
+    `;
+    expect(await counted(context, script, TRACES)).toEqual([0, 0]);
+  });
+
+  test("holds no copy that the writing and reading of a key file made", async (context) => {
+    const script = `
+      import { createKeyFile, readKeyFile } from "SRC/pruntime/key-file.ts";
+      import { Secret } from "SRC/secret.ts";
+      const path = ${JSON.stringify(inFolder("key"))};
+      ${MAKE_SCALAR}
+      {
+        using kek = new Secret(scalar);
+        createKeyFile(path, kek);
+        readKeyFile(path)[Symbol.dispose]();
+      }
+      pause();
+    `;
+    expect(await counted(context, script, TRACES)).toEqual([0, 0]);
+  });
+
+  test("holds no copy that the garbage collector made of a ring's key material", async (context) => {
+    const contract = new Uint8Array(32);
+    const ecdh = createECDH("secp256k1");
+    ecdh.setPrivateKey(SCALAR);
+    const material = ecdh.computeSecret(contractPoint(contract));
+    const script = `
+      import { ContractKeyRing } from "SRC/keys/contract-key-ring.ts";
+      import { MasterKey } from "SRC/keys/master-key.ts";
+      import { Secret } from "SRC/secret.ts";
+      ${MAKE_SCALAR}
+      {
+        using masterKey = new MasterKey(1, new Secret(scalar));
+        using ring = new ContractKeyRing([masterKey], 1);
+        ring.material(1, new Uint8Array(32));
+        gc({ type: "minor" });
+        gc();
+        ring.key(1, new Uint8Array(32))[Symbol.dispose]();
+      }
+      pause();
+    `;
+    expect(await counted(context, script, [material.subarray(8, 24)])).toEqual([0]);
+  });
+});
