@@ -84,6 +84,20 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
     expect(await counted(context, script, TRACES)).toEqual([0, 0]);
   });
 
+  test("holds no number that its public key was computed from", async (context) => {
+    const script = `
+      import { MasterKey } from "SRC/keys/master-key.ts";
+      import { Secret } from "SRC/secret.ts";
+      ${MAKE_SCALAR}
+      {
+        using masterKey = new MasterKey(1, new Secret(scalar));
+        masterKey.publicKey();
+      }
+      pause();
+    `;
+    expect(await counted(context, script, TRACES)).toEqual([0, 0]);
+  });
+
   test("holds no copy that the writing and reading of a key file made", async (context) => {
     const script = `
       import { createKeyFile, readKeyFile } from "SRC/pruntime/key-file.ts";

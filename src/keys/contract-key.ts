@@ -11,15 +11,15 @@
  * contract id in `info` would still keep their keys apart.
  *
  * The id is public, so hashing it may take as long as it likes and runs on noble's bigints. The scalar is multiplied by
- * OpenSSL (ECDH of node:crypto: a Montgomery ladder with a fixed schedule) and never becomes a JavaScript number.
+ * OpenSSL (master-key.ts).
  */
-import { createECDH, type ECDH, hkdfSync } from "node:crypto";
+import { type ECDH, hkdfSync } from "node:crypto";
 import { secp256k1_hasher } from "@noble/curves/secp256k1.js";
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { CONTEXT } from "./context.ts";
 import { CONTRACT_ID_BYTES, checkContractId } from "./contract-id.ts";
-import { checkRotationId, type MasterKey } from "./master-key.ts";
+import { checkRotationId, forgetScalar, lendToOpenSsl, type MasterKey } from "./master-key.ts";
 
 /** Bytes of a contract key; both cipher suites use 256-bit keys. */
 export const CONTRACT_KEY_BYTES = 32;
@@ -32,12 +32,9 @@ const LABEL = Buffer.from(CONTEXT.contractKey, "ascii");
 /** Bytes of what contractKeyInfo makes. */
 export const CONTRACT_KEY_INFO_BYTES = LABEL.length + 2 + 4 + CONTRACT_ID_BYTES;
 
-const CURVE = "secp256k1";
 const UNCOMPRESSED = 4;
 const HASH_TO_CURVE = Object.freeze({ DST: CONTEXT.contractPoint });
 const EMPTY_SALT = new Uint8Array(0);
-/** What takes a disposed deriver's scalar's place. */
-const SCALAR_ONE = Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0));
 
 /**
  * The public point H of a contract id, CONTRACT_POINT_BYTES long. It depends on no key: during a rotation it is
@@ -85,8 +82,7 @@ export class ContractKeyDeriver implements Disposable {
   /** @param masterKey - copied from; stays the caller's. */
   constructor(masterKey: MasterKey) {
     this.rotationId = masterKey.rotationId;
-    this.#ecdh = createECDH(CURVE);
-    masterKey.use((scalar) => this.#ecdh.setPrivateKey(scalar));
+    this.#ecdh = lendToOpenSsl(masterKey);
   }
 
   /**
@@ -109,11 +105,11 @@ export class ContractKeyDeriver implements Disposable {
     }
   }
 
-  /** Wipes the scalar: OpenSSL clears a private key when another one takes its place. */
+  /** Wipes the scalar. */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#ecdh.setPrivateKey(SCALAR_ONE);
+    forgetScalar(this.#ecdh);
   }
 }
 

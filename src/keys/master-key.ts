@@ -2,11 +2,11 @@
  * MasterKey generations in the pre-mainnet mode of one shared key (threshold t = 1): a secp256k1 scalar (SEC 2 §2.4.1)
  * with its rotation id.
  *
- * Limits: whoever holds the scalar holds every contract key of its generation. The scalar stays bytes, except that
- * publicKey() hands it to noble, which makes a short-lived bigint of it; derivation (contract-key.ts) never does.
+ * Limits: whoever holds the scalar holds every contract key of its generation. The scalar stays bytes here; OpenSSL
+ * multiplies it (ECDH of node:crypto: a Montgomery ladder with a fixed schedule), so it never becomes a JavaScript
+ * number.
  */
-import { randomFillSync } from "node:crypto";
-import { getPublicKey } from "@noble/secp256k1";
+import { createECDH, type ECDH, randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 
@@ -15,6 +15,9 @@ export const MASTER_KEY_BYTES = 32;
 /** Rotation ids are u32: sealed states hold them in four bytes. */
 export const ROTATION_ID_MAX = 0xffff_ffff;
 
+const CURVE = "secp256k1";
+/** What takes a forgotten scalar's place in OpenSSL. */
+const SCALAR_ONE = Uint8Array.from({ length: MASTER_KEY_BYTES }, (_, i) => (i === MASTER_KEY_BYTES - 1 ? 1 : 0));
 /** The order n of the group, big-endian. */
 const ORDER = Buffer.from("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", "hex");
 
@@ -63,12 +66,27 @@ export class MasterKey implements Disposable {
 
   /** The public key, compressed (33 bytes, SEC 1 §2.3.3). */
   publicKey(): Uint8Array<ArrayBuffer> {
-    return this.#scalar.use((scalar) => Uint8Array.from(getPublicKey(scalar, true)));
+    const ecdh = lendToOpenSsl(this);
+    const publicKey = Uint8Array.from(ecdh.getPublicKey(null, "compressed"));
+    forgetScalar(ecdh);
+    return publicKey;
   }
 
   [Symbol.dispose](): void {
     this.#scalar[Symbol.dispose]();
   }
+}
+
+/** OpenSSL with a copy of the scalar, to be wiped with `forgetScalar`. */
+export function lendToOpenSsl(masterKey: MasterKey): ECDH {
+  const ecdh = createECDH(CURVE);
+  masterKey.use((scalar) => ecdh.setPrivateKey(scalar));
+  return ecdh;
+}
+
+/** Wipes OpenSSL's copy: it clears a private key when another one takes its place. */
+export function forgetScalar(ecdh: ECDH): void {
+  ecdh.setPrivateKey(SCALAR_ONE);
 }
 
 /**
