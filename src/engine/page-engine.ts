@@ -82,7 +82,8 @@ export class PageEngine {
   /**
    * Moves every record that is not yet under rotation id `to` from rotation id `from` to it and to its job's new key.
    * One that is under neither id or another suite counts as mismatched.
-   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB.
+   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB;
+   * KEY_UNAVAILABLE for key material that was wiped.
    */
   reencrypt(suite: Suite, from: number, to: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
     const kernels = this.#kernels;
@@ -117,7 +118,8 @@ export class PageEngine {
   /**
    * Checks the tag of every record that is not under rotation id `leave`, or, where `leave` is `from`, of every record;
    * no plaintext comes into being. One that is not under rotation id `from` or under another suite counts as mismatched.
-   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB.
+   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB;
+   * KEY_UNAVAILABLE for key material that was wiped.
    */
   verify(suite: Suite, from: number, leave: number, jobs: readonly PageJob[]): PageOutcome[] {
     const kernels = this.#kernels;
@@ -164,6 +166,7 @@ export class PageEngine {
   ): { contexts: ReadonlyMap<KeyMaterial, number>; from: number; to: number } {
     const kernels = this.#kernels;
     const distinct = [...new Set(materials)];
+    distinct.forEach(checkNotWiped);
     const contextBytes = kernels.keyContextBytes(suite);
     const from = kernels.alloc(distinct.length * contextBytes);
     const raw = kernels.alloc(distinct.length * KEY_BYTES);
@@ -220,6 +223,16 @@ export class PageEngine {
       }
     }
     return { wellFormed: true, done, bytes, mismatched };
+  }
+}
+
+/**
+ * Material lives as long as its owner lets it; what is used after that would be sealed under a key that anyone can
+ * derive. No branch depends on a byte until the answer.
+ */
+function checkNotWiped({ ikm }: KeyMaterial): void {
+  if (ikm.length > 0 && ikm.reduce((any, byte) => any | byte, 0) === 0) {
+    throw new GatekeeperError("KEY_UNAVAILABLE", "key material was used after it had been wiped");
   }
 }
 

@@ -295,11 +295,11 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
   it("takes key material of any length", () => {
     const base = testContract(3);
     const material = { ikm: bytesOf(1, 200), info: bytesOf(2, 1) };
-    const none = { ikm: new Uint8Array(1), info: new Uint8Array(0) };
+    const short = { ikm: Uint8Array.of(1), info: new Uint8Array(0) };
     const [body] = pageBodies(suite, base, plainRecords(1, 3, [FROM]));
     const job = { contract: base.id, body: body!, key: base.material(FROM), newKey: material };
     const [there] = engine.reencrypt(suite, FROM, TO, [job]);
-    const back = { ...job, body: Buffer.from(there!.body), key: material, newKey: none };
+    const back = { ...job, body: Buffer.from(there!.body), key: material, newKey: short };
     const [outcome] = engine.reencrypt(suite, TO, FROM, [back]);
     expect(outcome).toMatchObject({ done: 3, mismatched: [] });
   });
@@ -410,6 +410,16 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
     expect(() => own.reencrypt(suite, FROM, TO, [bad[1]!])).toThrow(invalid);
     expect(own.reencrypt(suite, FROM, TO, [job])[0]).toMatchObject({ done: 5, mismatched: [] });
   });
+});
+
+it("refuses key material that was wiped: a key derived from zeros is everybody's", () => {
+  const contract = testContract(1);
+  const [body] = pageBodies("aes-256-gcm", contract, plainRecords(1, 3, [FROM]));
+  const wiped = { ...contract.material(TO), ikm: new Uint8Array(32) };
+  const job = jobOf(contract, body!);
+  const refused = expect.objectContaining({ code: "KEY_UNAVAILABLE" });
+  expect(() => engine.reencrypt("aes-256-gcm", FROM, TO, [job, { ...job, newKey: wiped }])).toThrow(refused);
+  expect(() => engine.verify("aes-256-gcm", FROM, TO, [{ ...job, key: wiped }])).toThrow(refused);
 });
 
 it("refuses a suite that does not exist", () => {
