@@ -52,7 +52,9 @@ function search(pid: number, patterns: readonly Uint8Array[]): number[] | null {
         const got = readOrNothing(memory, piece.subarray(0, Math.min(PIECE_BYTES, end - at)), at);
         // What begins in the overlap is counted with the next piece.
         const counted = at + got < end ? got - OVERLAP_BYTES : got;
-        patterns.forEach((pattern, i) => (counts[i]! += occurrences(piece.subarray(0, got), pattern, counted)));
+        for (const [i, pattern] of patterns.entries()) {
+          counts[i]! += occurrences(piece.subarray(0, got), pattern, counted);
+        }
       }
     }
   } finally {

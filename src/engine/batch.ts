@@ -28,7 +28,7 @@ export interface Batch {
 
 /**
  * One record of a batch: where it lies in the arena, and which keys of the batch it is under. Records may share AADs,
- * but must overlap neither each other nor an AAD: what came of that would not open again.
+ * but must not overlap each other, which is refused, or an AAD: what came of that would not open again.
  */
 export interface BatchRecord {
   /** Offset of the nonce; the text begins 12 bytes later and the tag follows the text. */
@@ -100,6 +100,39 @@ function u32(value: number): number {
     throw new GatekeeperError("INVALID_ARGUMENT", `an offset, length or key index of a batch is ${value}: not a u32`);
   }
   return value;
+}
+
+/** Above any length of a text: what an address is multiplied by, to be sorted together with its text's length. */
+const LENGTHS = 2 ** 25;
+
+/**
+ * Checks that records lie apart: sealing the same bytes twice would undo the encryption.
+ * @param rows - bound by batchBind: every number in them is in range, addresses below 2^28.
+ * @throws GatekeeperError INVALID_ARGUMENT
+ */
+export function checkApart(rows: Uint32Array): void {
+  if (areApart(rows)) return;
+  const places = new Float64Array(rows.length / ROW_WORDS);
+  for (let row = 0; row < places.length; row++) {
+    places[row] = rows[row * ROW_WORDS + ROW.text]! * LENGTHS + rows[row * ROW_WORDS + ROW.length]!;
+  }
+  const sorted = new Uint32Array(rows.length);
+  for (const [row, place] of places.sort().entries()) {
+    sorted[row * ROW_WORDS + ROW.text] = Math.floor(place / LENGTHS);
+    sorted[row * ROW_WORDS + ROW.length] = place % LENGTHS;
+  }
+  if (!areApart(sorted)) throw new GatekeeperError("INVALID_ARGUMENT", "two records of the batch overlap");
+}
+
+/** Whether each record begins at or after the end of the one before it. */
+function areApart(rows: Uint32Array): boolean {
+  let end = 0;
+  for (let at = 0; at < rows.length; at += ROW_WORDS) {
+    const text = rows[at + ROW.text]!;
+    if (text < end + NONCE_BYTES) return false;
+    end = text + rows[at + ROW.length]! + TAG_BYTES;
+  }
+  return true;
 }
 
 /**

@@ -8,7 +8,7 @@
 import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { type Batch, checkBatch } from "./batch.ts";
+import { type Batch, checkApart, checkBatch } from "./batch.ts";
 import { Kernels } from "./kernels.ts";
 import { ROW, ROW_WORDS } from "./rows.ts";
 import { selfTest } from "./self-test.ts";
@@ -34,7 +34,8 @@ export class Engine {
    * Encrypts every record's text in place under its key, a fresh random nonce (written before the text) and its AAD,
    * and writes the tag.
    * @returns a `RecordStatus` for each record.
-   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range; the arena is then as it was.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range or records that overlap; the arena is
+   * then as it was.
    */
   seal(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
     return this.#run(suite, "Seal", batch);
@@ -44,7 +45,8 @@ export class Engine {
    * Checks every record's tag and decrypts those that match in place. The arena then holds plaintexts: the caller
    * wipes it.
    * @returns a `RecordStatus` for each record.
-   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range; the arena is then as it was.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range or records that overlap; the arena is
+   * then as it was.
    */
   open(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
     return this.#run(suite, "Open", batch);
@@ -53,7 +55,7 @@ export class Engine {
   /**
    * Checks every record's tag and changes nothing; no plaintext comes into being.
    * @returns a `RecordStatus` for each record.
-   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range or records that overlap.
    */
   verify(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
     return this.#run(suite, "Verify", batch);
@@ -63,7 +65,8 @@ export class Engine {
    * Moves every record whose tag matches from its key, nonce and AAD to its new key, a fresh random nonce and its new
    * AAD, in place. The two keystreams are combined before they meet the text, so no plaintext comes into being.
    * @returns a `RecordStatus` for each record.
-   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range; the arena is then as it was.
+   * @throws GatekeeperError INVALID_ARGUMENT for a row out of range or records that overlap; the arena is
+   * then as it was.
    */
   reencrypt(suite: Suite, batch: Batch): Uint8Array<ArrayBuffer> {
     return this.#run(suite, "Reencrypt", batch);
@@ -97,6 +100,7 @@ export class Engine {
         );
       }
       const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
+      checkApart(words);
       if (verb === "Seal") drawNonces(kernels.bytes, words);
       kernels.run(suite, verb, rows, count);
       if (verb !== "Verify") batch.arena.set(kernels.bytes.subarray(arena, arena + batch.arena.length));

@@ -268,6 +268,34 @@ describe.each(ALL_SUITES)("the engine with %s", (suite) => {
     expectAll(engine.verify(suite, good), RecordStatus.done, all.length);
   });
 
+  it("refuses records that overlap, in whatever order they come, and leaves the arena as it was", () => {
+    const arena = bytesOf(1, 400);
+    const keys = [new Secret(keyBytes(0))];
+    const at = (offset: number, length: number) => ({ offset, length, aadOffset: 390, aadLength: 9, key: 0 });
+    const apart = [at(300, 20), at(0, 10), at(38, 0), at(66, 5)];
+    const overlapping = [
+      [at(0, 64), at(0, 64)],
+      [at(0, 10), at(37, 30)],
+      [at(37, 30), at(0, 10)],
+      [...apart, at(71, 200)],
+      [...apart, at(71, 201), at(310, 0)],
+      [at(100, 0), at(0, 200), at(300, 0)],
+    ];
+    const tableOf = (rows: readonly ReturnType<typeof at>[]): Uint32Array<ArrayBuffer> => {
+      const table = new BatchTable();
+      for (const row of rows) table.add(row);
+      return table.rows();
+    };
+    for (const verb of ["seal", "open", "verify", "reencrypt"] as const) {
+      for (const rows of overlapping) {
+        const batch = { arena: arena.slice(), table: tableOf(rows), keys };
+        expect(() => engine[verb](suite, batch), verb).toThrow(invalid);
+        expect(Buffer.compare(batch.arena, arena)).toBe(0);
+      }
+    }
+    expectAll(engine.seal(suite, { arena, table: tableOf(apart), keys }), RecordStatus.done, apart.length);
+  });
+
   it("heeds neither the status nor the addresses that a table comes with", () => {
     const record = testRecord(1, 60, 1);
     const batch = layOut([record, record], 1, [nativeBox(suite, record, 1), nativeBox(suite, record, 2)]);
