@@ -3,8 +3,10 @@
  *
  *   version 1 | suite 1 | rotation id 4 (LE) | write version 8 (LE) | nonce 12 | ciphertext n | tag 16
  *
- * Its AAD is the first 14 bytes ‖ contract id (32) ‖ storage key, so that it can't be moved, renamed, relabelled or put
- * back unnoticed. assembly/page.ts reads the same bytes for whole pages.
+ * Its AAD is the first 14 bytes ‖ contract id (32) ‖ storage key, so that it can't be moved, renamed or relabelled
+ * unnoticed, nor put back from a rotation that is over. Limits: an older sealed state of the same key and rotation id,
+ * put back whole, opens; a store that is to be caught at that needs a witness outside it.
+ * assembly/page.ts reads the same bytes for whole pages.
  */
 import { GatekeeperError } from "../errors.ts";
 import { type Suite, suiteId, suiteOf } from "./suite.ts";
