@@ -24,6 +24,8 @@ import {
 
 /** Page bytes of one commit: large enough that its fsync does not matter, small enough to retry. */
 const SWEEP_BYTES = 1 << 20;
+/** A stretch with nothing to do is not worth a commit and its fsync; so many of them are: they show a living owner. */
+const STRETCHES_WITHOUT_COMMIT = 16;
 
 /** What a thread needs to sweep. */
 export interface SweepContext {
@@ -48,6 +50,7 @@ export type SweepEnd = "done" | "lost" | "stopped";
 export async function sweepPartition(context: SweepContext, partition: Versioned<PartitionState>): Promise<SweepEnd> {
   const range = partitionRange(partition.value);
   let bytes = SWEEP_BYTES;
+  let unsaved = 0;
   while (!context.stopped()) {
     const scanned = await context.store.scan(range, unpackRef(partition.value.cursor), bytes);
     // More contracts than the ring remembers would push each other's keys out before they are used.
@@ -58,6 +61,12 @@ export async function sweepPartition(context: SweepContext, partition: Versioned
       done: last === undefined,
       cursor: last === undefined ? partition.value.cursor : packRef(last),
     });
+    if (steps.length === 0 && !next.done && unsaved < STRETCHES_WITHOUT_COMMIT) {
+      unsaved++;
+      partition = { ...partition, value: next };
+      continue;
+    }
+    unsaved = 0;
     const writing = steps.filter((step) => step.write !== null);
     const result = await context.store.commit({
       groups: writing.map((step) => [step.write!]),

@@ -96,6 +96,24 @@ describe("a sweep", () => {
     expect(sizes).toEqual([CONTRACTS_REMEMBERED, CONTRACTS_REMEMBERED, 1]);
   });
 
+  it("commits a stretch that had nothing to do only now and then, but always the end", async () => {
+    const { store, generations } = await filled(0, 0);
+    const [{ id }, sealed] = [contractOf(0), new Uint8Array(1_100_000)];
+    sealed[2] = 1;
+    const edits = Array.from({ length: 40 }, (_, index) => ({ key: Uint8Array.of(index), sealed }));
+    await store.commit({ groups: [editPage(id, null, edits, 1n)], sealedUnder: 0 });
+    await beginRotation(store, generations, 1_000);
+    const cursors: (string | undefined)[] = [];
+    const watched = hooked(store, {
+      after: async (method) => {
+        if (method === "commit") cursors.push((await readPartitions(store))[0]!.value.cursor?.lowerBound);
+      },
+    });
+    await sweepOnce(watched, generations);
+    expect(cursors).toEqual([undefined, "0x10", "0x21", "0x27"]);
+    expect((await readPartitions(store))[0]!.value).toMatchObject({ done: true, found: 0, pass: 1 });
+  });
+
   it("never overwrites a write that came between its reading and its writing (akash console#3942)", async () => {
     const { store, generations } = await filled(1, 200);
     using states = statesOf(store, generations);
