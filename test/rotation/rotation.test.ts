@@ -226,7 +226,10 @@ describe("a rotation", () => {
       const states = statesOf(store, generations);
       const stop = new Int32Array(workerData.stop);
       let number = 0;
-      for (; Atomics.load(stop, 0) === 0; number++) await put(states, 0, { "key 00005": "busy " + number });
+      for (; Atomics.load(stop, 0) === 0; number++) {
+        await put(states, 0, { "key 00005": "busy " + number });
+        if (number === 10) parentPort.postMessage("busy");
+      }
       await store.close();
       parentPort.postMessage(number);
     `;
@@ -237,13 +240,16 @@ describe("a rotation", () => {
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), {
       workerData: { module: EMBEDDED_STORE, path, scalars, stop },
     });
-    const wrote = new Promise<number>((resolve, reject) => worker.on("message", resolve).on("error", reject));
+    const says = (): Promise<unknown> =>
+      new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+    expect(await says()).toBe("busy");
+    const wrote = says();
     try {
       await rotate(options);
     } finally {
       Atomics.store(new Int32Array(stop), 0, 1);
     }
-    const last = (await wrote) - 1;
+    const last = Number(await wrote) - 1;
     expect(last).toBeGreaterThan(10);
     const found = await readAll(store, generations);
     expect(found.get(nameOf(0, "key 00005"))!.value).toBe(`busy ${last}`);
