@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { getPublicKey } from "@noble/secp256k1";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkRotationId, generateMasterKey, MasterKey } from "../../src/keys/master-key.ts";
@@ -35,11 +36,12 @@ describe("a MasterKey", () => {
     }
   });
 
-  test("has the public key of SEC 2's base point for the scalar 1, and of another library for others", () => {
+  test("has the public key of SEC 2's base point for the scalar 1, and of two other libraries for others", () => {
     expect(hex(masterKey(1n).publicKey())).toBe("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
     const scalars = fc.bigInt({ min: 1n, max: N - 1n });
     const agrees = (value: bigint): void => {
       expect(hex(masterKey(value).publicKey())).toBe(secp256k1.Point.BASE.multiply(value).toHex(true));
+      expect(hex(masterKey(value).publicKey())).toBe(hex(getPublicKey(scalar(value), true)));
     };
     fc.assert(fc.property(scalars, agrees), { numRuns: 10 });
   });
