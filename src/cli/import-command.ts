@@ -1,5 +1,6 @@
 /** `import`: reads everything once to check it, then again to seal it, so that a malformed file changes nothing. */
 import type { Readable } from "node:stream";
+import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
 import { GatekeeperError } from "../errors.ts";
 import { type ImportSummary, importStates } from "../gatekeeper/import-states.ts";
@@ -48,6 +49,9 @@ export async function importFiles(
   home: Home,
   { paths, progress, threads, ...work }: ImportWork,
 ): Promise<ImportSummary> {
+  // V8 lets the space for short-lived objects grow with their number, and an import makes tens of millions, none of
+  // which lives long: kept small, it costs no time and a quarter less memory.
+  setFlagsFromString("--semi-space-growth-factor=1");
   await using input = await openImport(paths, { ...work, spoolFolder: home.folder });
   let total = 0;
   for await (const states of input.read()) {

@@ -164,6 +164,7 @@ async function finish(store: StateStore, options: RotationOptions): Promise<Rota
       return { rotationId: to, records: 0, bytes: 0, ...rotation.value.last, failed: 0, failures: [] };
     }
     options.onProgress?.({ phase: "abandonment", done: 0, total: 1 });
+    await checkAbandonable(store, options, to);
     await options.abandon(to - 1);
     await store.compact();
     const partitions = await readPartitions(store);
@@ -274,6 +275,23 @@ async function progress(store: StateStore, { phase, pass, rotationId }: Rotation
   }
   const partitions = await readPartitions(store);
   return { phase, done: partitions.filter(({ value }) => !isOpen(value, pass)).length, total: partitions.length };
+}
+
+/**
+ * What must hold before a key is destroyed, whatever phase the store claims to be in: that cell may be damaged, and a
+ * destroyed key does not come back.
+ */
+async function checkAbandonable(store: StateStore, options: RotationOptions, to: number): Promise<void> {
+  await checkCount(store, to);
+  const minimum = await store.minimumRotationId();
+  if (minimum !== to) {
+    throw new GatekeeperError(
+      "STORE_CORRUPT",
+      `the store claims that rotation ${to} may destroy the old key, but still takes writes under rotation id ${minimum}; the old key is kept`,
+      { rotationId: to, minimum },
+    );
+  }
+  (await options.masterKey(to))[Symbol.dispose]();
 }
 
 /** The store's own count must agree with the sweep that found nothing, or one of them is wrong. */

@@ -52,6 +52,37 @@ describe("a rotation", () => {
     expect(plain(await readAll(store, generations))).toEqual(plain(before));
   });
 
+  it("destroys no key because a damaged rotation cell says so", async () => {
+    const { name, version, value } = await readRotation(store);
+    const forge = async (rotationId: number): Promise<void> => {
+      const cell = await readRotation(store);
+      const forged = { ...value, rotationId, phase: "abandonment", pass: 2 };
+      const cells = [{ name, expected: cell.version, value: new TextEncoder().encode(JSON.stringify(forged)) }];
+      expect((await store.commit({ groups: [], sealedUnder: null, cells })).cellsHeld).toBe(true);
+    };
+    expect(version).toBeGreaterThan(0);
+    await forge(1);
+    await expect(finishRotation(options)).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    await expect(rotate(options)).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    expect([...generations.scalars.keys()]).toEqual([0]);
+  });
+
+  it("destroys no key of an empty store while writes under it are still taken, or without the next key", async () => {
+    const path = inFolder("empty.sqlite");
+    const empty = await openStoreAt({ module: EMBEDDED_STORE, options: { path, create: true } });
+    await initialiseStore(empty);
+    const onEmpty = { ...options, store: { module: EMBEDDED_STORE, options: { path } } };
+    const forged = { rotationId: 1, phase: "abandonment", pass: 2, last: null };
+    const { name, version } = await readRotation(empty);
+    const cells = [{ name, expected: version, value: new TextEncoder().encode(JSON.stringify(forged)) }];
+    await empty.commit({ groups: [], sealedUnder: null, cells });
+    await expect(finishRotation(onEmpty)).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    await empty.commit({ groups: [], sealedUnder: 1, minimumRotationId: 1 });
+    await expect(finishRotation(onEmpty)).rejects.toMatchObject({ code: "KEY_UNAVAILABLE" });
+    expect([...generations.scalars.keys()]).toEqual([0]);
+    await empty.close();
+  });
+
   it("of an empty store is a rotation too", async () => {
     const path = inFolder("empty.sqlite");
     const empty = await openStoreAt({ module: EMBEDDED_STORE, options: { path, create: true } });
