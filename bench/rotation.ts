@@ -16,7 +16,7 @@ import { rotate } from "../src/rotation/rotation.ts";
 import { Secret } from "../src/secret.ts";
 import { openStore } from "../src/store/embedded.ts";
 import type { ContractName, StoreLocation } from "../src/store/store.ts";
-import { RowStore } from "./row-store.ts";
+import { type PlainRecord, RowStore } from "./row-store.ts";
 import { type TableHead, type TableResult, resultOf } from "./table.ts";
 
 /** How much is rotated, and how often. */
@@ -114,13 +114,6 @@ export async function rotationResult(scale: RotationScale): Promise<TableResult>
     head,
     cases.toSorted((a, b) => Number(a.row === SWEEP) - Number(b.row === SWEEP)),
   );
-}
-
-/** One record of the data that both stores are filled with. */
-export interface PlainRecord {
-  readonly contract: ContractName;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
 }
 
 /** All records, contract by contract and in key order within each. */

@@ -9,8 +9,15 @@ import { SEALED_HEADER_BYTES, encodeHeader, sealedAad } from "../src/engine/seal
 import { NONCE_BYTES, type Suite, suiteId } from "../src/engine/suite.ts";
 import { ContractKeyRing } from "../src/keys/contract-key-ring.ts";
 import { type MasterKey, generateMasterKey } from "../src/keys/master-key.ts";
-import type { PlainRecord } from "./rotation.ts";
+import type { ContractName } from "../src/store/store.ts";
 import { openBox, sealBox } from "./workload.ts";
+
+/** One record of the data that both stores are filled with. */
+export interface PlainRecord {
+  readonly contract: ContractName;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
 
 const TRANSACTION_BYTES = 1 << 20;
 const SCHEMA = `
