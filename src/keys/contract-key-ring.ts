@@ -10,7 +10,7 @@ import { Secret, secretCopy } from "../secret.ts";
 import { CONTRACT_KEY_BYTES, ContractKeyDeriver, contractKeyInfo, contractPoint } from "./contract-key.ts";
 import type { MasterKey } from "./master-key.ts";
 
-/** Contracts remembered. More than the pages of one batch, so that nothing in use is ever forgotten. */
+/** Contracts remembered; whoever keeps material works on no more contracts at once, or its first is wiped in use. */
 export const CONTRACTS_REMEMBERED = 1_024;
 
 interface Entry {

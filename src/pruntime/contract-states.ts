@@ -104,8 +104,8 @@ export class ContractStates implements Disposable {
   /**
    * Puts and deletes states, in as few commits as can be: one, unless somebody else writes the same pages. When this
    * resolves, all are durable.
-   * @throws GatekeeperError RECORD_TOO_LARGE before anything is written; INVALID_ARGUMENT for edits out of order;
-   * TAG_MISMATCH when a record to be compared can't be opened; STORE_*.
+   * @throws GatekeeperError RECORD_TOO_LARGE before anything is written; INVALID_ARGUMENT for edits out of order, or
+   * for more than a batch of the engine holds (4,096 contracts, 20 MiB); KEY_UNAVAILABLE; STORE_*.
    */
   async write(contractEdits: readonly ContractEdit[]): Promise<WriteResult> {
     for (const { contract, edits } of contractEdits) {

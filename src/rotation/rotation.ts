@@ -164,7 +164,13 @@ async function finish(store: StateStore, options: RotationOptions): Promise<Rota
       return { rotationId: to, records: 0, bytes: 0, ...rotation.value.last, failed: 0, failures: [] };
     }
     options.onProgress?.({ phase: "abandonment", done: 0, total: 1 });
-    await checkAbandonable(store, options, to);
+    try {
+      await checkAbandonable(store, options, to);
+    } catch (error) {
+      // Another process may have finished since the cell was read, and even begun the next rotation.
+      if ((await readRotation(store)).version !== rotation.version) continue;
+      throw error;
+    }
     await options.abandon(to - 1);
     await store.compact();
     const partitions = await readPartitions(store);

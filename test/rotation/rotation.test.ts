@@ -83,6 +83,21 @@ describe("a rotation", () => {
     await empty.close();
   });
 
+  it("counts as done when others finish it, and the next one, just before its old key is destroyed", async () => {
+    let overtaken = false;
+    const masterKey: RotationOptions["masterKey"] = async (id) => {
+      if (!overtaken && (await phase()) === "abandonment") {
+        overtaken = true;
+        await finishRotation(options);
+        await rotate(options);
+      }
+      return options.masterKey(id);
+    };
+    expect(await rotate({ ...options, masterKey })).toMatchObject({ rotationId: 1, failed: 0 });
+    expect(overtaken).toBe(true);
+    expect([...generations.scalars.keys()]).toEqual([2]);
+  });
+
   it("of an empty store is a rotation too", async () => {
     const path = inFolder("empty.sqlite");
     const empty = await openStoreAt({ module: EMBEDDED_STORE, options: { path, create: true } });
