@@ -1,57 +1,40 @@
 /**
- * AES-256-GCM (NIST SP 800-38D; 96-bit nonces, 128-bit tags) over a batch of records: seal, open, verify and fused
- * re-encryption. descriptor.ts says how records are handed in.
+ * AES-256-GCM over a batch of records in WebAssembly alone: seal, open, verify and fused re-encryption.
+ * aes256-gcm-record.ts has what is done with one record.
  *
  * Rows are taken in chunks: consecutive rows under one key (and one new key), as many as fit the scratch. A chunk goes
- * through four steps, each a function of its own over that scratch: write the counter blocks, encrypt them in place,
- * verify each record's tag, combine each record with its keystream. The keystream of a record is its block J0 (which
- * masks the tag) and then one block for each block of text. A record that alone exceeds the scratch is verified
- * first, as every record is, and then goes through the other steps in pieces.
- *
- * Re-encryption stores no plaintext. The only store to a text is that of `xorText`: ciphertext + (old keystream + new
- * keystream), where the sum in brackets is made first, in a register; so what memory holds of a text is its old
- * ciphertext or its new one. A record is changed (nonce, text, tag) only after its old tag has been found right over
- * the whole of it.
- *
- * Constant time: whether a tag matches is public; lengths, addresses and keys' places are public; nothing else
- * decides a branch or an address. Tags are compared whole. The scratch holds keystream only during a call.
+ * through four steps: write the counter blocks, encrypt them in place, verify each record's tag, combine each record
+ * with its keystream. A record that alone exceeds the scratch is verified first, as every record is, and then goes
+ * through the other steps in pieces. A record is changed (nonce, text, tag) only after its old tag has been found right
+ * over the whole of it.
  *
  * Limits: records must not overlap each other, and neither AADs nor new nonces may lie in a record of the batch.
  */
 import { GROUP_BYTES } from "./aes-sliced";
 import { aes256EncryptGroups, aes256ExpandKey, aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
 import {
-  AAD,
-  AAD_LENGTH,
-  DONE,
-  KEY,
-  LENGTH,
-  NEW_AAD,
-  NEW_AAD_LENGTH,
-  NEW_KEY,
-  NEW_NONCE,
-  NONCE_BYTES,
-  PENDING,
-  ROW_BYTES,
-  STATUS,
-  TAG_MISMATCH,
-  TEXT,
-} from "./descriptor";
-import { blocksOf, ghash, ghashExpand, ghashTableBytes, loadPartial } from "./ghash";
+  finishRecord,
+  keystream,
+  keystreamBlocks,
+  markDirty,
+  newKeystream,
+  OPEN,
+  REENCRYPT,
+  SCRATCH_BLOCKS,
+  SCRATCH_BYTES,
+  SEAL,
+  VERIFY,
+  verifyTag,
+  wipeKeystreams,
+  word,
+  writeCounterBlocks,
+  xorText,
+} from "./aes256-gcm-record";
+import { KEY, LENGTH, NEW_KEY, NEW_NONCE, NONCE_BYTES, PENDING, ROW_BYTES, STATUS, TEXT } from "./descriptor";
+import { blocksOf, ghashExpand, ghashTableBytes } from "./ghash";
 
-const SCRATCH_BYTES: usize = 64 << 10;
-const SCRATCH_BLOCKS: usize = SCRATCH_BYTES / BLOCK_BYTES;
-
-const SEAL: u32 = 0;
-const OPEN: u32 = 1;
-const VERIFY: u32 = 2;
-const REENCRYPT: u32 = 3;
-
-/** Counter blocks, then keystream, under the (old) key and under the new key. */
-const keystream = memory.data(65536, 16);
-const newKeystream = memory.data(65536, 16);
-/** How much of either may hold keystream. */
-let dirtyBytes: usize = 0;
+/** The encrypted J0 of a record that goes in pieces, old and new. Secret while it does, zeros otherwise. */
+const masks = memory.data(32, 16);
 
 /** Size of a key context: sliced round keys, then the hash key's table. 16-byte aligned. */
 export const aes256GcmKeyBytes: usize = aes256RoundKeysBytes + ghashTableBytes;
@@ -92,9 +75,8 @@ export function aes256GcmReencrypt(rows: usize, count: usize): void {
 
 /** Zeroes what this module holds of keystream. Every call does so before it returns; this is for one that trapped. */
 export function aes256GcmWipe(): void {
-  memory.fill(keystream, 0, dirtyBytes);
-  memory.fill(newKeystream, 0, dirtyBytes);
-  dirtyBytes = 0;
+  wipeKeystreams();
+  memory.fill(masks, 0, 2 * BLOCK_BYTES);
 }
 
 function run(operation: u32, rows: usize, count: usize): void {
@@ -115,20 +97,6 @@ function run(operation: u32, rows: usize, count: usize): void {
     }
   }
   aes256GcmWipe();
-}
-
-/** An address or a length out of a row. */
-// @ts-ignore: decorator
-@inline
-function word(row: usize, offset: usize): usize {
-  return load<u32>(row + offset);
-}
-
-/** Blocks of keystream that a record takes: J0, and one for each block of text that is to change. */
-// @ts-ignore: decorator
-@inline
-function keystreamBlocks(operation: u32, row: usize): usize {
-  return operation == VERIFY ? 1 : 1 + blocksOf(word(row, LENGTH));
 }
 
 /** The end of the rows from `row` on, a pending one, that share its keys and fit the scratch; `row` if none does. */
@@ -168,9 +136,9 @@ function useKeystreams(operation: u32, row: usize, end: usize): void {
   let at: usize = 0;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
-    if (operation == SEAL || verifyTag(row, v128.load(keystream + at))) {
+    if (operation == SEAL || verifyTag(row, keystream + at)) {
       if (operation != VERIFY) xorText(operation, word(row, TEXT), word(row, LENGTH), at + BLOCK_BYTES);
-      finishRecord(operation, row, v128.load(keystream + at), v128.load(newKeystream + at));
+      finishRecord(operation, row, keystream + at, newKeystream + at);
     }
     at += keystreamBlocks(operation, row) * BLOCK_BYTES;
   }
@@ -181,115 +149,35 @@ function runInPieces(operation: u32, row: usize): void {
   const text = word(row, TEXT);
   const length = word(row, LENGTH);
   const nonce = text - NONCE_BYTES;
-  const mask = encryptedJ0(word(row, KEY), nonce);
-  if (operation != SEAL && !verifyTag(row, mask)) return;
-  const newMask = operation == REENCRYPT ? encryptedJ0(word(row, NEW_KEY), word(row, NEW_NONCE)) : mask;
-  for (let done: usize = 0; done < length; done += SCRATCH_BYTES) {
-    const bytes = min(length - done, SCRATCH_BYTES);
-    const blocks = blocksOf(bytes);
-    const counter = 2 + ((done / BLOCK_BYTES) as u32);
-    writeCounterBlocks(keystream, nonce, counter, blocks);
-    encryptScratch(word(row, KEY), keystream, blocks * BLOCK_BYTES);
-    if (operation == REENCRYPT) {
-      writeCounterBlocks(newKeystream, word(row, NEW_NONCE), counter, blocks);
-      encryptScratch(word(row, NEW_KEY), newKeystream, blocks * BLOCK_BYTES);
+  encryptJ0(word(row, KEY), nonce, masks);
+  if (operation == SEAL || verifyTag(row, masks)) {
+    if (operation == REENCRYPT) encryptJ0(word(row, NEW_KEY), word(row, NEW_NONCE), masks + BLOCK_BYTES);
+    for (let done: usize = 0; done < length; done += SCRATCH_BYTES) {
+      const bytes = min(length - done, SCRATCH_BYTES);
+      const blocks = blocksOf(bytes);
+      const counter = 2 + ((done / BLOCK_BYTES) as u32);
+      writeCounterBlocks(keystream, nonce, counter, blocks);
+      encryptScratch(word(row, KEY), keystream, blocks * BLOCK_BYTES);
+      if (operation == REENCRYPT) {
+        writeCounterBlocks(newKeystream, word(row, NEW_NONCE), counter, blocks);
+        encryptScratch(word(row, NEW_KEY), newKeystream, blocks * BLOCK_BYTES);
+      }
+      xorText(operation, text + done, bytes, 0);
     }
-    xorText(operation, text + done, bytes, 0);
+    finishRecord(operation, row, masks, masks + BLOCK_BYTES);
   }
-  finishRecord(operation, row, mask, newMask);
 }
 
-/** The encryption of a record's J0 alone. */
-function encryptedJ0(key: usize, nonce: usize): v128 {
+/** Writes the encryption of a record's J0 alone. */
+function encryptJ0(key: usize, nonce: usize, to: usize): void {
   writeCounterBlocks(keystream, nonce, 1, 1);
   encryptScratch(key, keystream, BLOCK_BYTES);
-  return v128.load(keystream);
+  v128.store(to, v128.load(keystream));
 }
 
-/** Step 1: `blocks` counter blocks of a nonce, whose last words count from `counter` on, big-endian. */
-function writeCounterBlocks(to: usize, nonce: usize, counter: u32, blocks: usize): void {
-  const first = v128.load32_lane(nonce + 8, v128.load64_zero(nonce), 2);
-  for (const end = counter + (blocks as u32); counter != end; counter++) {
-    v128.store(to, i32x4.replace_lane(first, 3, bswap(counter)));
-    to += BLOCK_BYTES;
-  }
-}
-
-/** Step 2: encrypts blocks of one scratch area in place; a last group that is not full takes old scratch along. */
+/** Encrypts blocks of one scratch area in place; a last group that is not full takes old scratch along. */
 function encryptScratch(key: usize, scratch: usize, bytes: usize): void {
   const groupBytes = (bytes + (GROUP_BYTES - 1)) & ~(GROUP_BYTES - 1);
-  dirtyBytes = max(dirtyBytes, groupBytes);
+  markDirty(groupBytes);
   aes256EncryptGroups(key, scratch, groupBytes);
-}
-
-/** Step 3: whether a record's tag is right; if not, the row is marked. `mask` is the encryption of its J0. */
-function verifyTag(row: usize, mask: v128): bool {
-  const tag = v128.load(word(row, TEXT) + word(row, LENGTH));
-  const matches = !v128.any_true(v128.xor(tag, tagOf(row, KEY, AAD, mask)));
-  if (!matches) store<u32>(row, TAG_MISMATCH, STATUS);
-  return matches;
-}
-
-/** The tag of the text as it now lies, with the key and AAD (followed by its length) at these words of the row. */
-function tagOf(row: usize, key: usize, aad: usize, mask: v128): v128 {
-  const hash = ghash(
-    word(row, key) + aes256RoundKeysBytes,
-    word(row, aad),
-    word(row, aad + (AAD_LENGTH - AAD)),
-    word(row, TEXT),
-    word(row, LENGTH),
-  );
-  return v128.xor(hash, mask);
-}
-
-/** Step 4: adds the keystream at `at` of the scratch to a text; both keystreams at once for a re-encryption. */
-function xorText(operation: u32, text: usize, length: usize, at: usize): void {
-  let old = keystream + at;
-  // Without a second keystream, the first is all there is to add.
-  const both = operation == REENCRYPT;
-  for (const end = text + (length & ~(BLOCK_BYTES - 1)); text < end; text += BLOCK_BYTES) {
-    v128.store(text, v128.xor(v128.load(text), keystreamAt(both, old)));
-    old += BLOCK_BYTES;
-  }
-  length &= BLOCK_BYTES - 1;
-  if (length != 0) storePartial(text, v128.xor(loadPartial(text, length), keystreamAt(both, old)), length);
-}
-
-/** The keystream block at an address of the old keystream, plus the new one's where both count. */
-// @ts-ignore: decorator
-@inline
-function keystreamAt(both: bool, old: usize): v128 {
-  return both ? v128.xor(v128.load(old), v128.load(old + (newKeystream - keystream))) : v128.load(old);
-}
-
-/** Writes the first 1 to 15 bytes of a vector. */
-function storePartial(to: usize, bytes: v128, length: usize): void {
-  if (length & 8) {
-    v128.store64_lane(to, bytes, 0);
-    bytes = i64x2.shuffle(bytes, bytes, 1, 1);
-    to += 8;
-  }
-  if (length & 4) {
-    v128.store32_lane(to, bytes, 0);
-    bytes = i64x2.shr_u(bytes, 32);
-    to += 4;
-  }
-  if (length & 2) {
-    v128.store16_lane(to, bytes, 0);
-    bytes = i64x2.shr_u(bytes, 16);
-    to += 2;
-  }
-  if (length & 1) v128.store8_lane(to, bytes, 0);
-}
-
-/** What follows a changed text: nonce and tag; and the row is done. */
-function finishRecord(operation: u32, row: usize, mask: v128, newMask: v128): void {
-  const text = word(row, TEXT);
-  const tag = text + word(row, LENGTH);
-  if (operation == SEAL) v128.store(tag, tagOf(row, KEY, AAD, mask));
-  if (operation == REENCRYPT) {
-    memory.copy(text - NONCE_BYTES, word(row, NEW_NONCE), NONCE_BYTES);
-    v128.store(tag, tagOf(row, NEW_KEY, NEW_AAD, newMask));
-  }
-  store<u32>(row, DONE, STATUS);
 }
