@@ -137,6 +137,26 @@ export function chacha20Poly1305Reencrypt(rows: usize, count: u32): void {
   chacha20Poly1305Wipe();
 }
 
+/**
+ * Gives a record whose text the host has moved to NEW_KEY and the new nonce already that nonce and its tag under the new
+ * AAD, and marks it done.
+ */
+export function chacha20Poly1305Retag(row: usize): void {
+  const text = load<usize>(row, TEXT);
+  const length = load<usize>(row, LENGTH);
+  const aadLength = load<usize>(row, NEW_AAD_LENGTH);
+  for (let lane: u32 = 0; lane < 4; lane++) {
+    chacha20SetLane(lane, load<usize>(row, NEW_KEY), load<usize>(row, NEW_NONCE), 0);
+  }
+  chacha20Blocks(STREAM);
+  poly1305Start(STREAM, macBlocks(aadLength, length));
+  poly1305Absorb(load<usize>(row, NEW_AAD), aadLength);
+  poly1305Absorb(text, length);
+  poly1305Finish(TAGS + TAG_BYTES, aadLength, length);
+  finishRow(row, text, length);
+  chacha20Poly1305Wipe();
+}
+
 /** Zeroes all scratch: keys, keystreams, one-time keys. The kernels do so themselves before they return. */
 export function chacha20Poly1305Wipe(): void {
   chacha20Wipe();

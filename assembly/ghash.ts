@@ -133,6 +133,14 @@ export function ghash(table: usize, aad: usize, aadLength: usize, text: usize, t
   return foldGathered(y, table, half);
 }
 
+/** What the block of lengths, which comes last, adds to a hash: its product with H. */
+export function ghashLengths(table: usize, aadLength: usize, textLength: usize): v128 {
+  v128.store(gathered + FOLD_BYTES / 2, i64x2.splat(0));
+  store<u64>(gathered + FOLD_BYTES - BLOCK_BYTES, bswap((aadLength as u64) << 3));
+  store<u64>(gathered + FOLD_BYTES - BLOCK_BYTES, bswap((textLength as u64) << 3), 8);
+  return foldLastTwo(table, gathered);
+}
+
 /** Number of blocks that hold `length` bytes. */
 // @ts-ignore: decorator
 @inline

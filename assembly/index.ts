@@ -8,12 +8,27 @@ export {
   aes256GcmVerify,
   aes256GcmWipe,
 } from "./aes256-gcm";
+export {
+  aes256GcmHashKey,
+  aes256GcmHybridCheck,
+  aes256GcmHybridChunk,
+  aes256GcmHybridCounters,
+  aes256GcmHybridFinish,
+  aes256GcmHybridMatches,
+  aes256GcmHybridRetag,
+  aes256GcmHybridStream,
+  aes256GcmHybridWipe,
+  aes256GcmKeystream,
+  aes256GcmNewKeystream,
+  aes256GcmStream,
+} from "./aes256-gcm-hybrid";
 export { batchBind } from "./batch";
 export {
   chacha20Poly1305ExpandKey,
   chacha20Poly1305KeyBytes,
   chacha20Poly1305Open,
   chacha20Poly1305Reencrypt,
+  chacha20Poly1305Retag,
   chacha20Poly1305Seal,
   chacha20Poly1305Verify,
   chacha20Poly1305Wipe,
@@ -21,6 +36,7 @@ export {
 export { hkdfSha256Batch, kdfWipe } from "./hkdf-sha256";
 export { hmacSha256Batch } from "./hmac-sha256";
 export { pageDescribe, pageRelabel, pageRetarget } from "./page";
+export { segmentBlocks, segmentEnd, segmentRow } from "./segment";
 export { sha256Batch } from "./sha256";
 
 /** Where the memory that belongs to the host begins: constants and scratch of the kernels lie below. */

@@ -39,7 +39,7 @@ export function kernelContender(workload: Workload): Contender {
   const keys = workload.keys.flat();
   const contexts = kernels.alloc(keys.length * keyBytes);
   keys.forEach((key, index) => {
-    kernels.expandKey(suite, kernels.put(key), contexts + index * keyBytes);
+    kernels.expandKeys(suite, kernels.put(key), 1, contexts + index * keyBytes);
   });
   const bytes = workload.arena();
   const arena = kernels.put(bytes);

@@ -4,7 +4,7 @@
 export type ErrorCode =
   /** The WebAssembly file is missing, unreadable, or not a module of this program. */
   | "KERNEL_UNAVAILABLE"
-  /** The kernels loaded but failed a known-answer check: the file was altered or the machine miscomputes. */
+  /** The kernels gave an answer that is known to be wrong: the file was altered or the machine miscomputes. */
   | "KERNEL_SELF_TEST_FAILED"
   /** A batch, descriptor or option is out of its documented range. */
   | "INVALID_ARGUMENT"

@@ -16,7 +16,11 @@ const ALIGNMENT = 16;
 /** Far above what any batch takes, and so far below 4 GiB that no sum of addresses in a kernel overflows 32 bits. */
 const MEMORY_BYTES_MAX = 1 << 30;
 /** What zeroes the kernels' own scratch. */
-const WIPES: readonly string[] = [...ALL_SUITES.map((suite) => `${kernelPrefix(suite)}Wipe`), "kdfWipe"];
+const WIPES: readonly string[] = [
+  ...ALL_SUITES.map((suite) => `${kernelPrefix(suite)}Wipe`),
+  "aes256GcmHybridWipe",
+  "kdfWipe",
+];
 
 type Kernel = (...args: number[]) => number;
 
@@ -77,9 +81,10 @@ export class Kernels {
     return this.constant(`${kernelPrefix(suite)}KeyBytes`);
   }
 
-  /** Expands the 32 key bytes at `key` into the context at `context`. */
-  expandKey(suite: Suite, key: number, context: number): void {
-    this.call(`${kernelPrefix(suite)}ExpandKey`, key, context);
+  /** Expands `count` keys of 32 bytes, one after the other at `keys`, into as many contexts. */
+  expandKeys(suite: Suite, keys: number, count: number, contexts: number): void {
+    const bytes = this.keyContextBytes(suite);
+    for (let i = 0; i < count; i++) this.call(`${kernelPrefix(suite)}ExpandKey`, keys + i * 32, contexts + i * bytes);
   }
 
   /** Runs a verb over descriptor rows. */

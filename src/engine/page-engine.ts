@@ -8,7 +8,9 @@
 import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
 import { Kernels } from "./kernels.ts";
+import { MEASURED, type Paths } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
+import { type KeyTable, RowRunner } from "./run.ts";
 import { selfTest } from "./self-test.ts";
 import { KEY_BYTES, NONCE_BYTES, type Suite, suiteId } from "./suite.ts";
 
@@ -69,13 +71,24 @@ interface LaidPage {
   readonly rows: number;
 }
 
+/** How a page engine works. */
+export interface PageEngineOptions {
+  /** Another table than the measured one: which way each record goes. */
+  readonly paths?: Paths;
+  /** An instance of its own; the engine is its only user. */
+  readonly kernels?: Kernels;
+}
+
 /** Runs pages on the calling thread. Not re-entrant: one call at a time, as it owns its kernels. */
 export class PageEngine {
   readonly #kernels: Kernels;
+  readonly #runner: RowRunner;
 
   /** @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation. */
-  constructor(kernels: Kernels = new Kernels()) {
+  constructor(options: PageEngineOptions = {}) {
+    const { kernels = new Kernels(), paths = MEASURED } = options;
     this.#kernels = kernels;
+    this.#runner = new RowRunner(kernels, paths);
     selfTest(kernels);
   }
 
@@ -88,7 +101,7 @@ export class PageEngine {
   reencrypt(suite: Suite, from: number, to: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
     const kernels = this.#kernels;
     const materials = jobs.flatMap((job) => [job.key, job.newKey]);
-    return this.#withKeys(suite, materials, (contexts) => {
+    return this.#withKeys(suite, materials, (contexts, keys) => {
       const rowsMax = jobs.reduce((sum, job) => sum + rowBound(job.body), 0);
       const rows = kernels.alloc(rowsMax * ROW_BYTES);
       const nonces = kernels.alloc(rowsMax * NONCE_BYTES);
@@ -106,7 +119,7 @@ export class PageEngine {
         }
         return page;
       });
-      kernels.run(suite, "Reencrypt", rows, count);
+      this.#runner.run(suite, "Reencrypt", rows, count, keys);
       kernels.call("pageRelabel", rows, count, suiteId(suite), to);
       return pages.map((page) => ({
         ...this.#outcome(page),
@@ -124,7 +137,7 @@ export class PageEngine {
   verify(suite: Suite, from: number, leave: number, jobs: readonly PageJob[]): PageOutcome[] {
     const kernels = this.#kernels;
     const materials = jobs.map((job) => job.key);
-    return this.#withKeys(suite, materials, (contexts) => {
+    return this.#withKeys(suite, materials, (contexts, keys) => {
       const rows = kernels.alloc(jobs.reduce((sum, job) => sum + rowBound(job.body), 0) * ROW_BYTES);
       let count = 0;
       const pages = jobs.map((job) => {
@@ -132,25 +145,25 @@ export class PageEngine {
         count += Math.max(page.rows, 0);
         return page;
       });
-      kernels.run(suite, "Verify", rows, count);
+      this.#runner.run(suite, "Verify", rows, count, keys);
       return pages.map((page) => this.#outcome(page));
     });
   }
 
   /**
-   * Begins anew in the kernels' memory, lends the expanded keys to `body` and wipes them after it. What else it laid
+   * Begins anew in the kernels' memory, lends the keys to `body` and wipes them after it. What else it laid
    * there is public and stays, as outcomes are views of it; if it throws, all of it is wiped.
    */
   #withKeys<T>(
     suite: Suite,
     materials: readonly KeyMaterial[],
-    body: (contexts: ReadonlyMap<KeyMaterial, number>) => T,
+    body: (contexts: ReadonlyMap<KeyMaterial, number>, keys: KeyTable) => T,
   ): T {
     const kernels = this.#kernels;
     kernels.reset();
     try {
       const keys = this.#deriveKeys(suite, materials);
-      const result = body(keys.contexts);
+      const result = body(keys.contexts, keys.table);
       kernels.bytes.fill(0, keys.from, keys.to);
       return result;
     } catch (error) {
@@ -159,11 +172,11 @@ export class PageEngine {
     }
   }
 
-  /** Derives and expands each distinct key once; everything secret lies between `from` and `to`. */
+  /** Derives each distinct key once; everything secret lies between `from` and `to`. */
   #deriveKeys(
     suite: Suite,
     materials: readonly KeyMaterial[],
-  ): { contexts: ReadonlyMap<KeyMaterial, number>; from: number; to: number } {
+  ): { contexts: ReadonlyMap<KeyMaterial, number>; table: KeyTable; from: number; to: number } {
     const kernels = this.#kernels;
     const distinct = [...new Set(materials)];
     distinct.forEach(checkNotWiped);
@@ -184,11 +197,9 @@ export class PageEngine {
     kernels.call("hkdfSha256Batch", rows, distinct.length);
     const contexts = new Map<KeyMaterial, number>();
     distinct.forEach((material, index) => {
-      const context = from + index * contextBytes;
-      kernels.expandKey(suite, raw + index * KEY_BYTES, context);
-      contexts.set(material, context);
+      contexts.set(material, from + index * contextBytes);
     });
-    return { contexts, from, to: rows };
+    return { contexts, table: { raw, contexts: from, count: distinct.length }, from, to: rows };
   }
 
   #layOut(job: PageJob, suite: Suite, ids: { from: number; leave: number }, key: number, firstRow: number): LaidPage {

@@ -3,16 +3,20 @@
  * machine that miscomputes, is refused instead of destroying records.
  *
  * For each suite, records of every length class around the kernels' block and lane borders are sealed under two keys
- * alternately, moved to two other keys, verified, damaged and verified again. The digests of what comes out are
+ * alternately, moved to two other keys, verified, damaged and verified again, in WebAssembly alone and natively. The digests of what comes out are
  * constants here; test/engine/self-test.test.ts computes them anew with node:crypto.
  */
 import { GatekeeperError } from "../errors.ts";
 import type { Kernels } from "./kernels.ts";
+import { NATIVE_ALWAYS, type Paths, WASM_ONLY } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
+import { type KeyTable, RowRunner } from "./run.ts";
 import { ALL_SUITES, KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
 
 /** Text lengths of the sample: around 16-byte blocks, 64-byte blocks and groups of eight AES blocks. */
 export const SAMPLE_LENGTHS: readonly number[] = [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 256, 1000, 3000];
+
+const KEYS = 4;
 
 /** SHA-256 of all boxes (nonce | text | tag), after sealing and after re-encryption. */
 export const EXPECTED: Readonly<Record<Suite, { readonly sealed: string; readonly reencrypted: string }>> = {
@@ -54,17 +58,20 @@ export function sampleNewAadBytes(n: number): number {
 export function selfTest(kernels: Kernels): void {
   try {
     checkHkdf(kernels);
-    for (const suite of ALL_SUITES) checkSuite(kernels, suite);
+    for (const suite of ALL_SUITES) {
+      for (const paths of [WASM_ONLY, NATIVE_ALWAYS]) checkSuite(kernels, suite, paths);
+    }
   } finally {
     kernels.wipe();
   }
 }
 
-function checkSuite(kernels: Kernels, suite: Suite): void {
+function checkSuite(kernels: Kernels, suite: Suite, paths: Paths): void {
   const sample = layOut(kernels, suite);
+  const runner = new RowRunner(kernels, paths);
   const run = (verb: Verb): void => {
     for (let row = 0; row < sample.count; row++) sample.words()[row * ROW_WORDS + ROW.status] = RecordStatus.pending;
-    kernels.run(suite, verb, sample.rows, sample.count);
+    runner.run(suite, verb, sample.rows, sample.count, sample.keys);
   };
   const expectAll = (status: number, what: string): void => {
     for (let row = 0; row < sample.count; row++) {
@@ -90,6 +97,7 @@ function checkSuite(kernels: Kernels, suite: Suite): void {
 interface Sample {
   readonly rows: number;
   readonly count: number;
+  readonly keys: KeyTable;
   words(): Uint32Array;
   digest(): string;
   useNewKeys(): void;
@@ -101,11 +109,12 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
   const count = SAMPLE_LENGTHS.length;
   const fill = (n: number, bytes: number): number =>
     kernels.put(Uint8Array.from({ length: bytes }, (_, i) => sampleByte(n, i)));
-  const contexts = [0, 1, 2, 3].map((key) => {
-    const context = kernels.alloc(kernels.keyContextBytes(suite));
-    kernels.expandKey(suite, fill(200 + key, KEY_BYTES), context);
-    return context;
-  });
+  const contextBytes = kernels.keyContextBytes(suite);
+  const keys = { raw: kernels.alloc(KEYS * KEY_BYTES), contexts: kernels.alloc(KEYS * contextBytes), count: KEYS };
+  for (let key = 0; key < KEYS; key++) {
+    const bytes = fill(200 + key, KEY_BYTES);
+    kernels.bytes.copyWithin(keys.raw + key * KEY_BYTES, bytes, bytes + KEY_BYTES);
+  }
   const boxes = SAMPLE_LENGTHS.map((length, n) => fill(n, NONCE_BYTES + length + TAG_BYTES));
   const nonces = fill(100, count * NONCE_BYTES);
   const aads = SAMPLE_LENGTHS.map((_, n) => fill(50 + n, sampleAadBytes(n)));
@@ -119,10 +128,10 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
         length,
         aads[n]!,
         sampleAadBytes(n),
-        contexts[n % 2]!,
+        keys.contexts + (n % 2) * contextBytes,
         newAads[n]!,
         sampleNewAadBytes(n),
-        contexts[2 + (n % 2)]!,
+        keys.contexts + (2 + (n % 2)) * contextBytes,
         nonces + n * NONCE_BYTES,
       ],
       n * ROW_WORDS,
@@ -131,6 +140,7 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
   return {
     rows,
     count,
+    keys,
     words,
     digest: () =>
       digest(

@@ -339,7 +339,7 @@ describe.each(ALL_SUITES)("the engine with %s", (suite) => {
       newKey: 2 + (index % 2),
     }));
     const kernels = new Kernels();
-    const own = new Engine(kernels);
+    const own = new Engine({ kernels });
     const boxes = all.map((record, index) => nativeBox(suite, record, index));
     const secrets: Searched[] = [0, 1, 2, 3].flatMap((key) => keyForms(suite, keyBytes(key)));
     const note = (key: number, box: Uint8Array, text: Uint8Array): void => {
@@ -372,7 +372,7 @@ describe.each(ALL_SUITES)("the engine with %s", (suite) => {
 
   it("leaves nothing behind when it refuses a batch", () => {
     const kernels = new Kernels();
-    const own = new Engine(kernels);
+    const own = new Engine({ kernels });
     const record = testRecord(1, 500, 1);
     const secrets = [...keyForms(suite, keyBytes(0)), { name: "a plaintext", bytes: record.text }];
     const good = layOut([record], 1);
@@ -424,5 +424,5 @@ it("refuses to start on kernels that fail the known-answer check", () => {
   const kernels = new Kernels();
   const run = kernels.run.bind(kernels);
   kernels.run = (suite, verb, rows, count) => run(suite, verb, rows, verb === "Verify" ? count - 1 : count);
-  expect(() => new Engine(kernels)).toThrow(expect.objectContaining({ code: "KERNEL_SELF_TEST_FAILED" }));
+  expect(() => new Engine({ kernels })).toThrow(expect.objectContaining({ code: "KERNEL_SELF_TEST_FAILED" }));
 });

@@ -89,7 +89,7 @@ describe("Kernels", () => {
     const kernels = new Kernels();
     kernels.wipe();
     const context = kernels.alloc(kernels.keyContextBytes(suite));
-    kernels.expandKey(suite, kernels.put(bytesOf(1, 32)), context);
+    kernels.expandKeys(suite, kernels.put(bytesOf(1, 32)), 1, context);
     const text = kernels.put(bytesOf(2, 328)) + 12;
     const rows = kernels.alloc(2 * ROW_BYTES);
     const words = new Uint32Array(kernels.bytes.buffer, rows, 20);

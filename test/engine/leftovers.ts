@@ -16,7 +16,7 @@ export function keyForms(suite: Suite, key: Uint8Array): Searched[] {
   const kernels = new Kernels();
   const contextBytes = kernels.keyContextBytes(suite);
   const context = kernels.alloc(contextBytes);
-  kernels.expandKey(suite, kernels.put(key), context);
+  kernels.expandKeys(suite, kernels.put(key), 1, context);
   return [
     { name: "a key", bytes: key },
     { name: "an expanded key", bytes: kernels.bytes.slice(context, context + contextBytes) },

@@ -348,7 +348,7 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
 
   it("leaves no key, key material, keystream or plaintext in WebAssembly memory", () => {
     const kernels = new Kernels();
-    const own = new PageEngine(kernels);
+    const own = new PageEngine({ kernels });
     const contracts = [testContract(20), testContract(21), testContract(22)];
     const records = contracts.map((_, index) => plainRecords(5000 * index, 40, [FROM]));
     const jobs = contracts.flatMap((contract, index) =>
@@ -385,7 +385,7 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
 
   it("leaves nothing behind when it throws", () => {
     const kernels = new Kernels();
-    const own = new PageEngine(kernels);
+    const own = new PageEngine({ kernels });
     const contract = testContract(9);
     const [body] = pageBodies(suite, contract, plainRecords(1, 5, [FROM]));
     const job = jobOf(contract, body!);

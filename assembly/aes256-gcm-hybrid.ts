@@ -1,0 +1,238 @@
+/**
+ * AES-256-GCM over records of one key (and one new key) whose AES the host does: it encrypts whole areas of counter
+ * blocks with its processor's instructions, which WebAssembly has none for. Everything else stays here, so that the
+ * plaintext of a re-encrypted record is in no memory at all. aes256-gcm-record.ts has what is done with one record.
+ *
+ * A chunk of rows goes through these steps; between them the host does its part:
+ *   aes256GcmHybridChunk      how many rows are taken together
+ *   aes256GcmHybridCounters   counter blocks into `keystream` and `newKeystream`; the host encrypts each area (ECB)
+ *   aes256GcmHybridStream     where old tags are checked together: lays out what the host hashes with GCM
+ *   aes256GcmHybridMatches    whether that hash says that every old tag is right
+ *   aes256GcmHybridFinish     checks tags one by one where that is open, then changes the records
+ *
+ * The check of all tags at once. Let G_i be the GHASH of record i (AAD, ciphertext, lengths), J_i the encryption of
+ * its block J0, and S_i = tag_i + J_i: the tag is right if and only if S_i = G_i. The stream is
+ *
+ *   0 | AAD_1 CT_1 lengths_1 | S_1 | AAD_2 CT_2 lengths_2 | S_2 | … | AAD_n CT_n lengths_n | S_n
+ *
+ * in whole blocks. GHASH is Horner's rule in H: where S_i = G_i the state returns to 0 with the block S_i, and so each
+ * record begins at 0. If all are right, the state ends at 0, and GCM's tag of the stream taken as AAD, under any nonce,
+ * is lengths·H + J*, with the encryption J* of that nonce's own J0. The converse holds but with a probability of at most
+ * (q + 1) · blocks / 2^128 over q tries, as for the tag of one record of as many blocks: see PROOF.md.
+ */
+import { aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
+import {
+  finishRecord,
+  keystream,
+  keystreamBlocks,
+  markDirty,
+  newKeystream,
+  REENCRYPT,
+  SCRATCH_BLOCKS,
+  SEAL,
+  verifyTag,
+  VERIFY,
+  wipeKeystreams,
+  word,
+  writeCounterBlocks,
+  xorText,
+} from "./aes256-gcm-record";
+import {
+  AAD,
+  AAD_LENGTH,
+  DONE,
+  KEY,
+  LENGTH,
+  NEW_AAD_LENGTH,
+  NEW_KEY,
+  NEW_NONCE,
+  NONCE_BYTES,
+  PENDING,
+  ROW_BYTES,
+  STATUS,
+  TAG_MISMATCH,
+  TEXT,
+} from "./descriptor";
+import { blocksOf, ghashExpand, ghashLengths, loadPartial } from "./ghash";
+
+const STREAM_BYTES: usize = 256 << 10;
+/** What the host hashes. It holds the sums S_i, which tell H: secret until it is wiped. */
+const stream = memory.data(262144, 16);
+/** How much of it may hold something. */
+let streamDirty: usize = 0;
+
+/** Where the host finds the areas. */
+export const aes256GcmKeystream: usize = keystream;
+export const aes256GcmNewKeystream: usize = newKeystream;
+export const aes256GcmStream: usize = stream;
+
+/**
+ * Makes of a context what this file needs of it, without round keys.
+ * @param h - the hash key, the encryption of the zero block; the caller wipes it.
+ * @param context - aes256GcmKeyBytes, 16-byte aligned; as secret as the key, the caller wipes it after use.
+ */
+export function aes256GcmHashKey(h: usize, context: usize): void {
+  ghashExpand(h, context + aes256RoundKeysBytes);
+}
+
+/**
+ * The end of the rows from `row` on that are taken together: their keystreams fit the areas, and what is hashed of
+ * them fits the stream, unless it is a single one.
+ */
+export function aes256GcmHybridChunk(operation: u32, row: usize, end: usize): usize {
+  let free = SCRATCH_BLOCKS;
+  let streamFree = STREAM_BYTES - BLOCK_BYTES;
+  let first = true;
+  for (; row < end; row += ROW_BYTES) {
+    if (load<u32>(row, STATUS) != PENDING) continue;
+    const blocks = keystreamBlocks(operation, row);
+    const bytes = streamBytes(row);
+    if (!first && (blocks > free || bytes > streamFree)) break;
+    free -= blocks;
+    streamFree -= bytes;
+    first = false;
+  }
+  return row;
+}
+
+/** Bytes that a record takes of the stream, with the sum before it. */
+// @ts-ignore: decorator
+@inline
+function streamBytes(row: usize): usize {
+  return (2 + blocksOf(word(row, AAD_LENGTH)) + blocksOf(word(row, LENGTH))) * BLOCK_BYTES;
+}
+
+/**
+ * Writes the counter blocks of a chunk, the records one after the other in the order of the pending rows.
+ * @returns bytes of either area that the host is to encrypt: `keystream` under KEY and, for a re-encryption,
+ * `newKeystream` under NEW_KEY.
+ */
+export function aes256GcmHybridCounters(operation: u32, row: usize, end: usize): usize {
+  let bytes: usize = 0;
+  for (; row < end; row += ROW_BYTES) {
+    if (load<u32>(row, STATUS) != PENDING) continue;
+    const blocks = keystreamBlocks(operation, row);
+    writeCounterBlocks(keystream + bytes, word(row, TEXT) - NONCE_BYTES, 1, blocks);
+    if (operation == REENCRYPT) writeCounterBlocks(newKeystream + bytes, word(row, NEW_NONCE), 1, blocks);
+    bytes += blocks * BLOCK_BYTES;
+  }
+  markDirty(bytes);
+  return bytes;
+}
+
+/**
+ * Lays out the stream of a chunk whose keystreams are there.
+ * @returns its bytes, or 0 where it does not fit or has less than `least`, and one by one is faster.
+ */
+export function aes256GcmHybridStream(operation: u32, row: usize, end: usize, least: u32): usize {
+  let bytes = BLOCK_BYTES;
+  for (let each = row; each < end; each += ROW_BYTES)
+    if (load<u32>(each, STATUS) == PENDING) bytes += streamBytes(each);
+  if (bytes > STREAM_BYTES || bytes < least) return 0;
+  streamDirty = max(streamDirty, bytes);
+  let to = stream;
+  let at = keystream;
+  let sum = i64x2.splat(0);
+  for (; row < end; row += ROW_BYTES) {
+    if (load<u32>(row, STATUS) != PENDING) continue;
+    const text = word(row, TEXT);
+    const length = word(row, LENGTH);
+    const aadLength = word(row, AAD_LENGTH);
+    v128.store(to, sum);
+    to = copyPadded(to + BLOCK_BYTES, word(row, AAD), aadLength);
+    to = copyPadded(to, text, length);
+    store<u64>(to, bswap((aadLength as u64) << 3));
+    store<u64>(to, bswap((length as u64) << 3), 8);
+    to += BLOCK_BYTES;
+    sum = v128.xor(v128.load(text + length), v128.load(at));
+    at += keystreamBlocks(operation, row) * BLOCK_BYTES;
+  }
+  v128.store(to, sum);
+  return bytes;
+}
+
+/** Copies bytes, zeros behind them up to a whole block; returns where the next block begins. */
+// @ts-ignore: decorator
+@inline
+function copyPadded(to: usize, from: usize, length: usize): usize {
+  for (const end = from + (length & ~(BLOCK_BYTES - 1)); from < end; from += BLOCK_BYTES) {
+    v128.store(to, v128.load(from));
+    to += BLOCK_BYTES;
+  }
+  length &= BLOCK_BYTES - 1;
+  if (length == 0) return to;
+  v128.store(to, loadPartial(from, length));
+  return to + BLOCK_BYTES;
+}
+
+/**
+ * Whether every old tag of the chunk is right.
+ * @param key - the chunk's KEY context.
+ * @param bytes - of the stream.
+ * @param tag - what the host's GCM gave for the stream as AAD and no text.
+ * @param mask - the encryption of the J0 of the nonce that it used.
+ */
+export function aes256GcmHybridMatches(key: usize, bytes: usize, tag: usize, mask: usize): bool {
+  const expected = v128.xor(ghashLengths(key + aes256RoundKeysBytes, bytes, 0), v128.load(mask));
+  return !v128.any_true(v128.xor(v128.load(tag), expected));
+}
+
+/**
+ * Changes the records of a chunk whose keystreams are there.
+ * @param checked - all their old tags are right; otherwise each is checked now, and those that are not stay as they
+ * are.
+ * @returns how many those are.
+ */
+export function aes256GcmHybridFinish(operation: u32, row: usize, end: usize, checked: bool): u32 {
+  let at: usize = 0;
+  let mismatched: u32 = 0;
+  for (; row < end; row += ROW_BYTES) {
+    if (load<u32>(row, STATUS) != PENDING) continue;
+    const taken = keystreamBlocks(operation, row) * BLOCK_BYTES;
+    if (checked || operation == SEAL || verifyTag(row, keystream + at)) {
+      if (operation != VERIFY) xorText(operation, word(row, TEXT), word(row, LENGTH), at + BLOCK_BYTES);
+      finishRecord(operation, row, keystream + at, newKeystream + at);
+    } else {
+      mismatched++;
+    }
+    at += taken;
+  }
+  return mismatched;
+}
+
+/**
+ * For a record by itself: makes of a tag by the host's GCM, which took the AAD in whole blocks and the ciphertext as its
+ * AAD and no text, under KEY and the record's nonce, the tag that the record must have; and marks the row.
+ * That tag differs by (lengths + those lengths)·H: as secret as H, the caller wipes it.
+ * @returns whether the record has it.
+ */
+export function aes256GcmHybridCheck(row: usize, tag: usize): bool {
+  const expected = recordTag(word(row, KEY), word(row, AAD_LENGTH), word(row, LENGTH), tag);
+  const matches = !v128.any_true(v128.xor(v128.load(word(row, TEXT) + word(row, LENGTH)), expected));
+  store<u32>(row, matches ? DONE : TAG_MISMATCH, STATUS);
+  return matches;
+}
+
+/** Likewise under NEW_KEY and the new nonce: gives the record, whose text is new already, both and marks it done. */
+export function aes256GcmHybridRetag(row: usize, tag: usize): void {
+  const text = word(row, TEXT);
+  const length = word(row, LENGTH);
+  v128.store(text + length, recordTag(word(row, NEW_KEY), word(row, NEW_AAD_LENGTH), length, tag));
+  memory.copy(text - NONCE_BYTES, word(row, NEW_NONCE), NONCE_BYTES);
+  store<u32>(row, DONE, STATUS);
+}
+
+// @ts-ignore: decorator
+@inline
+function recordTag(key: usize, aadLength: usize, length: usize, tag: usize): v128 {
+  const table = key + aes256RoundKeysBytes;
+  const taken = ghashLengths(table, blocksOf(aadLength) * BLOCK_BYTES + length, 0);
+  return v128.xor(v128.load(tag), v128.xor(taken, ghashLengths(table, aadLength, length)));
+}
+
+/** Zeroes keystreams and stream. */
+export function aes256GcmHybridWipe(): void {
+  wipeKeystreams();
+  memory.fill(stream, 0, streamDirty);
+  streamDirty = 0;
+}

@@ -1,0 +1,82 @@
+/**
+ * The hybrid way of AES-256-GCM: kernels and native AES take turns over chunks of rows that share their keys.
+ * assembly/aes256-gcm-hybrid.ts says what each step does and why the check of all tags at once is sound.
+ */
+import { GatekeeperError } from "../errors.ts";
+import type { Kernels } from "./kernels.ts";
+import type { NativeKey } from "./native-key.ts";
+import { NONCE_BYTES, type Verb } from "./suite.ts";
+
+const BLOCK_BYTES = 16;
+const OPERATION: Readonly<Record<Verb, number>> = { Seal: 0, Open: 1, Verify: 2, Reencrypt: 3 };
+/** The nonce of the check: nothing is encrypted under it, and what it gives is not published. */
+/** Above any stream (assembly/aes256-gcm-hybrid.ts), as a u32. */
+const STREAM_BYTES_MAX = 2 ** 31;
+const CHECK_NONCE = new Uint8Array(NONCE_BYTES);
+
+/** A key as the hybrid way needs it. */
+export interface HybridKey {
+  readonly native: NativeKey;
+  /** Address of its context, which has the table of its hash key. */
+  readonly context: number;
+  /** Address of the encrypted J0 of the check's nonce. */
+  readonly checkMask: number;
+}
+
+/**
+ * Prepares a key.
+ * @param context - of the kernels' memory, where its table goes.
+ */
+export function makeHybridKey(kernels: Kernels, native: NativeKey, context: number): HybridKey {
+  const blocks = kernels.alloc(2 * BLOCK_BYTES);
+  kernels.bytes.fill(0, blocks, blocks + 2 * BLOCK_BYTES);
+  kernels.bytes[blocks + 2 * BLOCK_BYTES - 1] = 1;
+  native.encryptBlocks(kernels.bytes, { at: blocks, length: 2 * BLOCK_BYTES });
+  kernels.call("aes256GcmHashKey", blocks, context);
+  return { native, context, checkMask: blocks + BLOCK_BYTES };
+}
+
+/**
+ * Runs a verb over the rows between two addresses, all under `key` and, for a re-encryption, to go under `newKey`.
+ * @throws GatekeeperError KERNEL_SELF_TEST_FAILED: right tags were refused, which no input can bring about
+ * @param check - from how many bytes on the tags of a chunk are checked together, and where a tag has room.
+ */
+export function runHybrid(
+  kernels: Kernels,
+  verb: Verb,
+  rows: { readonly from: number; readonly end: number },
+  keys: { readonly key: HybridKey; readonly newKey: HybridKey },
+  check: { readonly bytes: number; readonly tag: number },
+): void {
+  const operation = OPERATION[verb];
+  const least = Math.min(check.bytes, STREAM_BYTES_MAX);
+  const { bytes: memory } = kernels;
+  const stream = kernels.constant("aes256GcmStream");
+  for (let row = rows.from; row < rows.end;) {
+    const end = kernels.call("aes256GcmHybridChunk", operation, row, rows.end);
+    const length = kernels.call("aes256GcmHybridCounters", operation, row, end);
+    keys.key.native.encryptBlocks(memory, { at: kernels.constant("aes256GcmKeystream"), length });
+    if (verb === "Reencrypt") {
+      keys.newKey.native.encryptBlocks(memory, { at: kernels.constant("aes256GcmNewKeystream"), length });
+    }
+    const hashed = verb === "Seal" ? 0 : kernels.call("aes256GcmHybridStream", operation, row, end, least);
+    let checked = 0;
+    if (hashed > 0) {
+      keys.key.native.gcmHash(CHECK_NONCE, [memory.subarray(stream, stream + hashed)], memory, check.tag);
+      checked = kernels.call("aes256GcmHybridMatches", keys.key.context, hashed, check.tag, keys.key.checkMask);
+    }
+    const mismatched = kernels.call("aes256GcmHybridFinish", operation, row, end, checked);
+    if (hashed > 0 && checked === 0 && mismatched === 0) throw disagree();
+    row = end;
+  }
+  kernels.call("aes256GcmHybridWipe");
+}
+
+/** Right tags always pass together, so each by itself can't have passed without that. */
+function disagree(): GatekeeperError {
+  return new GatekeeperError(
+    "KERNEL_SELF_TEST_FAILED",
+    "the tags of a batch were refused together and right one by one: this machine miscomputes; nothing was changed",
+    { kernel: "AES-256-GCM tags" },
+  );
+}

@@ -1,0 +1,98 @@
+/**
+ * The ways in which records can be encrypted, and the one place that decides among them. The bytes that come out are
+ * the same whichever is taken.
+ *
+ *   wasm       everything in WebAssembly.
+ *   hybrid     AES-256-GCM: the keystreams of many records come from one native AES-ECB call a key; the rest is
+ *              WebAssembly. A re-encryption has no plaintext in memory.
+ *   passes     a long record by itself: two native keystream passes that commute, the new key's first, so that what
+ *              lies between them is not the plaintext; tags natively (AES-256-GCM) or in WebAssembly. Re-encryption
+ *              and verification only.
+ *   plaintext  a long record by itself, with the native AEAD. A re-encryption so is the fastest, and has the plaintext
+ *              in memory between its decryption and its encryption: only where the caller said that it may. Sealing
+ *              and opening have it there by their nature.
+ *
+ * `MEASURED` comes from the benchmarks of bench/ on the machine that README.md names; on another one the choice may
+ * not be the fastest, and is as right.
+ */
+import { getCipherInfo } from "node:crypto";
+import { STATE_BYTES_MAX } from "./sealed-state.ts";
+import { ALL_SUITES, type Suite, type Verb } from "./suite.ts";
+
+/** Where each way begins to pay. */
+export interface Paths {
+  /** Blocks of keystream under one key (and one new key) from which AES-256-GCM goes the hybrid way. */
+  readonly hybridBlocks: number;
+  /** Bytes to be hashed of a chunk from which its old tags are checked by one native hash. */
+  readonly checkBytes: number;
+  /** Bytes of a text from which a record goes by itself, natively. */
+  readonly longBytes: Readonly<Record<Suite, number>>;
+  /** The same for a re-encryption that may have the plaintext in memory. */
+  readonly plaintextBytes: Readonly<Record<Suite, number>>;
+}
+
+export type Path = "wasm" | "hybrid" | "passes" | "plaintext";
+
+/** No text is as long. */
+const NEVER = STATE_BYTES_MAX + 1;
+const NEITHER = { "aes-256-gcm": NEVER, "chacha20-poly1305": NEVER } as const;
+
+/** No native cipher at all. */
+export const WASM_ONLY: Paths = {
+  hybridBlocks: Number.POSITIVE_INFINITY,
+  checkBytes: Number.POSITIVE_INFINITY,
+  longBytes: NEITHER,
+  plaintextBytes: NEITHER,
+};
+
+/** What an engine goes by unless it is told otherwise; WASM_ONLY where a native cipher is missing. */
+export const MEASURED: Paths = nativeCiphersAreHere()
+  ? {
+      hybridBlocks: 160,
+      checkBytes: 12_000,
+      longBytes: { "aes-256-gcm": 24_576, "chacha20-poly1305": 8_192 },
+      plaintextBytes: NEITHER,
+    }
+  : WASM_ONLY;
+
+/** The same, for who lets plaintexts be in memory. */
+export const MEASURED_WITH_PLAINTEXT: Paths =
+  MEASURED === WASM_ONLY
+    ? WASM_ONLY
+    : { ...MEASURED, plaintextBytes: { "aes-256-gcm": 8_192, "chacha20-poly1305": 8_192 } };
+
+/** Native wherever it can be, for tests and checks of those ways. */
+export const NATIVE_ALWAYS: Paths =
+  MEASURED === WASM_ONLY
+    ? WASM_ONLY
+    : {
+        hybridBlocks: 0,
+        checkBytes: 0,
+        longBytes: { "aes-256-gcm": 1_000, "chacha20-poly1305": 1_000 },
+        plaintextBytes: NEITHER,
+      };
+
+/** Bytes of a text from which a record goes by itself; past any text if none does. */
+export function longRecordBytes(paths: Paths, suite: Suite, verb: Verb): number {
+  if (verb === "Reencrypt") return Math.min(paths.longBytes[suite], paths.plaintextBytes[suite]);
+  // There is no native Poly1305 to verify with.
+  return verb === "Verify" && suite === "chacha20-poly1305" ? NEVER : paths.longBytes[suite];
+}
+
+/**
+ * Decides for records under one key (and one new key).
+ * @param blocks - of their texts, and one more for each.
+ * @param longest - bytes of the longest text; from longRecordBytes on it is the only one.
+ */
+export function choosePath(paths: Paths, suite: Suite, verb: Verb, blocks: number, longest: number): Path {
+  if (longest >= longRecordBytes(paths, suite, verb)) {
+    if (verb === "Verify") return "passes";
+    return verb !== "Reencrypt" || longest >= paths.plaintextBytes[suite] ? "plaintext" : "passes";
+  }
+  return suite === "aes-256-gcm" && blocks >= paths.hybridBlocks ? "hybrid" : "wasm";
+}
+
+function nativeCiphersAreHere(): boolean {
+  const names = [...ALL_SUITES, "aes-256-ecb", "aes-256-ctr", "chacha20"];
+  return names.every((name) => getCipherInfo(name) !== undefined);
+}
