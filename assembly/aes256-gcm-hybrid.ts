@@ -17,8 +17,8 @@
  *
  * in whole blocks. GHASH is Horner's rule in H: where S_i = G_i the state returns to 0 with the block S_i, and so each
  * record begins at 0. If all are right, the state ends at 0, and GCM's tag of the stream taken as AAD, under any nonce,
- * is lengths·H + J*, with the encryption J* of that nonce's own J0. The converse holds but with a probability of at most
- * (q + 1) · blocks / 2^128 over q tries, as for the tag of one record of as many blocks: see PROOF.md.
+ * is lengths·H + J*, where J* is the encrypted J0 of that nonce. batch-check.md proves that wrong tags do not pass, but
+ * with a probability like that of a single record's check.
  */
 import { aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
 import {

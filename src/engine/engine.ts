@@ -117,11 +117,13 @@ export class Engine {
           { row: bad },
         );
       }
-      const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
-      checkApart(words);
-      if (verb === "Seal") drawNonces(kernels.bytes, words);
+      const bound = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
+      checkApart(bound);
+      if (verb === "Seal") drawNonces(kernels.bytes, bound);
       this.#runner.run(suite, verb, rows, count, keys);
       if (verb !== "Verify") batch.arena.set(kernels.bytes.subarray(arena, arena + batch.arena.length));
+      // A new view, as memory may have grown meanwhile.
+      const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
       // Uint8Array.from over a mapping function takes 34 ns a record, a tenth of what a small one costs in all.
       const statuses = new Uint8Array(count);
       for (let row = 0; row < count; row++) statuses[row] = words[row * ROW_WORDS + ROW.status]!;

@@ -42,7 +42,7 @@ export class RowRunner {
 
   /**
    * Runs a verb over the pending ones of `count` rows; each is done or mismatched afterwards (assembly/descriptor.ts).
-   * What it lays in the kernels' memory besides the contexts is wiped when it returns; if it throws, the caller wipes
+   * Memory may grow: views made before are void. What is laid there besides the contexts is wiped when it returns; if it throws, the caller wipes
    * everything.
    */
   run(suite: Suite, verb: Verb, rows: number, count: number, keys: KeyTable): void {

@@ -7,11 +7,11 @@ import { ROW, ROW_WORDS, RecordStatus } from "../../src/engine/rows.ts";
 import { ALL_SUITES, type Suite } from "../../src/engine/suite.ts";
 import { Secret } from "../../src/secret.ts";
 import { bytesOf, numberOf } from "./deterministic-bytes.ts";
+import { ALL_PATHS } from "./all-paths.ts";
 import { foundIn, keyForms, keystream, type Searched } from "./leftovers.ts";
 import { nativeOpen, nativeSeal } from "./native-aead.ts";
 import { keyBytes, layOut, nativeBox, type TestBatch, type TestRecord, testRecord } from "./record-batch.ts";
 
-const engine = new Engine();
 const VERBS = ["seal", "open", "verify", "reencrypt"] as const;
 const KEYS = 7;
 const MIB = 1024 * 1024;
@@ -37,7 +37,11 @@ function expectSameAround(batch: TestBatch, before: Uint8Array, count: number): 
   expect(Buffer.compare(now, before), "only boxes were written").toBe(0);
 }
 
-describe.each(ALL_SUITES)("the engine with %s", (suite) => {
+const WAYS = ALL_SUITES.flatMap((suite) => ALL_PATHS.map(({ name, paths }) => ({ suite, name, paths })));
+
+describe.each(WAYS)("the engine with $suite, $name", ({ suite, paths }) => {
+  const engine = new Engine({ paths });
+
   it("seals what node:crypto opens", () => {
     const all = records(1);
     const batch = layOut(all, KEYS);
@@ -339,7 +343,7 @@ describe.each(ALL_SUITES)("the engine with %s", (suite) => {
       newKey: 2 + (index % 2),
     }));
     const kernels = new Kernels();
-    const own = new Engine({ kernels });
+    const own = new Engine({ kernels, paths });
     const boxes = all.map((record, index) => nativeBox(suite, record, index));
     const secrets: Searched[] = [0, 1, 2, 3].flatMap((key) => keyForms(suite, keyBytes(key)));
     const note = (key: number, box: Uint8Array, text: Uint8Array): void => {
@@ -372,7 +376,7 @@ describe.each(ALL_SUITES)("the engine with %s", (suite) => {
 
   it("leaves nothing behind when it refuses a batch", () => {
     const kernels = new Kernels();
-    const own = new Engine({ kernels });
+    const own = new Engine({ kernels, paths });
     const record = testRecord(1, 500, 1);
     const secrets = [...keyForms(suite, keyBytes(0)), { name: "a plaintext", bytes: record.text }];
     const good = layOut([record], 1);
@@ -400,6 +404,8 @@ describe.each(ALL_SUITES)("the engine with %s", (suite) => {
     expect(batch.keys[0]!.use((bytes) => Buffer.from(bytes))).toEqual(Buffer.from(keyBytes(0)));
   });
 });
+
+const engine = new Engine();
 
 it("refuses a suite that does not exist, and a table that is no table", () => {
   const batch = layOut([testRecord(1, 5, 1)], 1);
