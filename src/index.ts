@@ -11,7 +11,8 @@ export {
   BatchTable,
   boxBytes,
 } from "./engine/batch.ts";
-export { Engine } from "./engine/engine.ts";
+export { Engine, type EngineOptions } from "./engine/engine.ts";
+export { type Paths, WASM_ONLY } from "./engine/paths.ts";
 export { type BatchResult, EnginePool, type EnginePoolOptions } from "./engine/pool.ts";
 export { RecordStatus } from "./engine/rows.ts";
 export type { Suite } from "./engine/suite.ts";

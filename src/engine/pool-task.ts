@@ -1,8 +1,8 @@
 /** What a thread of the engine pool runs. */
-import { move, transferableSymbol, valueSymbol } from "piscina";
+import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { Secret } from "../secret.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type EngineOptions } from "./engine.ts";
 import { KEY_BYTES, type Suite, type Verb } from "./suite.ts";
 
 /** A batch on its way to a thread; everything is moved. */
@@ -27,7 +27,7 @@ export default function run(task: BatchTask): BatchAnswer {
   try {
     for (let at = 0; at < task.keys.length; at += KEY_BYTES)
       keys.push(new Secret(task.keys.subarray(at, at + KEY_BYTES)));
-    engine ??= new Engine();
+    engine ??= new Engine((workerData ?? {}) as EngineOptions);
     const batch = { arena: task.arena, table: task.table, keys };
     const statuses = runVerb(engine, task.suite, task.verb, batch);
     const answer = { arena: task.arena, statuses };

@@ -9,16 +9,19 @@ import { Piscina } from "piscina";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { type Batch, checkBatch } from "./batch.ts";
+import type { EngineOptions } from "./engine.ts";
 import type { BatchAnswer, BatchTask } from "./pool-task.ts";
 import { KEY_BYTES, type Suite, type Verb } from "./suite.ts";
 
 /** Batches that may wait for a thread, for each thread. */
 const QUEUE_PER_THREAD = 4;
 
-/** How many threads a pool has. */
+/** How a pool works. */
 export interface EnginePoolOptions {
   /** 1 or more; by default what the machine runs at once. */
   readonly threads?: number;
+  /** As in EngineOptions; false by default. */
+  readonly plaintextInMemory?: boolean;
 }
 
 /** What a batch has become. */
@@ -49,6 +52,7 @@ export class EnginePool implements AsyncDisposable {
       minThreads: threads,
       maxThreads: threads,
       maxQueue: this.#queueMax,
+      workerData: { plaintextInMemory: options.plaintextInMemory ?? false } satisfies EngineOptions,
     });
   }
 

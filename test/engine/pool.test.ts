@@ -50,6 +50,20 @@ function spyOnTasks(): BatchTask[] {
 }
 
 describe("the engine pool", () => {
+  it("moves a long record in every thread whether or not its plaintext may be in memory", async () => {
+    for (const plaintextInMemory of [false, true]) {
+      await using own = new EnginePool({ threads: 1, plaintextInMemory });
+      for (const suite of ALL_SUITES) {
+        const record = testRecord(9, 100_000, 2);
+        const batch = layOut([record], 2, [nativeBox(suite, record, 9)]);
+        const { arena, statuses } = await own.reencrypt(suite, batch);
+        expect([...statuses]).toEqual([RecordStatus.done]);
+        const opened = nativeOpen(suite, keyBytes(record.newKey), record.newAad, batch.box(0, arena));
+        expect(opened?.equals(record.text)).toBe(true);
+      }
+    }
+  });
+
   it("gives what the engine gives, with different data in every batch at once", async () => {
     const engine = new Engine();
     const batches = Array.from({ length: 8 }, (_, seed) => {
