@@ -4,11 +4,14 @@
  *   PRK  = HMAC(salt, IKM)                       §2.2; an empty salt is 32 zero bytes, which HMAC pads to the same
  *   T(i) = HMAC(PRK, T(i−1) ‖ info ‖ i)          §2.3; output = T(1) ‖ T(2) ‖ …, cut
  *
- * Derivations of a group may differ in every length; a lane whose output is complete takes no further part. PRK and T
- * lie in static scratch while a group runs; hkdfSha256Batch zeroes it before it returns. Lengths are public.
+ * Derivations of a group may differ in every length; a lane whose output is complete takes no further part. A contract
+ * key (no salt, 32 bytes of IKM, 64 of info, 32 of output) costs seven blocks: two for PRK, two for its states in HMAC,
+ * three for T(1). PRK goes from one HMAC to the next without leaving SHA-256's lanes.
+ *
+ * Secrets lie in static scratch while a group runs; hkdfSha256Batch zeroes it before it returns. Lengths are public.
  */
-import { authenticate, beginMessage, beginMessages, setKeys, wipeHmacSha256 } from "./hmac-sha256";
-import { DIGEST_BYTES, LANES, addPiece, storeDigest } from "./sha256";
+import { authenticate, setKeys, setKeysToTags, wipeHmacSha256 } from "./hmac-sha256";
+import { DIGEST_BYTES, LANES, addPiece, beginGroup, beginLane, copyBytes, storeDigest } from "./sha256";
 
 /** One row of hkdfSha256Batch, eight little-endian u32 words: addresses and lengths in bytes. */
 const IKM: usize = 0;
@@ -25,17 +28,12 @@ const ROW: usize = 32;
 const OUT_LENGTH_MAX: u32 = 255 * 32;
 
 // Scratch, in one piece so that one fill wipes it.
-const SCRATCH_BYTES: i32 = 304;
+const SCRATCH_BYTES: i32 = 48;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
-/** The pseudorandom keys, 32 bytes a lane. */
-const PRK: usize = SCRATCH;
-/** T(i), 32 bytes a lane. */
-const T: usize = SCRATCH + 128;
-/** {address, length} of each lane's PRK, in the shape that setKeys reads. */
-const PRK_KEYS: usize = SCRATCH + 256;
-const PRK_KEY_BYTES: usize = 8;
+/** T(i) of the lane whose output ends within it. */
+const LAST_T: usize = SCRATCH;
 /** The counter byte i, the same in all lanes. */
-const COUNTER: usize = SCRATCH + 288;
+const COUNTER: usize = SCRATCH + 32;
 
 /**
  * Derives `count` outputs.
@@ -65,50 +63,52 @@ export function kdfWipe(): void {
   wipeHmacSha256();
 }
 
-/** PRK of each lane. */
+/** Makes each lane's PRK its HMAC key. */
 function extract(group: usize, lanes: u32): void {
   setKeys(group + SALT, group + SALT_LENGTH, ROW, lanes);
-  beginMessages();
+  beginGroup();
   for (let lane: u32 = 0; lane < lanes; lane++) {
     const row = group + <usize>lane * ROW;
-    beginMessage(lane);
+    beginLane(lane);
     addPiece(lane, load<u32>(row, IKM), load<u32>(row, IKM_LENGTH));
   }
   authenticate();
-  for (let lane: u32 = 0; lane < lanes; lane++) {
-    const prk = PRK + <usize>lane * DIGEST_BYTES;
-    storeDigest(lane, prk);
-    store<u32>(PRK_KEYS + <usize>lane * PRK_KEY_BYTES, <u32>prk);
-    store<u32>(PRK_KEYS + <usize>lane * PRK_KEY_BYTES, <u32>DIGEST_BYTES, 4);
-  }
+  setKeysToTags();
 }
 
-/** The outputs, from PRK. */
+/** The outputs, under the keys that extract has set. */
 function expand(group: usize, lanes: u32): void {
-  setKeys(PRK_KEYS, PRK_KEYS + 4, PRK_KEY_BYTES, lanes);
   let longest: u32 = 0;
   for (let lane: u32 = 0; lane < lanes; lane++) {
     longest = max(longest, load<u32>(group + <usize>lane * ROW, OUT_LENGTH));
   }
   for (let done: u32 = 0; done < longest; done += <u32>DIGEST_BYTES) {
     store<u8>(COUNTER, <u8>(done / <u32>DIGEST_BYTES + 1));
-    beginMessages();
+    beginGroup();
     for (let lane: u32 = 0; lane < lanes; lane++) {
       const row = group + <usize>lane * ROW;
       if (load<u32>(row, OUT_LENGTH) <= done) continue;
-      beginMessage(lane);
-      if (done > 0) addPiece(lane, T + <usize>lane * DIGEST_BYTES, <u32>DIGEST_BYTES);
+      beginLane(lane);
+      // T(i−1) is what the last turn wrote.
+      if (done > 0) addPiece(lane, <usize>load<u32>(row, OUT) + done - DIGEST_BYTES, <u32>DIGEST_BYTES);
       addPiece(lane, load<u32>(row, INFO), load<u32>(row, INFO_LENGTH));
       addPiece(lane, COUNTER, 1);
     }
     authenticate();
     for (let lane: u32 = 0; lane < lanes; lane++) {
       const row = group + <usize>lane * ROW;
-      const wanted = load<u32>(row, OUT_LENGTH);
-      if (wanted <= done) continue;
-      const t = T + <usize>lane * DIGEST_BYTES;
-      storeDigest(lane, t);
-      memory.copy(<usize>load<u32>(row, OUT) + done, t, min(wanted - done, <u32>DIGEST_BYTES));
+      const length = load<u32>(row, OUT_LENGTH);
+      if (length > done) storeOutput(lane, <usize>load<u32>(row, OUT) + done, length - done);
     }
+  }
+}
+
+/** Writes a lane's T(i), cut to the `wanted` bytes that its output still lacks. */
+function storeOutput(lane: u32, out: usize, wanted: u32): void {
+  if (wanted >= <u32>DIGEST_BYTES) {
+    storeDigest(lane, out);
+  } else {
+    storeDigest(lane, LAST_T);
+    copyBytes(out, LAST_T, wanted);
   }
 }

@@ -3,17 +3,28 @@
  *
  *   HMAC(K, m) = H(K0 ⊕ opad ‖ H(K0 ⊕ ipad ‖ m)),  K0 = K padded with zeros to 64 bytes, or H(K) if K is longer
  *
- * Key blocks and inner digests lie in static scratch while a group runs; hmacSha256Batch zeroes it before it returns.
- * Lengths are public, keys and messages are not.
+ * Of a key only two states are kept, those of SHA-256 behind the blocks K0 ⊕ ipad and K0 ⊕ opad: a message then costs
+ * its own blocks and one more. For the empty key these states are constants. A tag stays in SHA-256's lanes, where it
+ * can become the next key, until storeDigest fetches it.
+ *
+ * Keys and their states lie in static scratch while a group runs; hmacSha256Batch zeroes it before it returns. Lengths
+ * are public, keys and messages are not.
  */
 import {
   BLOCK_BYTES,
   DIGEST_BYTES,
   LANES,
+  STATE,
+  WORDS,
   addPiece,
   beginGroup,
   beginLane,
+  clearBlock,
+  compressAll,
+  copyBytes,
   hashGroup,
+  loadWords,
+  setInitialState,
   storeDigest,
   wipeSha256,
 } from "./sha256";
@@ -26,20 +37,24 @@ const LENGTH: usize = 12;
 const OUT: usize = 16;
 const ROW: usize = 20;
 
-const IPAD: u64 = 0x3636363636363636;
-const OPAD: u64 = 0x5c5c5c5c5c5c5c5c;
+const IPAD: u32 = 0x36363636;
+const OPAD: u32 = 0x5c5c5c5c;
+
+/** What INNER and OUTER hold for the empty key: SHA-256's states behind 64 bytes ipad and behind 64 bytes opad. */
+// prettier-ignore
+const EMPTY_KEY_STATES: usize = memory.data<u32>([
+  0xf454dead, 0x9725214f, 0x90daf2a0, 0xdf1228ea, 0x64e5750f, 0xa3924181, 0x824a932b, 0xf8e04e32,
+  0xd385480f, 0x7abb6477, 0x37c9c538, 0x5dd82467, 0x8e043a72, 0x753434b0, 0xdeb82818, 0x361d45a6,
+]);
 
 // Scratch, in one piece so that one fill wipes it.
-const SCRATCH_BYTES: i32 = 656;
+const SCRATCH_BYTES: i32 = 512;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
-/** K0 ⊕ ipad, 64 bytes a lane. */
-const INNER_KEY: usize = SCRATCH;
-/** K0 ⊕ opad, 64 bytes a lane. */
-const OUTER_KEY: usize = SCRATCH + 256;
-/** The inner hash, 32 bytes a lane. */
-const INNER_DIGEST: usize = SCRATCH + 512;
-/** Whether a lane has a message in this group, u32 a lane. */
-const BUSY: usize = SCRATCH + 640;
+/** The lanes' states behind K0 ⊕ ipad and, right after them, behind K0 ⊕ opad, 8 v128 each. */
+const INNER: usize = SCRATCH;
+const OUTER: usize = SCRATCH + 128;
+/** K0, 64 bytes a lane. */
+const KEYS: usize = SCRATCH + 256;
 
 /**
  * Authenticates `count` messages.
@@ -51,10 +66,10 @@ export function hmacSha256Batch(rows: usize, count: u32): void {
     const lanes = min(LANES, count - first);
     const group = rows + <usize>first * ROW;
     setKeys(group + KEY, group + KEY_LENGTH, ROW, lanes);
-    beginMessages();
+    beginGroup();
     for (let lane: u32 = 0; lane < lanes; lane++) {
       const row = group + <usize>lane * ROW;
-      beginMessage(lane);
+      beginLane(lane);
       addPiece(lane, load<u32>(row, MESSAGE), load<u32>(row, LENGTH));
     }
     authenticate();
@@ -70,11 +85,54 @@ export function wipeHmacSha256(): void {
 }
 
 /**
- * Makes the key blocks of the first `lanes` lanes.
+ * Sets the keys of the first `lanes` lanes.
  * @param keys - where lane 0's key address lies (u32); lane l's lies l × `stride` further.
  * @param lengths - likewise, where the keys' lengths lie.
  */
 export function setKeys(keys: usize, lengths: usize, stride: usize, lanes: u32): void {
+  let longest: u32 = 0;
+  for (let lane: u32 = 0; lane < lanes; lane++) longest = max(longest, load<u32>(lengths + <usize>lane * stride));
+  if (longest == 0) {
+    for (let i: usize = 0; i < 16; i++) v128.store(INNER + (i << 4), v128.load32_splat(EMPTY_KEY_STATES + (i << 2)));
+    return;
+  }
+  if (longest > <u32>BLOCK_BYTES) hashLongKeys(keys, lengths, stride, lanes);
+  for (let lane: u32 = 0; lane < lanes; lane++) {
+    const length = load<u32>(lengths + <usize>lane * stride);
+    const k0 = KEYS + <usize>lane * BLOCK_BYTES;
+    clearBlock(k0);
+    if (length > <u32>BLOCK_BYTES) storeDigest(lane, k0);
+    else copyBytes(k0, load<u32>(keys + <usize>lane * stride), length);
+  }
+  loadWords(KEYS);
+  setStates();
+}
+
+/** Sets every lane's key to the 32 bytes of its last tag or digest. */
+export function setKeysToTags(): void {
+  for (let i: usize = 0; i < 8; i++) v128.store(WORDS + (i << 4), v128.load(STATE + (i << 4)));
+  for (let i: usize = 8; i < 16; i++) v128.store(WORDS + (i << 4), i32x4.splat(0));
+  setStates();
+}
+
+/**
+ * Computes the tags of the group's messages, which the caller began and filled as for SHA-256. STATE then holds them,
+ * and what means nothing in lanes without a message; the keys stay set.
+ */
+export function authenticate(): void {
+  copyState(STATE, INNER);
+  hashGroup(<u32>BLOCK_BYTES);
+  // The outer message is the inner digest, whose words need no detour through bytes, and SHA-256's padding.
+  copyState(WORDS, STATE);
+  v128.store(WORDS, i32x4.splat(<i32>0x80000000), 8 * 16);
+  for (let i: usize = 9; i < 15; i++) v128.store(WORDS + (i << 4), i32x4.splat(0));
+  v128.store(WORDS, i32x4.splat(8 * <i32>(BLOCK_BYTES + DIGEST_BYTES)), 15 * 16);
+  copyState(STATE, OUTER);
+  compressAll();
+}
+
+/** Leaves the digests of keys longer than a block in STATE. */
+function hashLongKeys(keys: usize, lengths: usize, stride: usize, lanes: u32): void {
   beginGroup();
   for (let lane: u32 = 0; lane < lanes; lane++) {
     const length = load<u32>(lengths + <usize>lane * stride);
@@ -82,44 +140,28 @@ export function setKeys(keys: usize, lengths: usize, stride: usize, lanes: u32):
     beginLane(lane);
     addPiece(lane, load<u32>(keys + <usize>lane * stride), length);
   }
-  hashGroup();
-  for (let lane: u32 = 0; lane < lanes; lane++) {
-    const length = load<u32>(lengths + <usize>lane * stride);
-    const k0 = INNER_KEY + <usize>lane * BLOCK_BYTES;
-    memory.fill(k0, 0, BLOCK_BYTES);
-    if (length > <u32>BLOCK_BYTES) storeDigest(lane, k0);
-    else memory.copy(k0, load<u32>(keys + <usize>lane * stride), length);
-    for (let i: usize = 0; i < BLOCK_BYTES; i += 8) {
-      const word = load<u64>(k0 + i);
-      store<u64>(k0 + i, word ^ IPAD);
-      store<u64>(k0 + i, word ^ OPAD, OUTER_KEY - INNER_KEY);
-    }
-  }
+  setInitialState();
+  hashGroup(0);
 }
 
-/** Starts a group of messages under the keys last set; no lane has one yet. */
-export function beginMessages(): void {
-  memory.fill(BUSY, 0, <usize>LANES * 4);
-  beginGroup();
+/** INNER and OUTER from K0 in WORDS. */
+function setStates(): void {
+  hashPadded(i32x4.splat(IPAD), INNER);
+  // compress has left the block as it was: taking ipad off again and putting opad on is one step.
+  hashPadded(i32x4.splat(IPAD ^ OPAD), OUTER);
 }
 
-/** Gives a lane an empty message, to which SHA-256's addPiece adds up to three pieces. */
-export function beginMessage(lane: u32): void {
-  store<u32>(BUSY + ((<usize>lane) << 2), 1);
-  beginLane(lane);
-  addPiece(lane, INNER_KEY + <usize>lane * BLOCK_BYTES, <u32>BLOCK_BYTES);
+/** Puts a pad on the block in WORDS and the state behind it into `to`. */
+function hashPadded(pad: v128, to: usize): void {
+  for (let i: usize = 0; i < 16; i++) v128.store(WORDS + (i << 4), v128.xor(v128.load(WORDS + (i << 4)), pad));
+  setInitialState();
+  compressAll();
+  copyState(to, STATE);
 }
 
-/** Computes the tags of the group's messages; SHA-256's storeDigest fetches them. The keys stay set. */
-export function authenticate(): void {
-  hashGroup();
-  for (let lane: u32 = 0; lane < LANES; lane++) storeDigest(lane, INNER_DIGEST + <usize>lane * DIGEST_BYTES);
-  beginGroup();
-  for (let lane: u32 = 0; lane < LANES; lane++) {
-    if (load<u32>(BUSY + ((<usize>lane) << 2)) == 0) continue;
-    beginLane(lane);
-    addPiece(lane, OUTER_KEY + <usize>lane * BLOCK_BYTES, <u32>BLOCK_BYTES);
-    addPiece(lane, INNER_DIGEST + <usize>lane * DIGEST_BYTES, <u32>DIGEST_BYTES);
-  }
-  hashGroup();
+/** Copies 8 v128. */
+// @ts-ignore: decorator
+@inline
+function copyState(to: usize, from: usize): void {
+  for (let i: usize = 0; i < 8; i++) v128.store(to + (i << 4), v128.load(from + (i << 4)));
 }

@@ -7,10 +7,12 @@
  * keeps its state through v128.bitselect while the others go on. Lengths and addresses are public and steer the
  * program; contents never do: no branch and no address depends on them.
  *
- * A message is a list of up to MAX_PIECES pieces lying anywhere in memory, hashed as if they were one: so HMAC and HKDF
- * put a key block before a message without copying it. Everything derived from a message lies in static scratch while
- * a group runs, and sha256Batch zeroes it before it returns. What the engine below keeps in CPU registers and on its
- * own stack is out of reach here.
+ * A message is a list of up to MAX_PIECES pieces lying anywhere in memory, hashed as if they were one. A group may go
+ * on from any state: HMAC (hmac-sha256.ts) starts behind its key block, whose state it keeps, and hands digests to the
+ * next hash as they lie in STATE, words in lanes, without ever writing them out as bytes.
+ *
+ * Everything derived from a message lies in static scratch while a group runs, and sha256Batch zeroes it before it
+ * returns. What the engine below keeps in CPU registers and on its own stack is out of reach here.
  */
 
 export const DIGEST_BYTES: usize = 32;
@@ -24,8 +26,8 @@ const LENGTH: usize = 4;
 const OUT: usize = 8;
 const ROW: usize = 12;
 
-/** HKDF-Expand needs most: key block, previous output, info, counter. */
-const MAX_PIECES: usize = 4;
+/** HKDF-Expand needs most: previous output, info, counter. */
+const MAX_PIECES: usize = 3;
 const PIECE_BYTES: usize = 8;
 /** A lane of a group: whether it takes part, its pieces' number and total length, and where each piece lies. */
 const ACTIVE: usize = 0;
@@ -58,16 +60,22 @@ const INITIAL: usize = memory.data<u32>([
 const BYTE_SWAP: usize = memory.data<u8>([3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12], 16);
 
 // Scratch, in one piece so that one fill wipes it.
-const SCRATCH_BYTES: i32 = 1584;
+const SCRATCH_BYTES: i32 = 1568;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
-/** The lanes' state, 8 v128. */
-const STATE: usize = SCRATCH;
-/** The message schedule W_0 … W_63, 64 v128. */
-const W: usize = SCRATCH + 128;
+/** The lanes' state, 8 v128; after a hash, their digests. */
+export const STATE: usize = SCRATCH;
+/** The message schedule W_0 … W_63, 64 v128. The first 16 are the block; `compress` appends the others. */
+export const WORDS: usize = SCRATCH + 128;
 /** The block that each lane is about to hash, 64 bytes a lane. */
 const BLOCKS: usize = SCRATCH + 1152;
+/** Blocks of each lane's padded message, u32 a lane. */
+const BLOCK_COUNTS: usize = SCRATCH + 1408;
 /** What the lanes are to hash, LANE_BYTES a lane. */
-const GROUP: usize = SCRATCH + 1408;
+const GROUP: usize = SCRATCH + 1424;
+
+/** W_0 … W_47 lie below this: each of them has a W_t+16 that must be computed. */
+const EXTENDED_END: usize = WORDS + 48 * 16;
+const WORDS_END: usize = WORDS + 64 * 16;
 
 /**
  * Hashes `count` messages.
@@ -83,7 +91,8 @@ export function sha256Batch(rows: usize, count: u32): void {
       beginLane(lane);
       addPiece(lane, load<u32>(row, MESSAGE), load<u32>(row, LENGTH));
     }
-    hashGroup();
+    setInitialState();
+    hashGroup(0);
     for (let lane: u32 = 0; lane < lanes; lane++) {
       storeDigest(lane, load<u32>(rows + <usize>(first + lane) * ROW, OUT));
     }
@@ -98,12 +107,15 @@ export function wipeSha256(): void {
 
 /** Starts a new group of four messages; no lane takes part yet. */
 export function beginGroup(): void {
-  memory.fill(GROUP, 0, <usize>LANES * LANE_BYTES);
+  for (let lane: u32 = 0; lane < LANES; lane++) store<u32>(GROUP + <usize>lane * LANE_BYTES, 0, ACTIVE);
 }
 
 /** Lets a lane take part in the group, with an empty message. */
 export function beginLane(lane: u32): void {
-  store<u32>(GROUP + <usize>lane * LANE_BYTES, 1, ACTIVE);
+  const group = GROUP + <usize>lane * LANE_BYTES;
+  store<u32>(group, 1, ACTIVE);
+  store<u32>(group, 0, PIECES);
+  store<u32>(group, 0, TOTAL);
 }
 
 /** Appends `length` bytes at `at` to a lane's message; they are read when hashGroup runs. */
@@ -118,22 +130,30 @@ export function addPiece(lane: u32, at: usize, length: u32): void {
   store<u32>(group, load<u32>(group, TOTAL) + length, TOTAL);
 }
 
-/** Hashes the group's messages; storeDigest fetches what came out. */
-export function hashGroup(): void {
-  let blocks = i32x4(0, 0, 0, 0);
-  let longest: u32 = 0;
-  for (let lane: u32 = 0; lane < LANES; lane++) longest = max(longest, blockCount(lane));
-  blocks = i32x4.replace_lane(blocks, 0, blockCount(0));
-  blocks = i32x4.replace_lane(blocks, 1, blockCount(1));
-  blocks = i32x4.replace_lane(blocks, 2, blockCount(2));
-  blocks = i32x4.replace_lane(blocks, 3, blockCount(3));
+/** Sets every lane's state to H(0). */
+export function setInitialState(): void {
   for (let i: usize = 0; i < 8; i++) v128.store(STATE + (i << 4), v128.load32_splat(INITIAL + (i << 2)));
+}
+
+/**
+ * Hashes the group's messages, going on from STATE; storeDigest fetches what comes out. The lanes that take no part
+ * keep their state.
+ * @param before - bytes that STATE has hashed already, the same number in all lanes, a multiple of BLOCK_BYTES.
+ */
+export function hashGroup(before: u32): void {
+  let longest: u32 = 0;
+  for (let lane: u32 = 0; lane < LANES; lane++) {
+    const count = blockCount(lane);
+    store<u32>(BLOCK_COUNTS + ((<usize>lane) << 2), count);
+    longest = max(longest, count);
+  }
+  const counts = v128.load(BLOCK_COUNTS);
   for (let index: u32 = 0; index < longest; index++) {
     for (let lane: u32 = 0; lane < LANES; lane++) {
-      if (index < blockCount(lane)) stageBlock(lane, index);
+      if (index < load<u32>(BLOCK_COUNTS + ((<usize>lane) << 2))) stageBlock(lane, index, before);
     }
-    schedule();
-    compress(i32x4.gt_u(blocks, i32x4.splat(index)));
+    loadWords(BLOCKS);
+    compress(i32x4.gt_u(counts, i32x4.splat(index)));
   }
 }
 
@@ -143,6 +163,21 @@ export function storeDigest(lane: u32, out: usize): void {
   for (let i: usize = 0; i < 8; i++) store<u32>(out + (i << 2), bswap(load<u32>(word + (i << 4))));
 }
 
+/** Copies `length` bytes forwards. Short pieces are the rule, and memory.copy takes longer to call than they to copy. */
+export function copyBytes(to: usize, from: usize, length: u32): void {
+  for (; length >= 16; length -= 16) {
+    v128.store(to, v128.load(from));
+    to += 16;
+    from += 16;
+  }
+  if ((length & 8) != 0) {
+    store<u64>(to, load<u64>(from));
+    to += 8;
+    from += 8;
+  }
+  for (length &= 7; length > 0; length--) store<u8>(to++, load<u8>(from++));
+}
+
 /** Blocks of a lane's padded message (§5.1.1); 0 for a lane that takes no part. */
 function blockCount(lane: u32): u32 {
   const group = GROUP + <usize>lane * LANE_BYTES;
@@ -150,60 +185,71 @@ function blockCount(lane: u32): u32 {
   return (load<u32>(group, TOTAL) + 8) / <u32>BLOCK_BYTES + 1;
 }
 
-/** Puts block `index` of a lane's padded message into BLOCKS; never reads beyond the message's pieces. */
-function stageBlock(lane: u32, index: u32): void {
+/**
+ * Puts block `index` of a lane's padded message into BLOCKS; never reads beyond the message's pieces.
+ * @param before - as for hashGroup.
+ */
+function stageBlock(lane: u32, index: u32, before: u32): void {
   const group = GROUP + <usize>lane * LANE_BYTES;
   const block = BLOCKS + <usize>lane * BLOCK_BYTES;
   const from = index * <u32>BLOCK_BYTES;
   const to = from + <u32>BLOCK_BYTES;
-  const pieces = load<u32>(group, PIECES);
+  const total = load<u32>(group, TOTAL);
+  if (total < to) clearBlock(block);
+  const end = FIRST_PIECE + group + <usize>load<u32>(group, PIECES) * PIECE_BYTES;
   let begin: u32 = 0; // where in the message the piece at hand begins
-  for (let i: u32 = 0; i < pieces; i++) {
-    const piece = group + <usize>i * PIECE_BYTES;
-    const end = begin + load<u32>(piece, FIRST_PIECE + 4);
+  for (let piece = FIRST_PIECE + group; piece < end; piece += PIECE_BYTES) {
+    const next = begin + load<u32>(piece, 4);
     const first = max(begin, from);
-    const last = min(end, to);
-    if (first < last) {
-      memory.copy(block + (first - from), <usize>load<u32>(piece, FIRST_PIECE) + (first - begin), last - first);
-    }
-    begin = end;
+    const last = min(next, to);
+    if (first < last) copyBytes(block + (first - from), <usize>load<u32>(piece) + (first - begin), last - first);
+    begin = next;
   }
-  const total = begin;
   if (total >= to) return;
-  const used = max(total, from) - from;
-  memory.fill(block + used, 0, BLOCK_BYTES - used);
-  if (total >= from) store<u8>(block + used, 0x80);
-  if (index + 1 == blockCount(lane)) store<u64>(block, bswap((<u64>total) << 3), 56);
+  if (total >= from) store<u8>(block + (total - from), 0x80);
+  if (total + 8 < to) store<u64>(block, bswap((<u64>total + before) << 3), 56);
 }
 
-/** Fills W from the staged blocks (§6.2.2 step 1). */
-function schedule(): void {
+/** Zeroes the 64 bytes of a block. */
+export function clearBlock(block: usize): void {
+  const zero = i64x2.splat(0);
+  v128.store(block, zero);
+  v128.store(block, zero, 16);
+  v128.store(block, zero, 32);
+  v128.store(block, zero, 48);
+}
+
+/** Fills W_0 … W_15 from the lanes' blocks, which lie one after the other at `blocks`. */
+export function loadWords(blocks: usize): void {
   const swap = v128.load(BYTE_SWAP);
   for (let t: usize = 0; t < 16; t += 4) {
     // Rows are lanes with words t … t+3; transposed, rows are words with lanes 0 … 3.
-    const r0 = v128.load(BLOCKS + (t << 2));
-    const r1 = v128.load(BLOCKS + (t << 2), 64);
-    const r2 = v128.load(BLOCKS + (t << 2), 128);
-    const r3 = v128.load(BLOCKS + (t << 2), 192);
+    const r0 = v128.load(blocks + (t << 2));
+    const r1 = v128.load(blocks + (t << 2), 64);
+    const r2 = v128.load(blocks + (t << 2), 128);
+    const r3 = v128.load(blocks + (t << 2), 192);
     const low01 = v128.shuffle<u32>(r0, r1, 0, 4, 1, 5);
     const low23 = v128.shuffle<u32>(r2, r3, 0, 4, 1, 5);
     const high01 = v128.shuffle<u32>(r0, r1, 2, 6, 3, 7);
     const high23 = v128.shuffle<u32>(r2, r3, 2, 6, 3, 7);
-    const w = W + (t << 4);
-    v128.store(w, i8x16.swizzle(v128.shuffle<u64>(low01, low23, 0, 2), swap));
-    v128.store(w, i8x16.swizzle(v128.shuffle<u64>(low01, low23, 1, 3), swap), 16);
-    v128.store(w, i8x16.swizzle(v128.shuffle<u64>(high01, high23, 0, 2), swap), 32);
-    v128.store(w, i8x16.swizzle(v128.shuffle<u64>(high01, high23, 1, 3), swap), 48);
-  }
-  for (let t: usize = 16; t < 64; t++) {
-    const w = W + (t << 4);
-    const sum = i32x4.add(smallSigma1(v128.load(w - 2 * 16)), v128.load(w - 7 * 16));
-    v128.store(w, i32x4.add(i32x4.add(smallSigma0(v128.load(w - 15 * 16)), v128.load(w - 16 * 16)), sum));
+    const w = WORDS + (t << 4);
+    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(low01, low23, 0, 2), swap));
+    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(low01, low23, 1, 3), swap), 16);
+    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(high01, high23, 0, 2), swap), 32);
+    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(high01, high23, 1, 3), swap), 48);
   }
 }
 
+/** Hashes the block in WORDS, which every lane has, and leaves it there. */
+export function compressAll(): void {
+  compress(i32x4.splat(-1));
+}
+
 /**
- * Runs the 64 rounds on STATE and W (§6.2.2 steps 2–4). Names are the standard's.
+ * Runs the 64 rounds on STATE and the block in WORDS (§6.2.2). Names are the standard's.
+ *
+ * Each round also computes the word that is due 16 rounds later: rounds wait for one another, words hardly, so that
+ * mixing them fills the processor better than one after the other (a sixth less time on Zen 4).
  * @param running - all ones in the lanes whose block this is; the others keep their state.
  */
 function compress(running: v128): void {
@@ -215,20 +261,31 @@ function compress(running: v128): void {
   let f = v128.load(STATE, 80);
   let g = v128.load(STATE, 96);
   let h = v128.load(STATE, 112);
-  for (let t: usize = 0; t < 64; t += 4) {
+  // Maj needs a ⊕ b and b ⊕ c; the one is the other of the round after it.
+  let bc = v128.xor(b, c);
+  let k = K;
+  for (let w = WORDS; w < WORDS_END; w += 4 * 16) {
     // Four rounds, so that the eight names come half way round and only swap once.
-    h = t1(e, f, g, h, t);
+    h = t1(e, f, g, h, w, k);
     d = i32x4.add(d, h);
-    h = i32x4.add(h, t2(a, b, c));
-    g = t1(d, e, f, g, t + 1);
+    let ab = v128.xor(a, b);
+    h = t2(a, b, ab, bc, h);
+    if (w < EXTENDED_END) extend(w);
+    g = t1(d, e, f, g, w + 16, k + 4);
     c = i32x4.add(c, g);
-    g = i32x4.add(g, t2(h, a, b));
-    f = t1(c, d, e, f, t + 2);
+    bc = v128.xor(h, a);
+    g = t2(h, a, bc, ab, g);
+    if (w < EXTENDED_END) extend(w + 16);
+    f = t1(c, d, e, f, w + 32, k + 8);
     b = i32x4.add(b, f);
-    f = i32x4.add(f, t2(g, h, a));
-    e = t1(b, c, d, e, t + 3);
+    ab = v128.xor(g, h);
+    f = t2(g, h, ab, bc, f);
+    if (w < EXTENDED_END) extend(w + 32);
+    e = t1(b, c, d, e, w + 48, k + 12);
     a = i32x4.add(a, e);
-    e = i32x4.add(e, t2(f, g, h));
+    bc = v128.xor(f, g);
+    e = t2(f, g, bc, ab, e);
+    if (w < EXTENDED_END) extend(w + 48);
     let swap = a;
     a = e;
     e = swap;
@@ -241,6 +298,7 @@ function compress(running: v128): void {
     swap = d;
     d = h;
     h = swap;
+    k += 16;
   }
   update(0, a, running);
   update(16, b, running);
@@ -260,24 +318,36 @@ function update(offset: usize, value: v128, running: v128): void {
   v128.store(STATE + offset, v128.bitselect(i32x4.add(old, value), old, running));
 }
 
-/** T1 of round t (§6.2.2 step 3). */
+/** T1 of a round (step 3), whose word W_t lies at `w` and constant K_t at `k`. */
 // @ts-ignore: decorator
 @inline
-function t1(e: v128, f: v128, g: v128, h: v128, t: usize): v128 {
-  const wk = i32x4.add(v128.load(W + (t << 4)), v128.load32_splat(K + (t << 2)));
+function t1(e: v128, f: v128, g: v128, h: v128, w: usize, k: usize): v128 {
+  const wk = i32x4.add(v128.load(w), v128.load32_splat(k));
+  const ch = v128.xor(g, v128.and(e, v128.xor(f, g)));
   const sigma1 = v128.xor(v128.xor(rotr(e, 6), rotr(e, 11)), rotr(e, 25));
-  const ch = v128.bitselect(f, g, e);
-  return i32x4.add(i32x4.add(h, wk), i32x4.add(sigma1, ch));
+  return i32x4.add(i32x4.add(i32x4.add(h, wk), ch), sigma1);
 }
 
-/** T2 of a round (§6.2.2 step 3). */
+/**
+ * T1 + T2 of a round (step 3).
+ * @param ab - a ⊕ b
+ * @param bc - b ⊕ c
+ */
 // @ts-ignore: decorator
 @inline
-function t2(a: v128, b: v128, c: v128): v128 {
+function t2(a: v128, b: v128, ab: v128, bc: v128, t1: v128): v128 {
+  // Maj: b, but a where b stands alone: it differs from both a and c.
+  const maj = v128.xor(b, v128.and(ab, bc));
   const sigma0 = v128.xor(v128.xor(rotr(a, 2), rotr(a, 13)), rotr(a, 22));
-  // Maj: where b and c agree, that; elsewhere a decides.
-  const maj = v128.bitselect(a, b, v128.xor(b, c));
-  return i32x4.add(sigma0, maj);
+  return i32x4.add(i32x4.add(t1, maj), sigma0);
+}
+
+/** W_t+16 from the words at W_t and behind it (step 1). */
+// @ts-ignore: decorator
+@inline
+function extend(w: usize): void {
+  const sum = i32x4.add(smallSigma1(v128.load(w, 14 * 16)), v128.load(w, 9 * 16));
+  v128.store(w, i32x4.add(i32x4.add(smallSigma0(v128.load(w, 16)), v128.load(w)), sum), 16 * 16);
 }
 
 /** σ0 (4.6). */
