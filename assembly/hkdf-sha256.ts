@@ -4,14 +4,42 @@
  *   PRK  = HMAC(salt, IKM)                       §2.2; an empty salt is 32 zero bytes, which HMAC pads to the same
  *   T(i) = HMAC(PRK, T(i−1) ‖ info ‖ i)          §2.3; output = T(1) ‖ T(2) ‖ …, cut
  *
- * Derivations of a group may differ in every length; a lane whose output is complete takes no further part. A contract
- * key (no salt, 32 bytes of IKM, 64 of info, 32 of output) costs seven blocks: two for PRK, two for its states in HMAC,
- * three for T(1). PRK goes from one HMAC to the next without leaving SHA-256's lanes.
+ * Derivations of a group may differ in every length; a lane whose output is complete takes no further part. PRK goes
+ * from one HMAC to the next without leaving SHA-256's lanes.
+ *
+ * Contract keys have no salt, 32 bytes of IKM, 64 of info and 32 of output. Groups of such a shape, with an info of any
+ * length that all four lanes share, take a way of their own: blocks are loaded from where they lie, and the block that
+ * holds nothing but the counter is scheduled once in a batch. Such a key costs seven blocks: two for PRK, two for its
+ * states in HMAC, three for T(1).
  *
  * Secrets lie in static scratch while a group runs; hkdfSha256Batch zeroes it before it returns. Lengths are public.
  */
-import { authenticate, setKeys, setKeysToTags, wipeHmacSha256 } from "./hmac-sha256";
-import { DIGEST_BYTES, LANES, addPiece, beginGroup, beginLane, copyBytes, storeDigest } from "./sha256";
+import {
+  authenticate,
+  endDigestBlock,
+  finishTags,
+  setEmptyKeys,
+  setKeys,
+  setKeysToTags,
+  startTags,
+  wipeHmacSha256,
+} from "./hmac-sha256";
+import {
+  BLOCK_BYTES,
+  DIGEST_BYTES,
+  LANES,
+  SCHEDULE_BYTES,
+  WORDS,
+  addPiece,
+  beginGroup,
+  beginLane,
+  compressAll,
+  compressKept,
+  copyBytes,
+  hashGroup,
+  loadFourWords,
+  storeDigest,
+} from "./sha256";
 
 /** One row of hkdfSha256Batch, eight little-endian u32 words: addresses and lengths in bytes. */
 const IKM: usize = 0;
@@ -27,13 +55,20 @@ const ROW: usize = 32;
 /** RFC 5869 §2.3: the counter is one byte. */
 const OUT_LENGTH_MAX: u32 = 255 * 32;
 
+/** Infos longer than this take the general way: far below the length whose bits overflow a word. */
+const ALIKE_INFO_LENGTH_MAX: u32 = 0xffff;
+
 // Scratch, in one piece so that one fill wipes it.
-const SCRATCH_BYTES: i32 = 48;
+const SCRATCH_BYTES: i32 = 1088;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
 /** T(i) of the lane whose output ends within it. */
 const LAST_T: usize = SCRATCH;
 /** The counter byte i, the same in all lanes. */
 const COUNTER: usize = SCRATCH + 32;
+/** Where the rows of the four lanes lie, u32 each. */
+const ROWS: usize = SCRATCH + 48;
+/** The schedule of a block that holds the counter 1 and no info, SCHEDULE_BYTES. */
+const COUNTER_WORDS: usize = SCRATCH + 64;
 
 /**
  * Derives `count` outputs.
@@ -48,8 +83,12 @@ export function hkdfSha256Batch(rows: usize, count: u32): void {
   for (let first: u32 = 0; first < count; first += LANES) {
     const group = rows + <usize>first * ROW;
     const lanes = min(LANES, count - first);
-    extract(group, lanes);
-    expand(group, lanes);
+    if (areAlike(group, lanes)) {
+      deriveAlike(group, lanes);
+    } else {
+      extract(group, lanes);
+      expand(group, lanes);
+    }
   }
   kdfWipe();
 }
@@ -110,5 +149,81 @@ function storeOutput(lane: u32, out: usize, wanted: u32): void {
   } else {
     storeDigest(lane, LAST_T);
     copyBytes(out, LAST_T, wanted);
+  }
+}
+
+/** Whether the lanes' rows have the shape of a contract key and infos of one length. */
+function areAlike(group: usize, lanes: u32): bool {
+  const infoLength = load<u32>(group, INFO_LENGTH);
+  if (infoLength > ALIKE_INFO_LENGTH_MAX) return false;
+  for (let lane: u32 = 0; lane < lanes; lane++) {
+    const row = group + <usize>lane * ROW;
+    if (load<u32>(row, INFO_LENGTH) != infoLength || load<u32>(row, SALT_LENGTH) != 0) return false;
+    if (load<u32>(row, IKM_LENGTH) != <u32>DIGEST_BYTES || load<u32>(row, OUT_LENGTH) != <u32>DIGEST_BYTES) return false;
+  }
+  return true;
+}
+
+/** Derives the outputs of rows that are alike. */
+function deriveAlike(group: usize, lanes: u32): void {
+  // Lanes without a row of their own do what the last row says, and nobody asks for their outputs.
+  for (let lane: u32 = 0; lane < LANES; lane++) {
+    store<u32>(ROWS + ((<usize>lane) << 2), <u32>(group + <usize>min(lane, lanes - 1) * ROW));
+  }
+  setEmptyKeys();
+  startTags();
+  loadFromRows(IKM, 0, DIGEST_BYTES);
+  endDigestBlock();
+  compressAll();
+  finishTags();
+  setKeysToTags();
+  startTags();
+  hashInfos(load<u32>(group, INFO_LENGTH));
+  finishTags();
+  for (let lane: u32 = 0; lane < lanes; lane++) storeDigest(lane, load<u32>(group + <usize>lane * ROW, OUT));
+}
+
+/** Hashes info ‖ 1 of the four lanes, infos of `length` bytes. */
+function hashInfos(length: u32): void {
+  const whole = length & ~(<u32>BLOCK_BYTES - 1);
+  for (let done: u32 = 0; done < whole; done += <u32>BLOCK_BYTES) {
+    loadFromRows(INFO, done, BLOCK_BYTES);
+    compressAll();
+  }
+  if (whole == length) {
+    hashCounter(length);
+    return;
+  }
+  store<u8>(COUNTER, 1);
+  beginGroup();
+  for (let lane: u32 = 0; lane < LANES; lane++) {
+    beginLane(lane);
+    addPiece(lane, <usize>load<u32>(load<u32>(ROWS + ((<usize>lane) << 2)), INFO) + whole, length - whole);
+    addPiece(lane, COUNTER, 1);
+  }
+  hashGroup(<u32>BLOCK_BYTES + whole);
+}
+
+/** Hashes the last block of a message that is a block of the key, `length` bytes of whole blocks, and the counter 1. */
+function hashCounter(length: u32): void {
+  const bits = 8 * (<u32>BLOCK_BYTES + length + 1);
+  // The word of the length says for which length the words are there.
+  const complete = load<u32>(COUNTER_WORDS, 15 * 16) == bits;
+  if (!complete) {
+    v128.store(COUNTER_WORDS, i32x4.splat(0x01800000));
+    for (let i: usize = 1; i < 15; i++) v128.store(COUNTER_WORDS + (i << 4), i32x4.splat(0));
+    v128.store(COUNTER_WORDS, i32x4.splat(bits), 15 * 16);
+  }
+  compressKept(COUNTER_WORDS, complete);
+}
+
+/** Puts `bytes` bytes, `offset` behind where the rows' `field` says, into the first words of the block. */
+function loadFromRows(field: usize, offset: usize, bytes: usize): void {
+  const lane0 = <usize>load<u32>(<usize>load<u32>(ROWS) + field) + offset;
+  const lane1 = <usize>load<u32>(<usize>load<u32>(ROWS, 4) + field) + offset;
+  const lane2 = <usize>load<u32>(<usize>load<u32>(ROWS, 8) + field) + offset;
+  const lane3 = <usize>load<u32>(<usize>load<u32>(ROWS, 12) + field) + offset;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    loadFourWords(WORDS + (i << 2), lane0 + i, lane1 + i, lane2 + i, lane3 + i);
   }
 }

@@ -93,7 +93,7 @@ export function setKeys(keys: usize, lengths: usize, stride: usize, lanes: u32):
   let longest: u32 = 0;
   for (let lane: u32 = 0; lane < lanes; lane++) longest = max(longest, load<u32>(lengths + <usize>lane * stride));
   if (longest == 0) {
-    for (let i: usize = 0; i < 16; i++) v128.store(INNER + (i << 4), v128.load32_splat(EMPTY_KEY_STATES + (i << 2)));
+    setEmptyKeys();
     return;
   }
   if (longest > <u32>BLOCK_BYTES) hashLongKeys(keys, lengths, stride, lanes);
@@ -108,9 +108,14 @@ export function setKeys(keys: usize, lengths: usize, stride: usize, lanes: u32):
   setStates();
 }
 
-/** Sets every lane's key to the 32 bytes of its last tag or digest. */
+/** Sets every lane's key to the empty one. */
+export function setEmptyKeys(): void {
+  for (let i: usize = 0; i < 16; i++) v128.store(INNER + (i << 4), v128.load32_splat(EMPTY_KEY_STATES + (i << 2)));
+}
+
+/** Sets every lane's key to the 32 bytes of its last tag. */
 export function setKeysToTags(): void {
-  for (let i: usize = 0; i < 8; i++) v128.store(WORDS + (i << 4), v128.load(STATE + (i << 4)));
+  copyState(WORDS, STATE);
   for (let i: usize = 8; i < 16; i++) v128.store(WORDS + (i << 4), i32x4.splat(0));
   setStates();
 }
@@ -120,15 +125,30 @@ export function setKeysToTags(): void {
  * and what means nothing in lanes without a message; the keys stay set.
  */
 export function authenticate(): void {
-  copyState(STATE, INNER);
+  startTags();
   hashGroup(<u32>BLOCK_BYTES);
-  // The outer message is the inner digest, whose words need no detour through bytes, and SHA-256's padding.
+  finishTags();
+}
+
+/** For a caller that hashes the messages itself: STATE becomes the one behind the first block of the inner hash. */
+export function startTags(): void {
+  copyState(STATE, INNER);
+}
+
+/** Makes of the inner digests in STATE the tags. */
+export function finishTags(): void {
+  // The outer message is the inner digest, whose words need no detour through bytes.
   copyState(WORDS, STATE);
+  endDigestBlock();
+  copyState(STATE, OUTER);
+  compressAll();
+}
+
+/** Ends a block in WORDS of which the first 32 bytes are given and that follows a block of the key: padding, length. */
+export function endDigestBlock(): void {
   v128.store(WORDS, i32x4.splat(<i32>0x80000000), 8 * 16);
   for (let i: usize = 9; i < 15; i++) v128.store(WORDS + (i << 4), i32x4.splat(0));
   v128.store(WORDS, i32x4.splat(8 * <i32>(BLOCK_BYTES + DIGEST_BYTES)), 15 * 16);
-  copyState(STATE, OUTER);
-  compressAll();
 }
 
 /** Leaves the digests of keys longer than a block in STATE. */

@@ -15,6 +15,8 @@
  * returns. What the engine below keeps in CPU registers and on its own stack is out of reach here.
  */
 
+/** A message schedule of all lanes: W_0 … W_63. */
+export const SCHEDULE_BYTES: usize = 64 * 16;
 export const DIGEST_BYTES: usize = 32;
 export const BLOCK_BYTES: usize = 64;
 /** Messages that run at once: the u32 lanes of a v128. */
@@ -73,9 +75,8 @@ const BLOCK_COUNTS: usize = SCRATCH + 1408;
 /** What the lanes are to hash, LANE_BYTES a lane. */
 const GROUP: usize = SCRATCH + 1424;
 
-/** W_0 … W_47 lie below this: each of them has a W_t+16 that must be computed. */
-const EXTENDED_END: usize = WORDS + 48 * 16;
-const WORDS_END: usize = WORDS + 64 * 16;
+/** Words that have one 16 rounds later. */
+const EXTENDED_WORDS: usize = 48;
 
 /**
  * Hashes `count` messages.
@@ -153,7 +154,7 @@ export function hashGroup(before: u32): void {
       if (index < load<u32>(BLOCK_COUNTS + ((<usize>lane) << 2))) stageBlock(lane, index, before);
     }
     loadWords(BLOCKS);
-    compress(i32x4.gt_u(counts, i32x4.splat(index)));
+    compress(WORDS, EXTENDED_WORDS, i32x4.gt_u(counts, i32x4.splat(index)));
   }
 }
 
@@ -219,40 +220,62 @@ export function clearBlock(block: usize): void {
   v128.store(block, zero, 48);
 }
 
+/**
+ * Puts four words of each lane in their place, W_t … W_t+3.
+ * @param w - where W_t is to lie.
+ * @param lane0, lane1, lane2, lane3 - where the lanes' 16 bytes lie.
+ */
+export function loadFourWords(w: usize, lane0: usize, lane1: usize, lane2: usize, lane3: usize): void {
+  const swap = v128.load(BYTE_SWAP);
+  // Rows are lanes with words t … t+3; transposed, rows are words with lanes 0 … 3.
+  const r0 = v128.load(lane0);
+  const r1 = v128.load(lane1);
+  const r2 = v128.load(lane2);
+  const r3 = v128.load(lane3);
+  const low01 = v128.shuffle<u32>(r0, r1, 0, 4, 1, 5);
+  const low23 = v128.shuffle<u32>(r2, r3, 0, 4, 1, 5);
+  const high01 = v128.shuffle<u32>(r0, r1, 2, 6, 3, 7);
+  const high23 = v128.shuffle<u32>(r2, r3, 2, 6, 3, 7);
+  v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(low01, low23, 0, 2), swap));
+  v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(low01, low23, 1, 3), swap), 16);
+  v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(high01, high23, 0, 2), swap), 32);
+  v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(high01, high23, 1, 3), swap), 48);
+}
+
 /** Fills W_0 … W_15 from the lanes' blocks, which lie one after the other at `blocks`. */
 export function loadWords(blocks: usize): void {
-  const swap = v128.load(BYTE_SWAP);
   for (let t: usize = 0; t < 16; t += 4) {
-    // Rows are lanes with words t … t+3; transposed, rows are words with lanes 0 … 3.
-    const r0 = v128.load(blocks + (t << 2));
-    const r1 = v128.load(blocks + (t << 2), 64);
-    const r2 = v128.load(blocks + (t << 2), 128);
-    const r3 = v128.load(blocks + (t << 2), 192);
-    const low01 = v128.shuffle<u32>(r0, r1, 0, 4, 1, 5);
-    const low23 = v128.shuffle<u32>(r2, r3, 0, 4, 1, 5);
-    const high01 = v128.shuffle<u32>(r0, r1, 2, 6, 3, 7);
-    const high23 = v128.shuffle<u32>(r2, r3, 2, 6, 3, 7);
-    const w = WORDS + (t << 4);
-    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(low01, low23, 0, 2), swap));
-    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(low01, low23, 1, 3), swap), 16);
-    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(high01, high23, 0, 2), swap), 32);
-    v128.store(w, i8x16.relaxed_swizzle(v128.shuffle<u64>(high01, high23, 1, 3), swap), 48);
+    const lane0 = blocks + (t << 2);
+    loadFourWords(WORDS + (t << 4), lane0, lane0 + 64, lane0 + 128, lane0 + 192);
   }
 }
 
 /** Hashes the block in WORDS, which every lane has, and leaves it there. */
 export function compressAll(): void {
-  compress(i32x4.splat(-1));
+  compress(WORDS, EXTENDED_WORDS, i32x4.splat(-1));
 }
 
 /**
- * Runs the 64 rounds on STATE and the block in WORDS (§6.2.2). Names are the standard's.
+ * Hashes a block that every lane has and that may come again.
+ * @param words - its schedule, SCHEDULE_BYTES: the first 16 words, 16 bytes a word; or all, as a call has left them.
+ * @param complete - whether it is all.
+ */
+export function compressKept(words: usize, complete: bool): void {
+  compress(words, complete ? 0 : EXTENDED_WORDS, i32x4.splat(-1));
+}
+
+/**
+ * Runs the 64 rounds on STATE (§6.2.2). Names are the standard's.
  *
- * Each round also computes the word that is due 16 rounds later: rounds wait for one another, words hardly, so that
- * mixing them fills the processor better than one after the other (a sixth less time on Zen 4).
+ * Rounds also compute the word that is due 16 rounds later: rounds wait for one another, words hardly, so that mixing
+ * them fills the processor better than one after the other (a sixth less time on Zen 4).
+ * @param words - the schedule, 64 v128, of which the first 16 are given.
+ * @param extended - how many rounds compute a word: EXTENDED_WORDS, or 0 where all words are given.
  * @param running - all ones in the lanes whose block this is; the others keep their state.
  */
-function compress(running: v128): void {
+function compress(words: usize, extended: usize, running: v128): void {
+  const extendedEnd = words + (extended << 4);
+  const end = words + SCHEDULE_BYTES;
   let a = v128.load(STATE);
   let b = v128.load(STATE, 16);
   let c = v128.load(STATE, 32);
@@ -264,28 +287,28 @@ function compress(running: v128): void {
   // Maj needs a ⊕ b and b ⊕ c; the one is the other of the round after it.
   let bc = v128.xor(b, c);
   let k = K;
-  for (let w = WORDS; w < WORDS_END; w += 4 * 16) {
+  for (let w = words; w < end; w += 4 * 16) {
     // Four rounds, so that the eight names come half way round and only swap once.
     h = t1(e, f, g, h, w, k);
     d = i32x4.add(d, h);
     let ab = v128.xor(a, b);
     h = t2(a, b, ab, bc, h);
-    if (w < EXTENDED_END) extend(w);
+    if (w < extendedEnd) extend(w);
     g = t1(d, e, f, g, w + 16, k + 4);
     c = i32x4.add(c, g);
     bc = v128.xor(h, a);
     g = t2(h, a, bc, ab, g);
-    if (w < EXTENDED_END) extend(w + 16);
+    if (w < extendedEnd) extend(w + 16);
     f = t1(c, d, e, f, w + 32, k + 8);
     b = i32x4.add(b, f);
     ab = v128.xor(g, h);
     f = t2(g, h, ab, bc, f);
-    if (w < EXTENDED_END) extend(w + 32);
+    if (w < extendedEnd) extend(w + 32);
     e = t1(b, c, d, e, w + 48, k + 12);
     a = i32x4.add(a, e);
     bc = v128.xor(f, g);
     e = t2(f, g, bc, ab, e);
-    if (w < EXTENDED_END) extend(w + 48);
+    if (w < extendedEnd) extend(w + 48);
     let swap = a;
     a = e;
     e = swap;
