@@ -7,28 +7,28 @@
  * Derivations of a group may differ in every length; a lane whose output is complete takes no further part. PRK goes
  * from one HMAC to the next without leaving SHA-256's lanes.
  *
- * Contract keys have no salt, 32 bytes of IKM, 64 of info and 32 of output. Groups of such a shape, with an info of any
- * length that all four lanes share, take a way of their own: blocks are loaded from where they lie, and the block that
- * holds nothing but the counter is scheduled once in a batch. Such a key costs seven blocks: two for PRK, two for its
- * states in HMAC, three for T(1).
+ * Contract keys have no salt, 32 bytes of IKM, 64 of info and 32 of output. Groups of this shape, with infos of any one
+ * length, take a way of their own: blocks are loaded from where they lie, and the last block of the info's message, if
+ * it holds nothing but the counter, is scheduled once a batch. A contract key costs seven blocks: two for PRK, two for
+ * its states in HMAC, three for T(1).
  *
  * Secrets lie in static scratch while a group runs; hkdfSha256Batch zeroes it before it returns. Lengths are public.
  */
 import {
+  INNER,
   authenticate,
   endDigestBlock,
   finishTags,
   setEmptyKeys,
   setKeys,
   setKeysToTags,
-  startTags,
   wipeHmacSha256,
 } from "./hmac-sha256";
 import {
   BLOCK_BYTES,
   DIGEST_BYTES,
   LANES,
-  SCHEDULE_BYTES,
+  STATE,
   WORDS,
   addPiece,
   beginGroup,
@@ -67,14 +67,14 @@ const LAST_T: usize = SCRATCH;
 const COUNTER: usize = SCRATCH + 32;
 /** Where the rows of the four lanes lie, u32 each. */
 const ROWS: usize = SCRATCH + 48;
-/** The schedule of a block that holds the counter 1 and no info, SCHEDULE_BYTES. */
+/** The schedule of a block that holds the counter 1 and no info, 64 v128. */
 const COUNTER_WORDS: usize = SCRATCH + 64;
 
 /**
  * Derives `count` outputs.
  * @param rows - count × {ikm, ikmLength, salt, saltLength, info, infoLength, out, outLength}, each a little-endian
- * u32; `out` receives outLength ≤ 255·32 bytes and must not overlap an input of the batch. A longer output would
- * repeat its counter: it traps before anything is read or written.
+ * u32; `out` receives outLength ≤ 255·32 bytes and must overlap no input and no other output of the batch. A longer
+ * output would repeat its counter: it traps before anything is read or written.
  */
 export function hkdfSha256Batch(rows: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
@@ -152,14 +152,18 @@ function storeOutput(lane: u32, out: usize, wanted: u32): void {
   }
 }
 
-/** Whether the lanes' rows have the shape of a contract key and infos of one length. */
+/**
+ * Whether the lanes' rows have the shape of a contract key and infos of one length. IKM is as long as a digest, and so
+ * ends its block in the same way.
+ */
 function areAlike(group: usize, lanes: u32): bool {
   const infoLength = load<u32>(group, INFO_LENGTH);
   if (infoLength > ALIKE_INFO_LENGTH_MAX) return false;
   for (let lane: u32 = 0; lane < lanes; lane++) {
     const row = group + <usize>lane * ROW;
     if (load<u32>(row, INFO_LENGTH) != infoLength || load<u32>(row, SALT_LENGTH) != 0) return false;
-    if (load<u32>(row, IKM_LENGTH) != <u32>DIGEST_BYTES || load<u32>(row, OUT_LENGTH) != <u32>DIGEST_BYTES) return false;
+    if (load<u32>(row, IKM_LENGTH) != <u32>DIGEST_BYTES || load<u32>(row, OUT_LENGTH) != <u32>DIGEST_BYTES)
+      return false;
   }
   return true;
 }
@@ -171,13 +175,11 @@ function deriveAlike(group: usize, lanes: u32): void {
     store<u32>(ROWS + ((<usize>lane) << 2), <u32>(group + <usize>min(lane, lanes - 1) * ROW));
   }
   setEmptyKeys();
-  startTags();
   loadFromRows(IKM, 0, DIGEST_BYTES);
   endDigestBlock();
-  compressAll();
+  compressAll(INNER);
   finishTags();
   setKeysToTags();
-  startTags();
   hashInfos(load<u32>(group, INFO_LENGTH));
   finishTags();
   for (let lane: u32 = 0; lane < lanes; lane++) storeDigest(lane, load<u32>(group + <usize>lane * ROW, OUT));
@@ -186,12 +188,14 @@ function deriveAlike(group: usize, lanes: u32): void {
 /** Hashes info ‖ 1 of the four lanes, infos of `length` bytes. */
 function hashInfos(length: u32): void {
   const whole = length & ~(<u32>BLOCK_BYTES - 1);
+  let from = INNER;
   for (let done: u32 = 0; done < whole; done += <u32>BLOCK_BYTES) {
     loadFromRows(INFO, done, BLOCK_BYTES);
-    compressAll();
+    compressAll(from);
+    from = STATE;
   }
   if (whole == length) {
-    hashCounter(length);
+    hashCounter(from, length);
     return;
   }
   store<u8>(COUNTER, 1);
@@ -201,11 +205,11 @@ function hashInfos(length: u32): void {
     addPiece(lane, <usize>load<u32>(load<u32>(ROWS + ((<usize>lane) << 2)), INFO) + whole, length - whole);
     addPiece(lane, COUNTER, 1);
   }
-  hashGroup(<u32>BLOCK_BYTES + whole);
+  hashGroup(from, <u32>BLOCK_BYTES + whole);
 }
 
 /** Hashes the last block of a message that is a block of the key, `length` bytes of whole blocks, and the counter 1. */
-function hashCounter(length: u32): void {
+function hashCounter(from: usize, length: u32): void {
   const bits = 8 * (<u32>BLOCK_BYTES + length + 1);
   // The word of the length says for which length the words are there.
   const complete = load<u32>(COUNTER_WORDS, 15 * 16) == bits;
@@ -214,7 +218,7 @@ function hashCounter(length: u32): void {
     for (let i: usize = 1; i < 15; i++) v128.store(COUNTER_WORDS + (i << 4), i32x4.splat(0));
     v128.store(COUNTER_WORDS, i32x4.splat(bits), 15 * 16);
   }
-  compressKept(COUNTER_WORDS, complete);
+  compressKept(from, COUNTER_WORDS, complete);
 }
 
 /** Puts `bytes` bytes, `offset` behind where the rows' `field` says, into the first words of the block. */

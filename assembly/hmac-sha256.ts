@@ -13,6 +13,7 @@
 import {
   BLOCK_BYTES,
   DIGEST_BYTES,
+  INITIAL,
   LANES,
   STATE,
   WORDS,
@@ -24,7 +25,6 @@ import {
   copyBytes,
   hashGroup,
   loadWords,
-  setInitialState,
   storeDigest,
   wipeSha256,
 } from "./sha256";
@@ -50,8 +50,11 @@ const EMPTY_KEY_STATES: usize = memory.data<u32>([
 // Scratch, in one piece so that one fill wipes it.
 const SCRATCH_BYTES: i32 = 512;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
-/** The lanes' states behind K0 ⊕ ipad and, right after them, behind K0 ⊕ opad, 8 v128 each. */
-const INNER: usize = SCRATCH;
+/**
+ * The lanes' states behind K0 ⊕ ipad and, right after them, behind K0 ⊕ opad, 8 v128 each. INNER is what the hash of a
+ * message goes on from.
+ */
+export const INNER: usize = SCRATCH;
 const OUTER: usize = SCRATCH + 128;
 /** K0, 64 bytes a lane. */
 const KEYS: usize = SCRATCH + 256;
@@ -125,14 +128,8 @@ export function setKeysToTags(): void {
  * and what means nothing in lanes without a message; the keys stay set.
  */
 export function authenticate(): void {
-  startTags();
-  hashGroup(<u32>BLOCK_BYTES);
+  hashGroup(INNER, <u32>BLOCK_BYTES);
   finishTags();
-}
-
-/** For a caller that hashes the messages itself: STATE becomes the one behind the first block of the inner hash. */
-export function startTags(): void {
-  copyState(STATE, INNER);
 }
 
 /** Makes of the inner digests in STATE the tags. */
@@ -140,8 +137,7 @@ export function finishTags(): void {
   // The outer message is the inner digest, whose words need no detour through bytes.
   copyState(WORDS, STATE);
   endDigestBlock();
-  copyState(STATE, OUTER);
-  compressAll();
+  compressAll(OUTER);
 }
 
 /** Ends a block in WORDS of which the first 32 bytes are given and that follows a block of the key: padding, length. */
@@ -160,8 +156,7 @@ function hashLongKeys(keys: usize, lengths: usize, stride: usize, lanes: u32): v
     beginLane(lane);
     addPiece(lane, load<u32>(keys + <usize>lane * stride), length);
   }
-  setInitialState();
-  hashGroup(0);
+  hashGroup(INITIAL, 0);
 }
 
 /** INNER and OUTER from K0 in WORDS. */
@@ -174,8 +169,7 @@ function setStates(): void {
 /** Puts a pad on the block in WORDS and the state behind it into `to`. */
 function hashPadded(pad: v128, to: usize): void {
   for (let i: usize = 0; i < 16; i++) v128.store(WORDS + (i << 4), v128.xor(v128.load(WORDS + (i << 4)), pad));
-  setInitialState();
-  compressAll();
+  compressAll(INITIAL);
   copyState(to, STATE);
 }
 

@@ -9,14 +9,14 @@
  *
  * A message is a list of up to MAX_PIECES pieces lying anywhere in memory, hashed as if they were one. A group may go
  * on from any state: HMAC (hmac-sha256.ts) starts behind its key block, whose state it keeps, and hands digests to the
- * next hash as they lie in STATE, words in lanes, without ever writing them out as bytes.
+ * next hash as they lie in STATE, words in lanes, without writing them out as bytes.
  *
  * Everything derived from a message lies in static scratch while a group runs, and sha256Batch zeroes it before it
  * returns. What the engine below keeps in CPU registers and on its own stack is out of reach here.
  */
 
-/** A message schedule of all lanes: W_0 … W_63. */
-export const SCHEDULE_BYTES: usize = 64 * 16;
+/** A message schedule of all lanes: W_0 … W_63, a v128 each. */
+const SCHEDULE_BYTES: usize = 64 * 16;
 export const DIGEST_BYTES: usize = 32;
 export const BLOCK_BYTES: usize = 64;
 /** Messages that run at once: the u32 lanes of a v128. */
@@ -51,11 +51,18 @@ const K: usize = memory.data<u32>([
   0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ]);
 
-/** FIPS 180-4 §5.3.3: H(0). */
+/** FIPS 180-4 §5.3.3: H(0) in all lanes. */
 // prettier-ignore
-const INITIAL: usize = memory.data<u32>([
-  0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-]);
+export const INITIAL: usize = memory.data<u32>([
+  0x6a09e667, 0x6a09e667, 0x6a09e667, 0x6a09e667,
+  0xbb67ae85, 0xbb67ae85, 0xbb67ae85, 0xbb67ae85,
+  0x3c6ef372, 0x3c6ef372, 0x3c6ef372, 0x3c6ef372,
+  0xa54ff53a, 0xa54ff53a, 0xa54ff53a, 0xa54ff53a,
+  0x510e527f, 0x510e527f, 0x510e527f, 0x510e527f,
+  0x9b05688c, 0x9b05688c, 0x9b05688c, 0x9b05688c,
+  0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab, 0x1f83d9ab,
+  0x5be0cd19, 0x5be0cd19, 0x5be0cd19, 0x5be0cd19,
+], 16);
 
 /** Swizzle mask that turns the bytes of each u32 around: message words are big-endian. */
 // prettier-ignore
@@ -66,7 +73,7 @@ const SCRATCH_BYTES: i32 = 1568;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
 /** The lanes' state, 8 v128; after a hash, their digests. */
 export const STATE: usize = SCRATCH;
-/** The message schedule W_0 … W_63, 64 v128. The first 16 are the block; `compress` appends the others. */
+/** The message schedule W_0 … W_63, SCHEDULE_BYTES. The first 16 words are the block; `compress` appends the others. */
 export const WORDS: usize = SCRATCH + 128;
 /** The block that each lane is about to hash, 64 bytes a lane. */
 const BLOCKS: usize = SCRATCH + 1152;
@@ -75,7 +82,7 @@ const BLOCK_COUNTS: usize = SCRATCH + 1408;
 /** What the lanes are to hash, LANE_BYTES a lane. */
 const GROUP: usize = SCRATCH + 1424;
 
-/** Words that have one 16 rounds later. */
+/** Words that have another 16 rounds later. */
 const EXTENDED_WORDS: usize = 48;
 
 /**
@@ -92,8 +99,7 @@ export function sha256Batch(rows: usize, count: u32): void {
       beginLane(lane);
       addPiece(lane, load<u32>(row, MESSAGE), load<u32>(row, LENGTH));
     }
-    setInitialState();
-    hashGroup(0);
+    hashGroup(INITIAL, 0);
     for (let lane: u32 = 0; lane < lanes; lane++) {
       storeDigest(lane, load<u32>(rows + <usize>(first + lane) * ROW, OUT));
     }
@@ -131,17 +137,12 @@ export function addPiece(lane: u32, at: usize, length: u32): void {
   store<u32>(group, load<u32>(group, TOTAL) + length, TOTAL);
 }
 
-/** Sets every lane's state to H(0). */
-export function setInitialState(): void {
-  for (let i: usize = 0; i < 8; i++) v128.store(STATE + (i << 4), v128.load32_splat(INITIAL + (i << 2)));
-}
-
 /**
- * Hashes the group's messages, going on from STATE; storeDigest fetches what comes out. The lanes that take no part
- * keep their state.
- * @param before - bytes that STATE has hashed already, the same number in all lanes, a multiple of BLOCK_BYTES.
+ * Hashes the group's messages; storeDigest fetches what comes out, which means nothing in lanes that take no part.
+ * @param from - the state to go on from, 8 v128: INITIAL or one that STATE held.
+ * @param before - bytes hashed already in that state, the same number in all lanes, a multiple of BLOCK_BYTES.
  */
-export function hashGroup(before: u32): void {
+export function hashGroup(from: usize, before: u32): void {
   let longest: u32 = 0;
   for (let lane: u32 = 0; lane < LANES; lane++) {
     const count = blockCount(lane);
@@ -154,7 +155,7 @@ export function hashGroup(before: u32): void {
       if (index < load<u32>(BLOCK_COUNTS + ((<usize>lane) << 2))) stageBlock(lane, index, before);
     }
     loadWords(BLOCKS);
-    compress(WORDS, EXTENDED_WORDS, i32x4.gt_u(counts, i32x4.splat(index)));
+    compress(index == 0 ? from : STATE, WORDS, EXTENDED_WORDS, i32x4.gt_u(counts, i32x4.splat(index)));
   }
 }
 
@@ -250,40 +251,41 @@ export function loadWords(blocks: usize): void {
   }
 }
 
-/** Hashes the block in WORDS, which every lane has, and leaves it there. */
-export function compressAll(): void {
-  compress(WORDS, EXTENDED_WORDS, i32x4.splat(-1));
+/** STATE becomes what the block in WORDS, which stays there, makes of the state at `from`, in all lanes. */
+export function compressAll(from: usize): void {
+  compress(from, WORDS, EXTENDED_WORDS, i32x4.splat(-1));
 }
 
 /**
- * Hashes a block that every lane has and that may come again.
- * @param words - its schedule, SCHEDULE_BYTES: the first 16 words, 16 bytes a word; or all, as a call has left them.
+ * As compressAll, for a block that may come again.
+ * @param words - its schedule, 64 v128: the first 16 words of it, or all, as an earlier call has left them.
  * @param complete - whether it is all.
  */
-export function compressKept(words: usize, complete: bool): void {
-  compress(words, complete ? 0 : EXTENDED_WORDS, i32x4.splat(-1));
+export function compressKept(from: usize, words: usize, complete: bool): void {
+  compress(from, words, complete ? 0 : EXTENDED_WORDS, i32x4.splat(-1));
 }
 
 /**
- * Runs the 64 rounds on STATE (§6.2.2). Names are the standard's.
+ * Runs the 64 rounds (§6.2.2). Names are the standard's.
  *
  * Rounds also compute the word that is due 16 rounds later: rounds wait for one another, words hardly, so that mixing
  * them fills the processor better than one after the other (a sixth less time on Zen 4).
- * @param words - the schedule, 64 v128, of which the first 16 are given.
+ * @param from - the state before the block; STATE becomes the one behind it.
+ * @param words - the schedule, SCHEDULE_BYTES, of which the first 16 words are given.
  * @param extended - how many rounds compute a word: EXTENDED_WORDS, or 0 where all words are given.
- * @param running - all ones in the lanes whose block this is; the others keep their state.
+ * @param running - all ones in the lanes whose block this is; the others keep the state.
  */
-function compress(words: usize, extended: usize, running: v128): void {
+function compress(from: usize, words: usize, extended: usize, running: v128): void {
   const extendedEnd = words + (extended << 4);
   const end = words + SCHEDULE_BYTES;
-  let a = v128.load(STATE);
-  let b = v128.load(STATE, 16);
-  let c = v128.load(STATE, 32);
-  let d = v128.load(STATE, 48);
-  let e = v128.load(STATE, 64);
-  let f = v128.load(STATE, 80);
-  let g = v128.load(STATE, 96);
-  let h = v128.load(STATE, 112);
+  let a = v128.load(from);
+  let b = v128.load(from, 16);
+  let c = v128.load(from, 32);
+  let d = v128.load(from, 48);
+  let e = v128.load(from, 64);
+  let f = v128.load(from, 80);
+  let g = v128.load(from, 96);
+  let h = v128.load(from, 112);
   // Maj needs a ⊕ b and b ⊕ c; the one is the other of the round after it.
   let bc = v128.xor(b, c);
   let k = K;
@@ -323,21 +325,21 @@ function compress(words: usize, extended: usize, running: v128): void {
     h = swap;
     k += 16;
   }
-  update(0, a, running);
-  update(16, b, running);
-  update(32, c, running);
-  update(48, d, running);
-  update(64, e, running);
-  update(80, f, running);
-  update(96, g, running);
-  update(112, h, running);
+  update(from, 0, a, running);
+  update(from, 16, b, running);
+  update(from, 32, c, running);
+  update(from, 48, d, running);
+  update(from, 64, e, running);
+  update(from, 80, f, running);
+  update(from, 96, g, running);
+  update(from, 112, h, running);
 }
 
-/** Adds a working variable to its state word in the running lanes. */
+/** Puts a state word, and in the running lanes its working variable added to it, into STATE. */
 // @ts-ignore: decorator
 @inline
-function update(offset: usize, value: v128, running: v128): void {
-  const old = v128.load(STATE + offset);
+function update(from: usize, offset: usize, value: v128, running: v128): void {
+  const old = v128.load(from + offset);
   v128.store(STATE + offset, v128.bitselect(i32x4.add(old, value), old, running));
 }
 

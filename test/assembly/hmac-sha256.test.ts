@@ -65,6 +65,19 @@ describe("hmacSha256Batch", () => {
     expect(run(macs)).toEqual(macs.map(reference));
   });
 
+  test("agrees with node:crypto for the empty key, in all lanes and in each of them", () => {
+    const macs = Array.from({ length: 4 }, (_, i): Mac => [bytesOf(i, 0), bytesOf(100 + i, 50 * i)]);
+    for (let count = 1; count <= 4; count++) {
+      expect(run(macs.slice(0, count))).toEqual(macs.slice(0, count).map(reference));
+    }
+    for (let lane = 0; lane < 4; lane++) {
+      const mixed = macs.with(lane, [bytesOf(9, 70), bytesOf(10, 20)]);
+      expect(run(mixed)).toEqual(mixed.map(reference));
+      const others = Array.from({ length: 4 }, (_, i): Mac => [bytesOf(i, i === lane ? 0 : 20 + i), bytesOf(i, 77)]);
+      expect(run(others)).toEqual(others.map(reference));
+    }
+  });
+
   test("agrees with node:crypto with different keys, messages and lengths in every lane", () => {
     const mac = fc.tuple(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 400 }));
     fc.assert(
