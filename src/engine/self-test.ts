@@ -33,12 +33,22 @@ export const EXPECTED: Readonly<Record<Suite, { readonly sealed: string; readonl
 /** RFC 5869, test case 1: ikm 22 × 0b, salt 00…0c, info f0…f9; the first 32 bytes of the output key. */
 const HKDF_EXPECTED = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf";
 
+/** Derivations of a contract key's shape, and SHA-256 of their keys. */
+export const HKDF_SAMPLE_KEYS = 5;
+export const HKDF_SAMPLE_INFO_BYTES = 64;
+export const HKDF_SAMPLE_EXPECTED = "a3c18b949549cff9369675c32ce88be74179a248cfbf341879a515cdc58ca82d";
+
 /**
  * Byte `i` of the sample's text, AAD, key or nonce number `n`: a pattern without the symmetries that would hide a
  * swap of lanes, blocks or records.
  */
 export function sampleByte(n: number, i: number): number {
   return (n * 151 + i * 7 + ((i * i) >> 5) + 19) & 0xff;
+}
+
+/** The first bytes of the sample's number `n`. */
+export function sampleBytes(n: number, length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, i) => sampleByte(n, i));
 }
 
 /** Bytes of the AAD of record `n`. */
@@ -107,8 +117,7 @@ interface Sample {
 function layOut(kernels: Kernels, suite: Suite): Sample {
   kernels.reset();
   const count = SAMPLE_LENGTHS.length;
-  const fill = (n: number, bytes: number): number =>
-    kernels.put(Uint8Array.from({ length: bytes }, (_, i) => sampleByte(n, i)));
+  const fill = (n: number, bytes: number): number => kernels.put(sampleBytes(n, bytes));
   const contextBytes = kernels.keyContextBytes(suite);
   const keys = { raw: kernels.alloc(KEYS * KEY_BYTES), contexts: kernels.alloc(KEYS * contextBytes), count: KEYS };
   for (let key = 0; key < KEYS; key++) {
@@ -172,24 +181,33 @@ function digest(kernels: Kernels, parts: readonly Uint8Array[]): string {
   return Buffer.from(kernels.bytes.subarray(out, out + 32)).toString("hex");
 }
 
+/** RFC 5869's case, and derivations of a contract key's shape: a group of four lanes and one more. */
 function checkHkdf(kernels: Kernels): void {
   const ikm = new Uint8Array(22).fill(0x0b);
   const salt = Uint8Array.from({ length: 13 }, (_, i) => i);
   const info = Uint8Array.from({ length: 10 }, (_, i) => 0xf0 + i);
-  const out = kernels.alloc(KEY_BYTES);
-  const words = [
-    kernels.put(ikm),
-    ikm.length,
-    kernels.put(salt),
-    salt.length,
-    kernels.put(info),
-    info.length,
-    out,
+  if (derive(kernels, [{ ikm, salt, info }]).toString("hex") !== HKDF_EXPECTED) throw failed("HKDF-SHA256");
+  const contractKeys = Array.from({ length: HKDF_SAMPLE_KEYS }, (_, n) => ({
+    ikm: sampleBytes(n, KEY_BYTES),
+    salt: new Uint8Array(0),
+    info: sampleBytes(100 + n, HKDF_SAMPLE_INFO_BYTES),
+  }));
+  if (digest(kernels, [derive(kernels, contractKeys)]) !== HKDF_SAMPLE_EXPECTED) throw failed("HKDF-SHA256");
+}
+
+/** Keys of 32 bytes, one after the other. */
+function derive(
+  kernels: Kernels,
+  inputs: readonly { readonly ikm: Uint8Array; readonly salt: Uint8Array; readonly info: Uint8Array }[],
+): Buffer {
+  const out = kernels.alloc(inputs.length * KEY_BYTES);
+  const words = inputs.flatMap(({ ikm, salt, info }, n) => [
+    ...[ikm, salt, info].flatMap((bytes) => [kernels.put(bytes), bytes.length]),
+    out + n * KEY_BYTES,
     KEY_BYTES,
-  ];
-  kernels.call("hkdfSha256Batch", kernels.put(new Uint8Array(new Uint32Array(words).buffer)), 1);
-  const key = Buffer.from(kernels.bytes.subarray(out, out + KEY_BYTES)).toString("hex");
-  if (key !== HKDF_EXPECTED) throw failed("HKDF-SHA256");
+  ]);
+  kernels.call("hkdfSha256Batch", kernels.put(new Uint8Array(Uint32Array.from(words).buffer)), inputs.length);
+  return Buffer.from(kernels.bytes.slice(out, out + inputs.length * KEY_BYTES));
 }
 
 function failed(what: string): GatekeeperError {

@@ -1,9 +1,12 @@
-import { createCipheriv, createHash } from "node:crypto";
+import { createCipheriv, createHash, hkdfSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { compileKernels, Kernels } from "../../src/engine/kernels.ts";
 import {
   EXPECTED,
+  HKDF_SAMPLE_EXPECTED,
+  HKDF_SAMPLE_INFO_BYTES,
+  HKDF_SAMPLE_KEYS,
   SAMPLE_LENGTHS,
   sampleAadBytes,
   sampleByte,
@@ -45,6 +48,13 @@ const V128_XOR = 0x51;
 describe("the known-answer check", () => {
   it.each(ALL_SUITES)("expects of %s what node:crypto computes", (suite) => {
     expect(EXPECTED[suite]).toEqual(expected(suite));
+  });
+
+  it("expects of the derivation of contract keys what node:crypto computes", () => {
+    const keys = Array.from({ length: HKDF_SAMPLE_KEYS }, (_, n) =>
+      Buffer.from(hkdfSync("sha256", pattern(n, 32), "", pattern(100 + n, HKDF_SAMPLE_INFO_BYTES), 32)),
+    );
+    expect(createHash("sha256").update(Buffer.concat(keys)).digest("hex")).toBe(HKDF_SAMPLE_EXPECTED);
   });
 
   it("passes on the built kernels and leaves nothing of the sample behind", () => {
