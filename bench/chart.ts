@@ -4,7 +4,7 @@
  */
 import type { HistoryLine, Surroundings } from "./history.ts";
 import { nanoseconds, times95 } from "./print.ts";
-import { type TableResult, cellOf, peersOf, ratioOf } from "./table.ts";
+import { type TableResult, cellOf, pairsOf, peersOf, ratioOf } from "./table.ts";
 
 const WIDTH = 760;
 const HEIGHT = 360;
@@ -20,9 +20,11 @@ const HISTORY_SHOWN = 30;
 
 const STYLE = `
   :root { color-scheme: light dark; --ink: #1d2129; --soft: #667; --rule: #d5d8de; --paper: #fff;
-    --ours: #0b6bcb; --ours2: #1f9d8a; --peer1: #c2410c; --peer2: #7c3aed; --peer3: #a16207; --peer4: #be185d; }
+    --ours: #0b6bcb; --ours2: #1f9d8a; --ours3: #4338ca; --ours4: #4d7c0f;
+    --peer1: #c2410c; --peer2: #7c3aed; --peer3: #a16207; --peer4: #be185d; --peer5: #78716c; }
   @media (prefers-color-scheme: dark) { :root { --ink: #e6e8ec; --soft: #9aa3b2; --rule: #3a404b; --paper: #16191f;
-    --ours: #5aa9f7; --ours2: #4fd1b9; --peer1: #fb923c; --peer2: #b794f6; --peer3: #e3b341; --peer4: #f472b6; } }
+    --ours: #5aa9f7; --ours2: #4fd1b9; --ours3: #a5b4fc; --ours4: #a3e635;
+    --peer1: #fb923c; --peer2: #b794f6; --peer3: #e3b341; --peer4: #f472b6; --peer5: #a8a29e; } }
   body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
   h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 3rem; } p, li { color: var(--soft); }
   .wide { overflow-x: auto; } svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
@@ -31,8 +33,8 @@ const STYLE = `
   th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; } td { vertical-align: top; } small { display: block; color: var(--soft); }`;
 
-const OUR_COLOURS = ["var(--ours)", "var(--ours2)"];
-const PEER_COLOURS = ["var(--peer1)", "var(--peer2)", "var(--peer3)", "var(--peer4)"];
+const OUR_COLOURS = ["var(--ours)", "var(--ours2)", "var(--ours3)", "var(--ours4)"];
+const PEER_COLOURS = ["var(--peer1)", "var(--peer2)", "var(--peer3)", "var(--peer4)", "var(--peer5)"];
 
 /** The whole page. */
 export function chartPage(
@@ -63,7 +65,7 @@ ${historySection(history)}
 }
 
 function section(result: TableResult): string {
-  const drawing = result.rows.length > 2 ? lines(result) : bars(result);
+  const drawing = result.rows.length > 2 && !result.unordered ? lines(result) : bars(result);
   return `<section>
 <h2>${escaped(result.title)}</h2>
 <div class="wide">${drawing}</div>
@@ -111,13 +113,12 @@ function lines(result: TableResult): string {
   return svg(HEIGHT, `time per ${result.item}`, [...rules, ...ticks, ...drawn, ...lineNames(result, y)]);
 }
 
-/** Names beside the lines' ends, moved apart where they would overlap. */
+/** Names at the height of the lines' ends, wherever those are, moved apart where they would overlap. */
 function lineNames(result: TableResult, y: (time: number) => number): string[] {
-  const last = result.rows.at(-1)!;
   const names = result.columns
-    .flatMap((column) => {
-      const time = cellOf(result, last, column);
-      return time === null ? [] : [{ column, at: y(time) }];
+    .map((column) => {
+      const times = result.rows.map((row) => cellOf(result, row, column)).filter((time) => time !== null);
+      return { column, at: y(times.at(-1)!) };
     })
     .sort((a, b) => a.at - b.at);
   let above = Number.NEGATIVE_INFINITY;
@@ -170,12 +171,10 @@ function timesTable(result: TableResult): string {
 }
 
 function ratioTable(result: TableResult): string {
-  const rows = result.ours.flatMap((ours) =>
-    peersOf(result).map((theirs) => [
-      `${ours} than ${theirs}`,
-      ...result.rows.map((row) => times95(ratioOf(result, row, ours, theirs))),
-    ]),
-  );
+  const rows = pairsOf(result).map(([ours, theirs]) => [
+    `${ours} than ${theirs}`,
+    ...result.rows.map((row) => times95(ratioOf(result, row, ours, theirs))),
+  ]);
   // The interval goes below its ratio, or the table would be too wide to read.
   const html = table(["times faster", ...result.rows], rows);
   return html.replace(/ (\([\d.]+–[\d.]+\))/g, "<small>$1</small>");

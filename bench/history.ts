@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
-import { type TableResult, cellOf, peersOf, ratioOf } from "./table.ts";
+import { type TableResult, cellOf, pairsOf, ratioOf } from "./table.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -96,12 +96,10 @@ function timesOf(result: TableResult, row: string): Record<string, number> {
 
 function ratiosOf(result: TableResult, row: string): HistoryLine["tables"][number]["rows"][number]["ratios"] {
   const ratios: Record<string, [number, number, number]> = {};
-  for (const ours of result.ours) {
-    for (const theirs of peersOf(result)) {
-      const ratio = ratioOf(result, row, ours, theirs);
-      if (ratio === null) continue;
-      ratios[`${ours} / ${theirs}`] = [rounded(ratio.median), rounded(ratio.low), rounded(ratio.high)];
-    }
+  for (const [ours, theirs] of pairsOf(result)) {
+    const ratio = ratioOf(result, row, ours, theirs);
+    if (ratio === null) continue;
+    ratios[`${ours} / ${theirs}`] = [rounded(ratio.median), rounded(ratio.low), rounded(ratio.high)];
   }
   return ratios;
 }

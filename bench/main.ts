@@ -1,16 +1,18 @@
-/** `npm run bench`: measures everything, prints it, keeps a line of it, draws it. */
+/** `npm run bench`: measures everything, prints it and how it stands to the floors, keeps a line of it, draws it. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ALL_SUITES } from "../src/engine/suite.ts";
 import { chartPage } from "./chart.ts";
 import { contractKeyTable } from "./contract-keys.ts";
+import { endToEndTable } from "./end-to-end.ts";
+import { FLOORS, floorSummary, judge } from "./floors.ts";
 import { appendHistory, historyLine, readHistory, surroundings } from "./history.ts";
 import { type Effort, measure } from "./measure.ts";
 import { pageTable } from "./pages.ts";
 import { printed } from "./print.ts";
 import { reencryptTable } from "./reencrypt.ts";
 import { rotationResult } from "./rotation.ts";
-import { threadTable } from "./threads.ts";
+import { kernelThreadTable, threadTable } from "./threads.ts";
 
 const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
 const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
@@ -21,12 +23,16 @@ const ROTATION = { contracts: 200, recordsEach: 1_000, rounds: 3 };
 const started = surroundings(new Date());
 const tables = [
   ...ALL_SUITES.flatMap((suite) => [reencryptTable(suite, "16 B"), reencryptTable(suite, "78 B")]),
+  endToEndTable("aes-256-gcm", ["16 B", "78 B"]),
+  endToEndTable("chacha20-poly1305", ["16 B"]),
   pageTable(ALL_SUITES),
   contractKeyTable(),
   threadTable(ALL_SUITES),
+  kernelThreadTable(ALL_SUITES),
 ];
 const results = [...(await measure(tables, EFFORT)), await rotationResult(ROTATION)];
 for (const result of results) console.log(`\n${printed(result)}`);
+console.log(`\n${floorSummary(judge(FLOORS, results))}`);
 
 appendHistory(HISTORY, historyLine(started, EFFORT.rounds, results));
 mkdirSync(CHARTS, { recursive: true });

@@ -25,7 +25,7 @@ export async function measure(tables: readonly Table[], effort: Effort): Promise
   for (let round = 0; round < effort.rounds; round++) {
     for (const [index, table] of tables.entries()) {
       const title = `${table.title}, round ${round + 1} of ${effort.rounds}`;
-      await using prepared = await table.prepare();
+      await using prepared = await table.prepare(round);
       const cases = round % 2 === 0 ? prepared.cases : prepared.cases.toReversed();
       const times = await timeCases(title, cases, effort);
       // In the order of the table, whatever the order of this round.
@@ -52,7 +52,8 @@ async function timeCases(title: string, cases: readonly Case[], effort: Effort):
     } while (performance.now() < until);
     tests.push(promised === undefined ? run : withoutTrial(run));
   }
-  const options = { minTime: effort.sampleSeconds, maxTime: effort.caseSeconds, minSamples: SAMPLES_MIN };
+  // Between samples benny would wait for 5 ms, which is more than most of them take.
+  const options = { delay: 0, minTime: effort.sampleSeconds, maxTime: effort.caseSeconds, minSamples: SAMPLES_MIN };
   const { results } = await runSuite(
     title,
     configure({ cases: options }),

@@ -6,26 +6,65 @@ import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "../src/engine/rows.ts";
 import { NONCE_BYTES } from "../src/engine/suite.ts";
 import { Secret } from "../src/secret.ts";
 import { randomFillSync } from "node:crypto";
-import type { Contender } from "./contender.ts";
+import type { Contender, MakeContender } from "./contender.ts";
 import { AAD_BYTES, type Side, type Workload } from "./workload.ts";
 
-let sharedEngine: Engine | undefined;
+/** How an engine is set up: as anybody gets it, kept to WebAssembly, or allowed to have plaintexts in memory. */
+export type Variant = "measured" | "wasmOnly" | "plaintextInMemory";
+
+/** The one place that says how an engine of each variant is made. */
+const ENGINES: Readonly<Record<Variant, () => Engine>> = {
+  measured: () => new Engine(),
+  wasmOnly: () => new Engine(),
+  plaintextInMemory: () => new Engine(),
+};
+
+/** One engine a variant, as a program has. */
+const engines = new Map<Variant, Engine>();
+
+function engineOf(variant: Variant): Engine {
+  const engine = engines.get(variant) ?? ENGINES[variant]();
+  engines.set(variant, engine);
+  return engine;
+}
 
 /**
  * `Engine.reencrypt`: the arena is copied in and out, keys are expanded, nonces drawn and everything is wiped, all
  * within the time taken. The descriptor table is not: it depends on where records lie, not on what they hold.
  */
-export function engineContender(workload: Workload): Contender {
-  sharedEngine ??= new Engine();
-  const engine = sharedEngine;
+export function engineContender(variant: Variant): MakeContender {
+  return (workload) => {
+    const engine = engineOf(variant);
+    const { suite } = workload.shape;
+    const arena = workload.arena();
+    const keys = secretsOf(workload);
+    const batches = ([0, 1] as const).map((from) => ({ arena, table: makeTable(workload, from).rows(), keys }));
+    return {
+      reencrypt: (from) => expectDone(engine.reencrypt(suite, batches[from]!)),
+      arena: () => arena,
+    };
+  };
+}
+
+/** `Engine.reencrypt` of whoever has raw keys: they become Secrets, and those are wiped, within the time taken. */
+export function engineFromRawKeysContender(workload: Workload): Contender {
+  const engine = engineOf("measured");
   const { suite } = workload.shape;
   const arena = workload.arena();
-  const keys = workload.keys.flatMap((side) => side.map((key) => new Secret(Uint8Array.from(key))));
-  const batches = ([0, 1] as const).map((from) => ({ arena, table: makeTable(workload, from).rows(), keys }));
+  const tables = ([0, 1] as const).map((from) => makeTable(workload, from).rows());
   return {
-    reencrypt: (from) => expectDone(engine.reencrypt(suite, batches[from]!)),
+    reencrypt: (from) => {
+      const keys = secretsOf(workload);
+      expectDone(engine.reencrypt(suite, { arena, table: tables[from]!, keys }));
+      for (const key of keys) key[Symbol.dispose]();
+    },
     arena: () => arena,
   };
+}
+
+/** The keys of side 0 by contract, then those of side 1, as `makeTable` numbers them. */
+function secretsOf(workload: Workload): Secret[] {
+  return workload.keys.flatMap((side) => side.map((key) => new Secret(Uint8Array.from(key))));
 }
 
 /**
@@ -67,13 +106,13 @@ export function kernelContender(workload: Workload): Contender {
 
 /** The rows that take every record from a side to the other; the keys of side 1 follow those of side 0. */
 export function makeTable(workload: Workload, from: Side): BatchTable {
-  const { contracts, size, aad } = workload.shape;
+  const { contracts, aad } = workload.shape;
   const to = from === 0 ? 1 : 0;
   const table = new BatchTable();
-  for (const { contract, offset, aadOffsets } of workload.records) {
+  for (const { contract, offset, length, aadOffsets } of workload.records) {
     table.add({
       offset,
-      length: size,
+      length,
       aadOffset: aadOffsets[from],
       aadLength: AAD_BYTES[aad],
       key: from * contracts + contract,

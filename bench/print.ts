@@ -1,6 +1,11 @@
 /** Results as plain text: a table of times, then how many times faster Gatekeeper's columns are than the others. */
 import type { Estimate } from "./statistics.ts";
-import { type TableResult, cellOf, peersOf, ratioOf } from "./table.ts";
+import { type TableResult, cellOf, pairsOf, ratioOf } from "./table.ts";
+
+/** Between columns. */
+const GAP = "  ";
+/** Characters that a line of a table takes at most, if two of its columns do. */
+const LINE = 140;
 
 /** A table and its ratios, ready to be printed. */
 export function printed(result: TableResult): string {
@@ -8,10 +13,9 @@ export function printed(result: TableResult): string {
     [`ns per ${result.item}`, ...result.columns],
     ...result.rows.map((row) => [row, ...result.columns.map((column) => nanoseconds(cellOf(result, row, column)))]),
   ];
-  const pairs = result.ours.flatMap((ours) => peersOf(result).map((theirs) => ({ ours, theirs })));
   const ratios = [
     ["times faster", ...result.rows],
-    ...pairs.map(({ ours, theirs }) => [
+    ...pairsOf(result).map(([ours, theirs]) => [
       `${ours} than ${theirs}`,
       ...result.rows.map((row) => times95(ratioOf(result, row, ours, theirs))),
     ]),
@@ -36,13 +40,24 @@ function short(value: number): string {
   return value < 10 ? value.toFixed(2) : value.toFixed(1);
 }
 
-/** The first column to the left, the others to the right. */
+/** The first column to the left, the others to the right; in several blocks where a line would be too long. */
 function aligned(lines: readonly (readonly string[])[]): string {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines
-    .map((line) =>
-      line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  "),
-    )
-    .map((line) => `  ${line}`)
-    .join("\n");
+  const blocks: number[][] = [];
+  let room = 0;
+  for (let column = 1; column < widths.length; column++) {
+    const width = GAP.length + widths[column]!;
+    if (room < width) {
+      blocks.push([]);
+      room = LINE - GAP.length - widths[0]!;
+    }
+    blocks.at(-1)!.push(column);
+    room -= width;
+  }
+  const block = (columns: readonly number[]): string =>
+    lines
+      .map((line) => [line[0]!.padEnd(widths[0]!), ...columns.map((column) => line[column]!.padStart(widths[column]!))])
+      .map((cells) => `${GAP}${cells.join(GAP)}`)
+      .join("\n");
+  return blocks.map(block).join("\n\n");
 }

@@ -1,4 +1,9 @@
-/** Medians, and how far they can be trusted: distribution-free, as timings have long tails. */
+/**
+ * Medians, and how far they can be trusted: distribution-free, as timings have long tails. The interval is the one
+ * between two order statistics (Conover, Practical Nonparametric Statistics, 3rd edition, section 3.2; Le Boudec,
+ * Performance Evaluation of Computer and Communication Systems, theorem 2.1). It takes rounds to be independent of each
+ * other, and nothing else.
+ */
 
 /** A median with the interval that holds the true one with 95 % confidence, or all values where they are fewer than six. */
 export interface Estimate {

@@ -15,6 +15,9 @@ interface Cases extends AsyncDisposable {
   readonly cases: readonly Case[];
 }
 
+/** Two columns: the ratio says how many times faster the first is. */
+export type Pair = readonly [ours: string, theirs: string];
+
 /** What a table is about. */
 export interface TableHead {
   /** Its key in the history: never reused for something else. */
@@ -22,16 +25,23 @@ export interface TableHead {
   readonly title: string;
   /** What one item is. */
   readonly item: string;
-  /** Columns that are Gatekeeper's; the ratios say how many times faster they are than each of the others. */
+  /** Columns that are Gatekeeper's. */
   readonly ours: readonly string[];
+  /** What is compared: how many times faster one column is than another. Each of ours with each other, where absent. */
+  readonly pairs?: readonly Pair[];
+  /** Rows are cases of their own, not steps of one scale: they are drawn as bars. */
+  readonly unordered?: true;
   /** Said under the table. */
   readonly notes: readonly string[];
 }
 
 /** A table to measure. */
 export interface Table extends TableHead {
-  /** Called for each round, so that no round inherits another's data. */
-  readonly prepare: () => Promise<Cases>;
+  /**
+   * Called for each round, counted from 0, so that no round inherits another's data. Before the first, every record
+   * that came out is checked; before the others it may be a part of them, drawn anew.
+   */
+  readonly prepare: (round: number) => Promise<Cases>;
 }
 
 /** The times of one case, nanoseconds per item, one for each round. */
@@ -61,6 +71,11 @@ export function ratioOf(result: TableResult, row: string, ours: string, theirs: 
   return a === null || b === null ? null : timesFaster(a, b);
 }
 
+/** The pairs of columns whose ratios are of interest. */
+export function pairsOf(result: TableResult): readonly Pair[] {
+  return result.pairs ?? result.ours.flatMap((ours) => peersOf(result).map((theirs): Pair => [ours, theirs]));
+}
+
 /** The columns that are not Gatekeeper's. */
 export function peersOf(result: TableResult): string[] {
   return result.columns.filter((column) => !result.ours.includes(column));
@@ -68,12 +83,18 @@ export function peersOf(result: TableResult): string[] {
 
 /** A table's result from the times of its cases; rows and columns keep the order in which they first appear. */
 export function resultOf(table: TableHead, cases: readonly CaseTimes[]): TableResult {
-  const { name, title, item, ours, notes } = table;
   const rows = [...new Set(cases.map(({ row }) => row))];
   const columns = [...new Set(cases.map(({ column }) => column))];
-  return { name, title, item, ours, notes, rows, columns, cases };
+  return { ...headOf(table), rows, columns, cases };
 }
 
-function timesOf(result: TableResult, row: string, column: string): readonly number[] | null {
+/** The head alone: a table that is to be measured has more. */
+function headOf({ name, title, item, ours, pairs, unordered, notes }: TableHead): TableHead {
+  const options = { ...(pairs === undefined ? {} : { pairs }), ...(unordered === undefined ? {} : { unordered }) };
+  return { name, title, item, ours, notes, ...options };
+}
+
+/** The times of a cell, one for each round, or null where the table has none. */
+export function timesOf(result: TableResult, row: string, column: string): readonly number[] | null {
   return result.cases.find((each) => each.row === row && each.column === column)?.times ?? null;
 }

@@ -1,21 +1,29 @@
-/** The engine's pool with one and with two threads, on the same stream of batches. */
+/**
+ * One thread and two: the engine's pool on the same stream of batches, and the bare kernel, where each thread has a
+ * WebAssembly memory and records of its own and nothing goes to and fro.
+ */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import type { Batch } from "../src/engine/batch.ts";
 import { EnginePool } from "../src/engine/pool.ts";
 import { RecordStatus } from "../src/engine/rows.ts";
 import type { Suite } from "../src/engine/suite.ts";
 import { Secret } from "../src/secret.ts";
-import { checkMoved } from "./contender.ts";
+import { checkMoved, oneIn } from "./contender.ts";
+import type { KernelTask } from "./kernel-task.ts";
 import { makeTable } from "./ours.ts";
 import type { Case, Table } from "./table.ts";
-import { type Side, makeWorkload } from "./workload.ts";
+import { type Side, always, makeWorkload } from "./workload.ts";
 
 const TEXT_BYTES = 64;
 const CONTRACTS = 40;
 const RECORDS_EACH = 100;
 /** Batches under way at once: each thread has one at work and one waiting. */
 const BATCHES = 4;
-const ONE = "1 thread";
-const TWO = "2 threads";
+export const ONE = "1 thread";
+export const TWO = "2 threads";
+/** A task of the kernel's is some milliseconds of work, beside which its message to the thread is nothing. */
+const KERNEL_TASK = { aad: "16 B", size: TEXT_BYTES, contracts: 4, recordsEach: 1_000, calls: 20 } as const;
 
 /** One row a suite; the two columns have pools of their own. */
 export function threadTable(suites: readonly Suite[]): Table {
@@ -25,13 +33,13 @@ export function threadTable(suites: readonly Suite[]): Table {
     item: "record",
     ours: [TWO],
     notes: [`batches of ${CONTRACTS * RECORDS_EACH} records, ${BATCHES} under way at once; moving them included`],
-    prepare: async () => {
+    prepare: async (round) => {
       const pools = [new EnginePool({ threads: 1 }), new EnginePool({ threads: 2 })];
       const cases: Case[] = [];
       for (const suite of suites) {
         for (const [index, pool] of pools.entries()) {
           const streams = Array.from({ length: BATCHES }, () => streamOf(pool, suite));
-          for (const stream of streams) await stream.check();
+          for (const stream of streams) await stream.check(oneIn(round));
           cases.push({
             row: suite,
             column: index === 0 ? ONE : TWO,
@@ -50,9 +58,58 @@ export function threadTable(suites: readonly Suite[]): Table {
   };
 }
 
+/** One row a suite; both columns use the same threads, one of them or both. */
+export function kernelThreadTable(suites: readonly Suite[]): Table {
+  const { contracts, recordsEach, calls } = KERNEL_TASK;
+  const records = contracts * recordsEach;
+  return {
+    name: "threads/kernel",
+    title: `Re-encrypt records of ${TEXT_BYTES} B by the bare kernel, threads on their own`,
+    item: "record",
+    ours: [TWO],
+    notes: [
+      `each thread: ${calls} calls over ${records.toLocaleString("en")} records in its own memory; until the last thread has ended`,
+    ],
+    prepare: async () => {
+      const workers = [ONE, TWO].map(() => new Worker(new URL("./kernel-task.ts", import.meta.url)));
+      const cases = suites.flatMap((suite) =>
+        [ONE, TWO].map((column, index): Case => {
+          const busy = workers.slice(0, index + 1);
+          return {
+            row: suite,
+            column,
+            items: busy.length * calls * records,
+            run: async () =>
+              void (await Promise.all(busy.map((worker) => callKernel(worker, { suite, ...KERNEL_TASK })))),
+          };
+        }),
+      );
+      return {
+        cases,
+        [Symbol.asyncDispose]: async () => {
+          for (const worker of workers) await worker.terminate();
+        },
+      };
+    },
+  };
+}
+
+/** @throws Error when the thread fails: `once` rejects with what ended it. */
+async function callKernel(worker: Worker, task: KernelTask): Promise<void> {
+  const done = once(worker, "message");
+  worker.postMessage(task);
+  await done;
+}
+
 /** One batch that goes to and fro between its sides, and between threads. */
-function streamOf(pool: EnginePool, suite: Suite): { run(): Promise<void>; check(): Promise<void> } {
-  const shape = { suite, aad: "16 B", size: TEXT_BYTES, contracts: CONTRACTS, recordsEach: RECORDS_EACH } as const;
+function streamOf(pool: EnginePool, suite: Suite): { run(): Promise<void>; check(every: number): Promise<void> } {
+  const shape = {
+    suite,
+    aad: "16 B",
+    size: always(TEXT_BYTES),
+    contracts: CONTRACTS,
+    recordsEach: RECORDS_EACH,
+  } as const;
   const workload = makeWorkload(shape);
   const tables = ([0, 1] as const).map((from) => makeTable(workload, from).rows());
   const keys = workload.keys.flatMap((side) => side.map((key) => new Secret(Uint8Array.from(key))));
@@ -65,10 +122,10 @@ function streamOf(pool: EnginePool, suite: Suite): { run(): Promise<void>; check
     arena = result.arena;
     side = side === 0 ? 1 : 0;
   };
-  const check = async (): Promise<void> => {
+  const check = async (every: number): Promise<void> => {
     const before = arena.slice();
     await run();
-    checkMoved("EnginePool", workload, before, arena, side);
+    checkMoved("EnginePool", workload, before, arena, side, every);
   };
   return { run, check };
 }

@@ -17,4 +17,11 @@ describe("the chart page", () => {
     expect(page).toContain("A &#60;test&#62;");
     expect(page).not.toContain("NaN");
   });
+
+  it("draws rows as bars that are no steps of a scale, and names a column that ends early", () => {
+    const unordered = chartPage(from, [{ ...RESULT, unordered: true }], []);
+    expect(unordered).not.toContain("<polyline ");
+    expect(unordered.match(/<rect /g)).toHaveLength(5);
+    expect(page).toMatch(/<text [^>]*>node:crypto<\/text>/);
+  });
 });

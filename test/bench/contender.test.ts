@@ -1,25 +1,38 @@
 import { describe, expect, it } from "vitest";
 import { type Contender, checkContender } from "../../bench/contender.ts";
-import { engineContender, kernelContender } from "../../bench/ours.ts";
-import { chainsafeContender, makeLibsodium, nobleContender, nodeContender } from "../../bench/peers.ts";
-import { type AadKind, type Workload, makeWorkload } from "../../bench/workload.ts";
+import { engineContender, engineFromRawKeysContender, kernelContender } from "../../bench/ours.ts";
+import {
+  chainsafeContender,
+  makeLibsodium,
+  makeZepar,
+  nobleContender,
+  nodeContender,
+  nodeFromRawKeysContender,
+} from "../../bench/peers.ts";
+import { type AadKind, type Workload, always, firstRecords, makeWorkload, uniform } from "../../bench/workload.ts";
 import { ALL_SUITES, type Suite } from "../../src/engine/suite.ts";
 
 function small(suite: Suite, aad: AadKind): Workload {
-  return makeWorkload({ suite, aad, size: 40, contracts: 2, recordsEach: 3 });
+  return makeWorkload({ suite, aad, size: always(40), contracts: 2, recordsEach: 3 });
 }
 
-describe.each(ALL_SUITES.flatMap((suite) => (["16 B", "78 B"] as const).map((aad) => ({ suite, aad }))))(
+describe.each(ALL_SUITES.flatMap((suite) => (["none", "16 B", "78 B"] as const).map((aad) => ({ suite, aad }))))(
   "with $suite and an AAD of $aad",
   ({ suite, aad }) => {
     it.each([
-      ["engine", engineContender],
+      ["engine", engineContender("measured")],
+      ["engine, WebAssembly alone", engineContender("wasmOnly")],
+      ["engine, plaintext allowed", engineContender("plaintextInMemory")],
+      ["engine from raw keys", engineFromRawKeysContender],
       ["kernel", kernelContender],
       ["node:crypto", nodeContender],
+      ["node:crypto from raw keys", nodeFromRawKeysContender],
       ["noble", nobleContender],
     ])("%s passes the check", (name, make) => {
       const workload = small(suite, aad);
       checkContender(name, workload, make(workload));
+      const some = firstRecords(makeWorkload({ ...workload.shape, size: uniform(0, 300) }), 4);
+      checkContender(name, some, make(some));
     });
   },
 );
@@ -29,6 +42,13 @@ describe("contenders of one suite", () => {
     const workload = small("chacha20-poly1305", "16 B");
     checkContender("libsodium", workload, (await makeLibsodium())(workload));
     checkContender("chainsafe", workload, chainsafeContender(workload));
+    const bare = small("chacha20-poly1305", "none");
+    checkContender("zepar", bare, (await makeZepar())(bare));
+  });
+
+  it("are refused records with an AAD when they can't take one", async () => {
+    const make = await makeZepar();
+    expect(() => make(small("chacha20-poly1305", "16 B"))).toThrow("no AAD");
   });
 });
 

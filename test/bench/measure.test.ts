@@ -1,11 +1,14 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { contractKeyTable } from "../../bench/contract-keys.ts";
+import { endToEndTable } from "../../bench/end-to-end.ts";
+import { FLOORS, judge } from "../../bench/floors.ts";
 import { measure } from "../../bench/measure.ts";
 import { pageTable } from "../../bench/pages.ts";
-import { ENGINE, KERNEL, NODE, reencryptTable } from "../../bench/reencrypt.ts";
+import { ENGINE, KERNEL, LIBSODIUM, NOBLE, NODE, WASM_ALONE, reencryptTable } from "../../bench/reencrypt.ts";
 import { type Case, type Table, cellOf, ratioOf } from "../../bench/table.ts";
-import { threadTable } from "../../bench/threads.ts";
+import { kernelThreadTable, threadTable } from "../../bench/threads.ts";
+import { uniform } from "../../bench/workload.ts";
 
 const EFFORT = { rounds: 2, sampleSeconds: 0.001, caseSeconds: 0.001 };
 
@@ -76,26 +79,41 @@ describe("measure", () => {
     );
   });
 
-  it("measures every table of the benchmark", async () => {
+  it("measures every table of the benchmark, where its floors look for it", async () => {
+    const loads = [{ name: "2 × 3", contracts: 2, recordsEach: 3, size: uniform(1, 40) }];
     const tables = [
-      reencryptTable("aes-256-gcm", "16 B", [32]),
+      reencryptTable("aes-256-gcm", "16 B", [32, 8_192]),
+      reencryptTable("chacha20-poly1305", "16 B", [4_096]),
       reencryptTable("chacha20-poly1305", "78 B", [1_024]),
+      endToEndTable("aes-256-gcm", ["16 B", "78 B"], loads),
       pageTable(["aes-256-gcm"]),
       contractKeyTable(),
       threadTable(["chacha20-poly1305"]),
+      kernelThreadTable(["aes-256-gcm"]),
     ];
     const results = await measure(tables, { ...EFFORT, rounds: 1 });
     expect(results.map(({ name }) => name)).toEqual([
       "reencrypt/aes-256-gcm/aad-16",
+      "reencrypt/chacha20-poly1305/aad-16",
       "reencrypt/chacha20-poly1305/aad-78",
+      "end-to-end/aes-256-gcm",
       "pages",
       "contract-keys",
       "threads",
+      "threads/kernel",
     ]);
     for (const { cases } of results) {
       for (const { times } of cases) expect(times.every((time) => time > 0 && Number.isFinite(time))).toBe(true);
     }
-    expect(results[0]!.rows).toEqual(["32 B"]);
-    expect(results[1]!.columns).toEqual([ENGINE, KERNEL, NODE, "@noble/ciphers", "libsodium-wrappers"]);
+    expect(results[0]!.rows).toEqual(["32 B", "8 KiB"]);
+    expect(results[1]!.rows).toEqual(["4 KiB"]);
+    expect(results[2]!.columns).toEqual([ENGINE, WASM_ALONE, KERNEL, NODE, NOBLE, LIBSODIUM]);
+    expect(results[3]!.rows).toEqual(["2 × 3, AAD of 16 B", "2 × 3, AAD of 78 B"]);
+    const measured = judge(FLOORS, results).filter(({ ratio }) => ratio !== null);
+    const expected = FLOORS.filter(({ table, row }) =>
+      results.some(({ name, rows }) => name === table && rows.includes(row)),
+    );
+    expect(measured.map(({ floor }) => floor)).toEqual(expected);
+    expect(expected.length).toBeGreaterThan(8);
   });
 });

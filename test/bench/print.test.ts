@@ -22,4 +22,22 @@ describe("printed", () => {
       "  a & b",
     ]);
   });
+
+  it("goes on below where a line would be too long", () => {
+    const rows = Array.from({ length: 12 }, (_, index) => `row ${index}`);
+    const cases = rows.flatMap((row) => [
+      { row, column: "engine", times: [100] },
+      { row, column: "node:crypto", times: [1_000] },
+    ]);
+    const lines = printed({ ...RESULT, rows, cases }).split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(140);
+    const ratios = lines.filter((line) => line.startsWith("  engine than"));
+    expect(ratios).toHaveLength(2);
+    expect(ratios.join().match(/10\.0 \(10\.0–10\.0\)/g)).toHaveLength(12);
+    expect(lines.filter((line) => line.startsWith("  times faster")).join()).toMatch(/row 0 .*row 11/);
+  });
+
+  it("compares the pairs that a table names, if it names any", () => {
+    expect(printed({ ...RESULT, pairs: [["node:crypto", "engine"]] })).toContain("  node:crypto than engine  0.10 ");
+  });
 });

@@ -1,0 +1,133 @@
+/**
+ * How many times faster each thing must be than what it is compared with. A ratio is a median over rounds, and its
+ * floor is missed only where the whole 95 % interval lies below it: a median just below may be the machine's doing.
+ */
+import { LOADS, loadRow } from "./end-to-end.ts";
+import { times95 } from "./print.ts";
+import {
+  CHAINSAFE,
+  ENGINE,
+  KERNEL,
+  LIBSODIUM,
+  NOBLE,
+  NODE,
+  PLAINTEXT_ALLOWED,
+  WASM_ALONE,
+  ZEPAR,
+} from "./reencrypt.ts";
+import { type Estimate, timesFaster } from "./statistics.ts";
+import { type TableResult, timesOf } from "./table.ts";
+import { ONE, TWO } from "./threads.ts";
+
+/** One ratio, and what it must be. */
+export interface Floor {
+  /** Name of the table, and the row in it. */
+  readonly table: string;
+  readonly row: string;
+  readonly ours: string;
+  /** The columns it is compared with: of several, in each round, the fastest. */
+  readonly theirs: readonly string[];
+  readonly atLeast: number;
+}
+
+/** A floor with the ratio that was measured; null where its table, row or columns were not. */
+export interface Verdict {
+  readonly floor: Floor;
+  readonly ratio: Estimate | null;
+}
+
+const GCM = "reencrypt/aes-256-gcm/aad-16";
+const CHACHA = "reencrypt/chacha20-poly1305/aad-16";
+const SMALL = ["32 B", "64 B", "128 B", "256 B", "512 B", "1 KiB", "4 KiB"];
+const LARGE = ["8 KiB", "64 KiB", "1 MiB"];
+const WASM_PEERS = [LIBSODIUM, CHAINSAFE, ZEPAR];
+const ROTATION = { table: "rotation/aes-256-gcm", row: "1,000,000 records" };
+
+/**
+ * The floors of the project. Records of 8 KiB and more are native work, which begins and ends in the caller's arena:
+ * there the engine is looked at, below it the kernel.
+ */
+export const FLOORS: readonly Floor[] = [
+  ...rows(GCM, KERNEL, [NODE], SMALL, [60, 40, 28, 18, 10, 5.5, 1.6]),
+  ...rows(GCM, ENGINE, [NODE], LARGE, [0.9, 0.5, 0.5]),
+  ...rows(GCM, PLAINTEXT_ALLOWED, [NODE], LARGE, [1, 1, 1]),
+  ...rows(GCM, WASM_ALONE, [NODE], SMALL, [16, 12, 7, 4, 2.3, 1.2]),
+  ...rows(GCM, KERNEL, [NOBLE], SMALL, [50, 50, 50, 50, 50, 50, 50]),
+
+  ...rows(CHACHA, KERNEL, [NODE], SMALL, [25, 22, 13, 8.5, 5.4, 3.5, 1.3]),
+  ...rows(CHACHA, ENGINE, [NODE], LARGE, [0.9, 0.5, 0.5]),
+  ...rows(CHACHA, PLAINTEXT_ALLOWED, [NODE], LARGE, [1, 1, 1]),
+  ...rows(CHACHA, KERNEL, WASM_PEERS, SMALL, [5, 5, 2.2, 2.2, 2.2, 2.2, 2.2]),
+  ...rows(CHACHA, ENGINE, WASM_PEERS, LARGE, [2.2, 2.2, 2.2]),
+
+  { table: "contract-keys", row: "32 B", ours: "kernel", theirs: ["createHmac"], atLeast: 12 },
+  { table: "contract-keys", row: "32 B", ours: "kernel", theirs: ["hkdfSync"], atLeast: 30 },
+
+  ...rows("end-to-end/aes-256-gcm", ENGINE, [NODE], loadRows(), [35, 6, 3]),
+
+  ...rows("threads/kernel", TWO, [ONE], ["aes-256-gcm", "chacha20-poly1305"], [1.8, 1.8]),
+
+  { ...ROTATION, ours: "1 thread", theirs: ["copy, 1 thread"], atLeast: 0.6 },
+  { ...ROTATION, ours: "2 threads", theirs: ["copy, 2 threads"], atLeast: 0.6 },
+  { ...ROTATION, ours: "2 threads", theirs: ["paged loop"], atLeast: 0.5 },
+  { ...ROTATION, ours: "2 threads", theirs: ["node:crypto loop"], atLeast: 6 },
+];
+
+/** Looks every floor up in what was measured. */
+export function judge(floors: readonly Floor[], results: readonly TableResult[]): Verdict[] {
+  return floors.map((floor) => {
+    const result = results.find(({ name }) => name === floor.table);
+    return { floor, ratio: result === undefined ? null : ratioToFastest(result, floor) };
+  });
+}
+
+/** How many floors were reached and missed, then each that was missed, or not measured. */
+export function floorSummary(verdicts: readonly Verdict[]): string {
+  const measured = verdicts.filter(({ ratio }) => ratio !== null);
+  const missed = measured.filter(isMissed);
+  const unsure = measured.filter(({ floor, ratio }) => ratio!.median < floor.atLeast).length - missed.length;
+  const counts = [
+    `${measured.length - missed.length} reached${unsure === 0 ? "" : ` (${unsure} only by the interval)`}`,
+    `${missed.length} missed`,
+  ];
+  const unmeasured = verdicts.filter(({ ratio }) => ratio === null);
+  if (unmeasured.length > 0) counts.push(`${unmeasured.length} not measured`);
+  return [
+    `floors: ${counts.join(", ")}`,
+    ...missed.map(({ floor, ratio }) => `  missed: ${nameOf(floor)} ${times95(ratio)}, at least ${floor.atLeast}`),
+    ...unmeasured.map(({ floor }) => `  not measured: ${nameOf(floor)}, at least ${floor.atLeast}`),
+  ].join("\n");
+}
+
+function isMissed({ floor, ratio }: Verdict): boolean {
+  return ratio !== null && ratio.high < floor.atLeast;
+}
+
+function nameOf({ table, row, ours, theirs }: Floor): string {
+  return `${table}, ${row}: ${ours} than ${theirs.length > 1 ? "the fastest of " : ""}${theirs.join(", ")}`;
+}
+
+function ratioToFastest(result: TableResult, { row, ours, theirs }: Floor): Estimate | null {
+  const own = timesOf(result, row, ours);
+  const others = theirs.map((column) => timesOf(result, row, column)).filter((times) => times !== null);
+  if (own === null || others.length < theirs.length) return null;
+  return timesFaster(
+    own,
+    own.map((_, round) => Math.min(...others.map((times) => times[round]!))),
+  );
+}
+
+/** One floor a row; the rows after the last of `atLeast` have none. */
+function rows(
+  table: string,
+  ours: string,
+  theirs: readonly string[],
+  names: readonly string[],
+  atLeast: readonly number[],
+): Floor[] {
+  return atLeast.map((times, index) => ({ table, row: names[index]!, ours, theirs, atLeast: times }));
+}
+
+function loadRows(): string[] {
+  return LOADS.map((load) => loadRow(load, "16 B"));
+}
