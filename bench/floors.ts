@@ -43,22 +43,19 @@ const LARGE = ["8 KiB", "64 KiB", "1 MiB"];
 const WASM_PEERS = [LIBSODIUM, CHAINSAFE, ZEPAR];
 const ROTATION = { table: "rotation/aes-256-gcm", row: "1,000,000 records" };
 
-/**
- * The floors of the project. Records of 8 KiB and more are native work, which begins and ends in the caller's arena:
- * there the engine is looked at, below it the kernel.
- */
+/** The floors of the project. */
 export const FLOORS: readonly Floor[] = [
   ...rows(GCM, KERNEL, [NODE], SMALL, [60, 40, 28, 18, 10, 5.5, 1.6]),
-  ...rows(GCM, ENGINE, [NODE], LARGE, [0.9, 0.5, 0.5]),
+  ...rows(GCM, KERNEL, [NODE], LARGE, [0.9, 0.5, 0.5]),
   ...rows(GCM, PLAINTEXT_ALLOWED, [NODE], LARGE, [1, 1, 1]),
   ...rows(GCM, WASM_ALONE, [NODE], SMALL, [16, 12, 7, 4, 2.3, 1.2]),
   ...rows(GCM, KERNEL, [NOBLE], SMALL, [50, 50, 50, 50, 50, 50, 50]),
 
   ...rows(CHACHA, KERNEL, [NODE], SMALL, [25, 22, 13, 8.5, 5.4, 3.5, 1.3]),
-  ...rows(CHACHA, ENGINE, [NODE], LARGE, [0.9, 0.5, 0.5]),
+  ...rows(CHACHA, KERNEL, [NODE], LARGE, [0.9, 0.5, 0.5]),
   ...rows(CHACHA, PLAINTEXT_ALLOWED, [NODE], LARGE, [1, 1, 1]),
   ...rows(CHACHA, KERNEL, WASM_PEERS, SMALL, [5, 5, 2.2, 2.2, 2.2, 2.2, 2.2]),
-  ...rows(CHACHA, ENGINE, WASM_PEERS, LARGE, [2.2, 2.2, 2.2]),
+  ...rows(CHACHA, KERNEL, WASM_PEERS, LARGE, [2.2, 2.2, 2.2]),
 
   { table: "contract-keys", row: "32 B", ours: "kernel", theirs: ["createHmac"], atLeast: 12 },
   { table: "contract-keys", row: "32 B", ours: "kernel", theirs: ["hkdfSync"], atLeast: 30 },

@@ -1,8 +1,10 @@
-/** Gatekeeper's own contenders: the engine as a library user calls it, and the bare kernel under it. */
+/** Gatekeeper's own contenders: the engine as a library user calls it, and what runs under it without its copies. */
 import { BatchTable, type BatchRecord } from "../src/engine/batch.ts";
 import { Engine } from "../src/engine/engine.ts";
 import { Kernels } from "../src/engine/kernels.ts";
+import { MEASURED, WASM_ONLY } from "../src/engine/paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "../src/engine/rows.ts";
+import { RowRunner } from "../src/engine/run.ts";
 import { NONCE_BYTES } from "../src/engine/suite.ts";
 import { Secret } from "../src/secret.ts";
 import { randomFillSync } from "node:crypto";
@@ -12,11 +14,10 @@ import { AAD_BYTES, type Side, type Workload } from "./workload.ts";
 /** How an engine is set up: as anybody gets it, kept to WebAssembly, or allowed to have plaintexts in memory. */
 export type Variant = "measured" | "wasmOnly" | "plaintextInMemory";
 
-/** The one place that says how an engine of each variant is made. */
 const ENGINES: Readonly<Record<Variant, () => Engine>> = {
   measured: () => new Engine(),
-  wasmOnly: () => new Engine(),
-  plaintextInMemory: () => new Engine(),
+  wasmOnly: () => new Engine({ paths: WASM_ONLY }),
+  plaintextInMemory: () => new Engine({ plaintextInMemory: true }),
 };
 
 /** One engine a variant, as a program has. */
@@ -68,37 +69,43 @@ function secretsOf(workload: Workload): Secret[] {
 }
 
 /**
- * One kernel call over records, rows, expanded keys and nonces that lie in WebAssembly memory already; only the rows
- * are written again before each call, as the kernel leaves each record's status in its row.
+ * What the engine does between its copy in and its copy out, by the same table of ways: records, rows, raw keys and
+ * nonces lie in WebAssembly memory already. Keys are expanded, or handed to node:crypto, within the time taken; and the
+ * rows are written again before each call, as each record's status is left in its row.
  */
 export function kernelContender(workload: Workload): Contender {
   const { suite } = workload.shape;
   const kernels = new Kernels();
+  const runner = new RowRunner(kernels, MEASURED);
+  const start = kernels.alloc(0);
   const keyBytes = kernels.keyContextBytes(suite);
-  const keys = workload.keys.flat();
-  const contexts = kernels.alloc(keys.length * keyBytes);
-  keys.forEach((key, index) => {
-    kernels.expandKeys(suite, kernels.put(key), 1, contexts + index * keyBytes);
-  });
+  const secrets = workload.keys.flat();
+  const raw = kernels.put(Buffer.concat(secrets));
+  const keys = { raw, contexts: kernels.alloc(secrets.length * keyBytes), count: secrets.length };
   const bytes = workload.arena();
   const arena = kernels.put(bytes);
   const count = workload.records.length;
   const rows = kernels.alloc(count * ROW_BYTES);
+  const wordsNow = (): Uint32Array => new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
   const bound = ([0, 1] as const).map((from) => {
     const nonces = kernels.alloc(count * NONCE_BYTES);
     randomFillSync(kernels.bytes, nonces, count * NONCE_BYTES);
-    const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
-    words.set(makeTable(workload, from).rows());
-    const bad = kernels.call("batchBind", rows, count, arena, bytes.length, contexts, keys.length, keyBytes, nonces);
+    wordsNow().set(makeTable(workload, from).rows());
+    const { contexts } = keys;
+    const bad = kernels.call("batchBind", rows, count, arena, bytes.length, contexts, keys.count, keyBytes, nonces);
     if (bad >= 0) throw new Error(`row ${bad} of the kernel's batch is out of range`);
-    return words.slice();
+    return wordsNow().slice();
   });
-  const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
+  const size = kernels.alloc(0) - start;
   return {
     reencrypt: (from) => {
-      words.set(bound[from]!);
-      kernels.run(suite, "Reencrypt", rows, count);
-      if (words[words.length - ROW_WORDS + ROW.status] !== RecordStatus.done) throw new Error("a record was refused");
+      // What the last call allocated behind everything that stays is given back.
+      kernels.reset();
+      kernels.alloc(size);
+      wordsNow().set(bound[from]!);
+      runner.run(suite, "Reencrypt", rows, count, keys);
+      if (wordsNow()[(count - 1) * ROW_WORDS + ROW.status] !== RecordStatus.done)
+        throw new Error("a record was refused");
     },
     arena: () => kernels.bytes.subarray(arena, arena + bytes.length),
   };
