@@ -172,8 +172,12 @@ function writeAads({ suite, aad }: WorkloadShape, records: readonly RecordPlace[
 /** Random bytes, drawn all at once, in pieces of these lengths. */
 function piecesOf(lengths: readonly number[]): Uint8Array[] {
   const bytes = randomBytes(lengths.reduce((sum, length) => sum + length, 0));
-  let end = 0;
-  return lengths.map((length) => bytes.subarray(end, (end += length)));
+  let from = 0;
+  return lengths.map((length) => {
+    const piece = bytes.subarray(from, from + length);
+    from += length;
+    return piece;
+  });
 }
 
 function sealAll(workload: Workload, arena: Uint8Array): void {
