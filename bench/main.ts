@@ -17,7 +17,7 @@ import { kernelThreadTable, threadTable } from "./threads.ts";
 const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
 const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
 
-const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.02 };
+const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.012 };
 const ROTATION = { contracts: 200, recordsEach: 1_000, rounds: 3 };
 
 const started = surroundings(new Date());
