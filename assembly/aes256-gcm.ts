@@ -53,6 +53,15 @@ export function aes256GcmExpandKey(key: usize, context: usize): void {
   aes256GcmWipe();
 }
 
+/**
+ * Fills in the hash key's table of a context and nothing else: for keystreams that another cipher makes.
+ * @param h - the hash key, which is the encryption of the zero block: 16 bytes, any alignment; the caller wipes them.
+ * @param context - as for aes256GcmExpandKey.
+ */
+export function aes256GcmHashKey(h: usize, context: usize): void {
+  ghashExpand(h, context + aes256RoundKeysBytes);
+}
+
 /** Seals the pending ones of `count` rows. */
 export function aes256GcmSeal(rows: usize, count: usize): void {
   run(SEAL, rows, count);

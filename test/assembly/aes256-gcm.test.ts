@@ -1,4 +1,4 @@
-import { createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import { gcm } from "@noble/ciphers/aes.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -110,6 +110,23 @@ describe("the GCM specification's cases for 256-bit keys", () => {
     expect(opening.run("Open")).toEqual([DONE]);
     expect(opening.sealed(0).toString("hex")).toBe(nonce + text + tag);
   });
+});
+
+test("a hash key alone fills in the table of its context, and nothing else", () => {
+  const kernels = new KernelInstance();
+  const key = bytesOf("hash key alone", 32);
+  const size = kernels.constant("aes256GcmKeyBytes");
+  // What aes256.ts and ghash.ts say of their sizes.
+  const tableBytes = size - 15 * 128;
+  const whole = kernels.alloc(size);
+  kernels.call("aes256GcmExpandKey", kernels.put(key), whole);
+  const around = kernels.alloc(size + 64);
+  kernels.bytes.fill(0xa5, around, around + size + 64);
+  const h = kernels.put(createCipheriv("aes-256-ecb", key, null).update(new Uint8Array(16)));
+  kernels.call("aes256GcmHashKey", h, around + 32);
+  const expected = Buffer.alloc(size + 64, 0xa5);
+  expected.set(kernels.get(whole + size - tableBytes, tableBytes), 32 + size - tableBytes);
+  expect(expected.equals(kernels.get(around, size + 64))).toBe(true);
 });
 
 describe("agreement with node:crypto and @noble/ciphers", () => {
