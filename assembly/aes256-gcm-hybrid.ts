@@ -53,7 +53,7 @@ import {
   TAG_MISMATCH,
   TEXT,
 } from "./descriptor";
-import { blocksOf, ghashExpand, ghashLengths, loadPartial } from "./ghash";
+import { blocksOf, ghashLengths, loadPartial } from "./ghash";
 
 const STREAM_BYTES: usize = 256 << 10;
 /** What the host hashes. It holds the sums S_i, which tell H: secret until it is wiped. */
@@ -65,15 +65,6 @@ let streamDirty: usize = 0;
 export const aes256GcmKeystream: usize = keystream;
 export const aes256GcmNewKeystream: usize = newKeystream;
 export const aes256GcmStream: usize = stream;
-
-/**
- * Makes of a context what this file needs of it, without round keys.
- * @param h - the hash key, the encryption of the zero block; the caller wipes it.
- * @param context - aes256GcmKeyBytes, 16-byte aligned; as secret as the key, the caller wipes it after use.
- */
-export function aes256GcmHashKey(h: usize, context: usize): void {
-  ghashExpand(h, context + aes256RoundKeysBytes);
-}
 
 /**
  * The end of the rows from `row` on that are taken together: their keystreams fit the areas, and what is hashed of

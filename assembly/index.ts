@@ -10,7 +10,6 @@ export {
   aes256GcmWipe,
 } from "./aes256-gcm";
 export {
-  aes256GcmHashKey,
   aes256GcmHybridCheck,
   aes256GcmHybridChunk,
   aes256GcmHybridCounters,
