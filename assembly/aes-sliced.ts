@@ -65,20 +65,20 @@ export function fullRound(group: usize, key: usize, places: usize): void {
   );
 }
 
-/** SubBytes alone, in place, but for the constant 0x63. */
-export function substituteBytes(group: usize): void {
+/** SubBytes alone, but for the constant 0x63, of the sliced group at `from`; `to` may be the same. */
+export function substituteBytes(from: usize, to: usize): void {
   substitute(
     false,
-    group,
+    to,
     0,
-    v128.load(group, 112),
-    v128.load(group, 96),
-    v128.load(group, 80),
-    v128.load(group, 64),
-    v128.load(group, 48),
-    v128.load(group, 32),
-    v128.load(group, 16),
-    v128.load(group),
+    v128.load(from, 112),
+    v128.load(from, 96),
+    v128.load(from, 80),
+    v128.load(from, 64),
+    v128.load(from, 48),
+    v128.load(from, 32),
+    v128.load(from, 16),
+    v128.load(from),
   );
 }
 

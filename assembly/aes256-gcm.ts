@@ -2,16 +2,16 @@
  * AES-256-GCM over a batch of records in WebAssembly alone: seal, open, verify and fused re-encryption.
  * aes256-gcm-record.ts has what is done with one record.
  *
- * Rows are taken in chunks: consecutive rows under one key (and one new key), as many as fit the scratch. A chunk goes
- * through four steps: write the counter blocks, encrypt them in place, verify each record's tag, combine each record
- * with its keystream. A record that alone exceeds the scratch is verified first, as every record is, and then goes
+ * Rows are taken in chunks: consecutive rows, whatever their keys, as many as fit the scratch. A chunk goes through four
+ * steps: write the counter blocks, encrypt them in place, verify each record's tag, combine each record with its
+ * keystream. A record that alone exceeds the scratch is verified first, as every record is, and then goes
  * through the other steps in pieces. A record is changed (nonce, text, tag) only after its old tag has been found right
  * over the whole of it.
  *
  * Limits: records must not overlap each other, and neither AADs nor new nonces may lie in a record of the batch.
  */
-import { GROUP_BYTES } from "./aes-sliced";
-import { aes256EncryptGroups, aes256ExpandKey, aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
+import { aes256RoundKeysBytes, BLOCK_BYTES, LANES } from "./aes256";
+import { aes256EncryptLanes, aes256ExpandAndEncryptZero, aes256WipeLanes, EXPANDED_TOGETHER } from "./aes256-lanes";
 import {
   finishRecord,
   keystream,
@@ -30,36 +30,43 @@ import {
   writeCounterBlocks,
   xorText,
 } from "./aes256-gcm-record";
+import { KEY_BYTES } from "./aes256-round-keys";
 import { KEY, LENGTH, NEW_KEY, NEW_NONCE, NONCE_BYTES, PENDING, ROW_BYTES, STATUS, TEXT } from "./descriptor";
 import { blocksOf, ghashExpand, ghashTableBytes } from "./ghash";
 
 /** The encrypted J0 of a record that goes in pieces, old and new. Secret while it does, zeros otherwise. */
 const masks = memory.data(32, 16);
 
-/** Size of a key context: sliced round keys, then the hash key's table. 16-byte aligned. */
+/**
+ * For each block of one scratch area the context it is to be encrypted with: SCRATCH_BLOCKS words, and room for eight
+ * more, as contexts are noted four and groups filled up eight at a time.
+ */
+const lanes = memory.data(16416, 16);
+/** How many of its bytes may be in use. */
+let lanesBytes: usize = 0;
+
+/** Size of a key context: round keys, then the hash key's table. 16-byte aligned. */
 export const aes256GcmKeyBytes: usize = aes256RoundKeysBytes + ghashTableBytes;
 
 /**
- * Expands a key into a context, which descriptor rows name as KEY or NEW_KEY.
- * @param key - 32 bytes, any alignment; the caller wipes them.
- * @param context - aes256GcmKeyBytes, 16-byte aligned; as secret as the key, the caller wipes it after use.
+ * Expands keys into contexts, which descriptor rows name as KEY or NEW_KEY.
+ * @param keys - count × 32 bytes, any alignment; the caller wipes them.
+ * @param contexts - count × aes256GcmKeyBytes, 16-byte aligned; as secret as the keys, the caller wipes them after use.
  */
-export function aes256GcmExpandKey(key: usize, context: usize): void {
-  aes256ExpandKey(key, context);
-  // The hash key is the encryption of the zero block.
-  memory.fill(keystream, 0, GROUP_BYTES);
-  encryptScratch(context, keystream, GROUP_BYTES);
-  ghashExpand(keystream, context + aes256RoundKeysBytes);
+export function aes256GcmExpandKeys(keys: usize, count: u32, contexts: usize): void {
+  for (let left: usize = count; left != 0;) {
+    const taken = min(left, EXPANDED_TOGETHER);
+    markDirty(EXPANDED_TOGETHER * BLOCK_BYTES);
+    // The hash key is the encryption of the zero block.
+    aes256ExpandAndEncryptZero(keys, taken, contexts, aes256GcmKeyBytes, keystream);
+    for (let i: usize = 0; i < taken; i++) {
+      ghashExpand(keystream + i * BLOCK_BYTES, contexts + aes256RoundKeysBytes);
+      contexts += aes256GcmKeyBytes;
+    }
+    keys += taken * KEY_BYTES;
+    left -= taken;
+  }
   aes256GcmWipe();
-}
-
-/**
- * Fills in the hash key's table of a context and nothing else: for keystreams that another cipher makes.
- * @param h - the hash key, which is the encryption of the zero block: 16 bytes, any alignment; the caller wipes them.
- * @param context - as for aes256GcmExpandKey.
- */
-export function aes256GcmHashKey(h: usize, context: usize): void {
-  ghashExpand(h, context + aes256RoundKeysBytes);
 }
 
 /** Seals the pending ones of `count` rows. */
@@ -82,10 +89,16 @@ export function aes256GcmReencrypt(rows: usize, count: usize): void {
   run(REENCRYPT, rows, count);
 }
 
-/** Zeroes what this module holds of keystream. Every call does so before it returns; this is for one that trapped. */
+/**
+ * Zeroes what this module holds of keystream and round keys. Every call does so before it returns; this is for one that
+ * trapped.
+ */
 export function aes256GcmWipe(): void {
   wipeKeystreams();
+  aes256WipeLanes();
   memory.fill(masks, 0, 2 * BLOCK_BYTES);
+  memory.fill(lanes, 0, lanesBytes);
+  lanesBytes = 0;
 }
 
 function run(operation: u32, rows: usize, count: usize): void {
@@ -108,15 +121,11 @@ function run(operation: u32, rows: usize, count: usize): void {
   aes256GcmWipe();
 }
 
-/** The end of the rows from `row` on, a pending one, that share its keys and fit the scratch; `row` if none does. */
+/** The end of the rows from `row` on, a pending one, that fit the scratch; `row` if none does. */
 function endOfChunk(operation: u32, row: usize, end: usize): usize {
-  const key = word(row, KEY);
-  const newKey = word(row, NEW_KEY);
   let free = SCRATCH_BLOCKS;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
-    if (word(row, KEY) != key) break;
-    if (operation == REENCRYPT && word(row, NEW_KEY) != newKey) break;
     const blocks = keystreamBlocks(operation, row);
     if (blocks > free) break;
     free -= blocks;
@@ -126,18 +135,31 @@ function endOfChunk(operation: u32, row: usize, end: usize): usize {
 
 /** Steps 1 and 2 for a chunk. Its records' keystreams lie in the order of the pending rows. */
 function makeKeystreams(operation: u32, row: usize, end: usize): void {
-  const key = word(row, KEY);
-  const newKey = word(row, NEW_KEY);
-  let bytes: usize = 0;
+  makeKeystream(operation, row, end, KEY, keystream);
+  if (operation == REENCRYPT) makeKeystream(operation, row, end, NEW_KEY, newKeystream);
+}
+
+/** One of the two keystreams of a chunk: that of the key at `key` of each row, KEY or NEW_KEY. */
+function makeKeystream(operation: u32, row: usize, end: usize, key: usize, scratch: usize): void {
+  let done: usize = 0;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
     const blocks = keystreamBlocks(operation, row);
-    writeCounterBlocks(keystream + bytes, word(row, TEXT) - NONCE_BYTES, 1, blocks);
-    if (operation == REENCRYPT) writeCounterBlocks(newKeystream + bytes, word(row, NEW_NONCE), 1, blocks);
-    bytes += blocks * BLOCK_BYTES;
+    const nonce = key == KEY ? word(row, TEXT) - NONCE_BYTES : word(row, NEW_NONCE);
+    writeCounterBlocks(scratch + done * BLOCK_BYTES, nonce, 1, blocks);
+    noteContext(done, word(row, key), blocks);
+    done += blocks;
   }
-  encryptScratch(key, keystream, bytes);
-  if (operation == REENCRYPT) encryptScratch(newKey, newKeystream, bytes);
+  encryptScratch(scratch, done);
+}
+
+/** Notes what `blocks` blocks of a scratch area, from number `first` on, are to be encrypted with. */
+function noteContext(first: usize, context: usize, blocks: usize): void {
+  const contexts = i32x4.splat(context as i32);
+  let at = lanes + first * 4;
+  // Up to three too many: the next record's, or those of the blocks that fill up the last group.
+  for (const end = at + blocks * 4; at < end; at += 16) v128.store(at, contexts);
+  lanesBytes = max(lanesBytes, at - lanes);
 }
 
 /** Steps 3 and 4 for a chunk. */
@@ -165,11 +187,9 @@ function runInPieces(operation: u32, row: usize): void {
       const bytes = min(length - done, SCRATCH_BYTES);
       const blocks = blocksOf(bytes);
       const counter = 2 + ((done / BLOCK_BYTES) as u32);
-      writeCounterBlocks(keystream, nonce, counter, blocks);
-      encryptScratch(word(row, KEY), keystream, blocks * BLOCK_BYTES);
+      encryptCounters(word(row, KEY), nonce, counter, blocks, keystream);
       if (operation == REENCRYPT) {
-        writeCounterBlocks(newKeystream, word(row, NEW_NONCE), counter, blocks);
-        encryptScratch(word(row, NEW_KEY), newKeystream, blocks * BLOCK_BYTES);
+        encryptCounters(word(row, NEW_KEY), word(row, NEW_NONCE), counter, blocks, newKeystream);
       }
       xorText(operation, text + done, bytes, 0);
     }
@@ -178,15 +198,22 @@ function runInPieces(operation: u32, row: usize): void {
 }
 
 /** Writes the encryption of a record's J0 alone. */
-function encryptJ0(key: usize, nonce: usize, to: usize): void {
-  writeCounterBlocks(keystream, nonce, 1, 1);
-  encryptScratch(key, keystream, BLOCK_BYTES);
+function encryptJ0(context: usize, nonce: usize, to: usize): void {
+  encryptCounters(context, nonce, 1, 1, keystream);
   v128.store(to, v128.load(keystream));
 }
 
-/** Encrypts blocks of one scratch area in place; a last group that is not full takes old scratch along. */
-function encryptScratch(key: usize, scratch: usize, bytes: usize): void {
-  const groupBytes = (bytes + (GROUP_BYTES - 1)) & ~(GROUP_BYTES - 1);
-  markDirty(groupBytes);
-  aes256EncryptGroups(key, scratch, groupBytes);
+/** The keystream of some counters under one key, at the beginning of a scratch area. */
+function encryptCounters(context: usize, nonce: usize, counter: u32, blocks: usize, scratch: usize): void {
+  writeCounterBlocks(scratch, nonce, counter, blocks);
+  noteContext(0, context, blocks);
+  encryptScratch(scratch, blocks);
+}
+
+/** Encrypts the first blocks of one scratch area in place; a last group that is not full takes old scratch along. */
+function encryptScratch(scratch: usize, blocks: usize): void {
+  const groupBlocks = (blocks + (LANES - 1)) & ~(LANES - 1);
+  noteContext(blocks, load<u32>(lanes + (blocks - 1) * 4), groupBlocks - blocks);
+  markDirty(groupBlocks * BLOCK_BYTES);
+  aes256EncryptLanes(lanes, scratch, groupBlocks * BLOCK_BYTES);
 }

@@ -67,10 +67,13 @@ const NEW_STAGE = memory.data(2048, 16);
 /** Which pairs of lanes chacha20FoldedBlocks folds: entry 1 the first, 2 the second, 3 both. */
 const FOLD = memory.data<i32>([0, 0, 0, 0, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1], 16);
 
-/** Makes a key context of `chacha20Poly1305KeyBytes` at `context` from a 32-byte key. Whoever owns it wipes it. */
-export function chacha20Poly1305ExpandKey(key: usize, context: usize): void {
-  v128.store(context, v128.load(key));
-  v128.store(context, v128.load(key, 16), 16);
+/**
+ * Makes `count` key contexts of `chacha20Poly1305KeyBytes` each at `contexts` from as many 32-byte keys at `keys`, any
+ * alignment. Whoever owns them wipes them.
+ */
+export function chacha20Poly1305ExpandKeys(keys: usize, count: u32, contexts: usize): void {
+  // A context is the key itself, where vectors can be loaded from.
+  memory.copy(contexts, keys, usize(count) * chacha20Poly1305KeyBytes);
 }
 
 /** Seals the pending rows. */

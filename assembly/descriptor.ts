@@ -18,7 +18,7 @@ export const TEXT: usize = 0;
 export const LENGTH: usize = 4;
 export const AAD: usize = 8;
 export const AAD_LENGTH: usize = 12;
-/** Address of a key context that the suite's expandKey made. */
+/** Address of a key context that the suite's ExpandKeys made. */
 export const KEY: usize = 16;
 export const NEW_AAD: usize = 20;
 export const NEW_AAD_LENGTH: usize = 24;

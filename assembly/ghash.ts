@@ -21,18 +21,6 @@ const ROW_BYTES: usize = FOLDED * 2 * 16;
 /** Size of a table, which is to be 16-byte aligned. */
 export const ghashTableBytes: usize = 16 * ROW_BYTES;
 
-/** Bit 3, 2, 1 or 0 of the nibble v set, for v = 0 to 15: the coefficients of x^0 to x^3. */
-const NIBBLES_WITH_BIT = memory.data<u8>(
-  // prettier-ignore
-  [
-    0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
-    0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255,
-    0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255, 0, 0, 255, 255,
-    0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255,
-  ],
-  16,
-);
-
 /**
  * A byte that lies 16 positions above counts x^128 = 1 + x + x^2 + x^7 times. That is two bytes: one at its own place
  * in the block, one just after. Looked up by nibbles: first byte by high and by low half, second byte likewise.
@@ -63,9 +51,26 @@ const LOW_NIBBLES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
 
 /** Four blocks that do not lie together in memory, gathered. AAD and ciphertext: public. */
 const gathered = memory.data(64, 16);
-/** Four blocks, then H x^0 to H x^7. Secret while a table is made, zeros otherwise. */
-const products = memory.data(64, 16);
-const multiples = memory.data(128, 16);
+/** Two blocks that are no text. Secret while a table is made, zeros otherwise. */
+const factors = memory.data(32, 16);
+
+/** All bytes in reverse: the coefficient of x^0 becomes the highest bit of a little-endian number. */
+const REVERSED = memory.data<u8>([15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0], 16);
+/** x^64 for the bit that leaves the high half of such a number, x^128 = 1 + x + x^2 + x^7 for the low half's. */
+const CARRIES = memory.data<u64>([0x8000000000000000, 0xe100000000000000], 16);
+/** The square of a nibble: its bits with a zero after each. */
+const SQUARED = memory.data<u8>([0, 2, 8, 10, 32, 34, 40, 42, 128, 130, 136, 138, 160, 162, 168, 170], 16);
+/** Four times each byte of word 0, 1, 2 or 3. */
+const FOUR_OF_EACH = memory.data<u8>(
+  // prettier-ignore
+  [
+    0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3,
+    4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7,
+    8, 8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 10, 11, 11, 11, 11,
+    12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 15,
+  ],
+  16,
+);
 
 /**
  * Makes the table of a hash key.
@@ -73,44 +78,114 @@ const multiples = memory.data(128, 16);
  * @param table - ghashTableBytes, 16-byte aligned.
  */
 export function ghashExpand(h: usize, table: usize): void {
-  memory.fill(table, 0, ghashTableBytes);
-  let power = v128.load(h);
-  writePower(power, table + (FOLDED - 1) * 32);
-  for (let slot: usize = FOLDED - 1; slot > 0; slot--) {
-    // The blocks before are zeros, and so are the powers not yet written.
-    v128.store(products + FOLD_BYTES - BLOCK_BYTES, power);
-    power = fold(i64x2.splat(0), table, products, FOLD_BYTES);
-    writePower(power, table + (slot - 1) * 32);
-  }
-  memory.fill(products, 0, FOLD_BYTES);
-  memory.fill(multiples, 0, 128);
+  const power = v128.load(h);
+  writePower(power, table + 96);
+  const power2 = square(power);
+  writePower(power2, table + 64);
+  writePower(square(power2), table);
+  v128.store(factors, power2, 16);
+  writePower(foldLastTwo(table, factors - 2 * BLOCK_BYTES), table + 32);
+  v128.store(factors, i64x2.splat(0), 16);
 }
 
-/** Writes the 16 rows of one power. */
+/** Writes the 16 rows of one power; the number's lowest byte comes first, as Horner's rule begins with byte 15. */
 function writePower(power: v128, column: usize): void {
-  let high = bswap(i64x2.extract_lane(power, 0) as u64);
-  let low = bswap(i64x2.extract_lane(power, 1) as u64);
-  for (let i: usize = 0; i < 8; i++) {
-    store<u64>(multiples + i * 16, bswap(high));
-    store<u64>(multiples + i * 16, bswap(low), 8);
-    // Times x: one bit to the right, and x^128 = 1 + x + x^2 + x^7 for the bit that leaves.
-    const reduced = (0 - (low & 1)) & 0xe100000000000000;
-    low = (low >> 1) | (high << 63);
-    high = (high >> 1) ^ reduced;
-  }
-  for (let i: usize = 0; i < 16; i++) {
-    const row = column + (15 - i) * ROW_BYTES;
-    v128.store(row, nibbleProducts(multiples + i));
-    v128.store(row, nibbleProducts(multiples + 64 + i), 16);
-  }
+  const m0 = i8x16.relaxed_swizzle(power, v128.load(REVERSED));
+  const m1 = timesX(m0);
+  const m2 = timesX(m1);
+  const m3 = timesX(m2);
+  const m4 = timesX(m3);
+  const m5 = timesX(m4);
+  const m6 = timesX(m5);
+  writeProducts(column, m0, m1, m2, m3);
+  writeProducts(column + 16, m4, m5, m6, timesX(m6));
 }
 
-/** The bytes at `byte` of the 16 combinations of four multiples. */
-function nibbleProducts(byte: usize): v128 {
-  let sum = v128.and(v128.load8_splat(byte), v128.load(NIBBLES_WITH_BIT));
-  sum = v128.xor(sum, v128.and(v128.load8_splat(byte, 16), v128.load(NIBBLES_WITH_BIT, 16)));
-  sum = v128.xor(sum, v128.and(v128.load8_splat(byte, 32), v128.load(NIBBLES_WITH_BIT, 32)));
-  return v128.xor(sum, v128.and(v128.load8_splat(byte, 48), v128.load(NIBBLES_WITH_BIT, 48)));
+/** A byte-reversed element, one bit to the right. */
+// @ts-ignore: decorator
+@inline
+function timesX(element: v128): v128 {
+  const leaving = i32x4.shl(element, 31);
+  const carries = i32x4.shr_s(i32x4.shuffle(leaving, leaving, 2, 2, 0, 0), 31);
+  return v128.xor(i64x2.shr_u(element, 1), v128.and(carries, v128.load(CARRIES)));
+}
+
+/**
+ * Writes 16 rows: for each byte of the elements m0 to m3, that byte of all 16 sums that a nibble can select of them. The
+ * sums over a nibble's low half are four neighbouring bytes of a row, those over its high half come four times each.
+ */
+function writeProducts(row: usize, m0: v128, m1: v128, m2: v128, m3: v128): void {
+  const zero = i64x2.splat(0);
+  const m23 = v128.xor(m2, m3);
+  const l01 = firstBytes(zero, m3);
+  const l23 = firstBytes(m2, m23);
+  const m01 = v128.xor(m0, m1);
+  const h01 = firstBytes(zero, m1);
+  const h23 = firstBytes(m0, m01);
+  writeFourRows(row, firstPairs(l01, l23), firstPairs(h01, h23));
+  writeFourRows(row + 4 * ROW_BYTES, lastPairs(l01, l23), lastPairs(h01, h23));
+  const l01Last = lastBytes(zero, m3);
+  const l23Last = lastBytes(m2, m23);
+  const h01Last = lastBytes(zero, m1);
+  const h23Last = lastBytes(m0, m01);
+  writeFourRows(row + 8 * ROW_BYTES, firstPairs(l01Last, l23Last), firstPairs(h01Last, h23Last));
+  writeFourRows(row + 12 * ROW_BYTES, lastPairs(l01Last, l23Last), lastPairs(h01Last, h23Last));
+}
+
+/** Word k of `low` has the four sums over a low half for row k, word k of `high` those over a high half. */
+// @ts-ignore: decorator
+@inline
+function writeFourRows(row: usize, low: v128, high: v128): void {
+  v128.store(row, sums(i32x4.shuffle(low, low, 0, 0, 0, 0), high, 0));
+  v128.store(row + ROW_BYTES, sums(i32x4.shuffle(low, low, 1, 1, 1, 1), high, 16));
+  v128.store(row + 2 * ROW_BYTES, sums(i32x4.shuffle(low, low, 2, 2, 2, 2), high, 32));
+  v128.store(row + 3 * ROW_BYTES, sums(i32x4.shuffle(low, low, 3, 3, 3, 3), high, 48));
+}
+
+// @ts-ignore: decorator
+@inline
+function sums(low: v128, high: v128, places: usize): v128 {
+  return v128.xor(low, i8x16.relaxed_swizzle(high, v128.load(FOUR_OF_EACH + places)));
+}
+
+/** The first eight bytes of two vectors, in turn. */
+// @ts-ignore: decorator
+@inline
+function firstBytes(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/** Their last eight bytes. */
+// @ts-ignore: decorator
+@inline
+function lastBytes(a: v128, b: v128): v128 {
+  return i8x16.shuffle(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/** The first four pairs of bytes of two vectors, in turn. */
+// @ts-ignore: decorator
+@inline
+function firstPairs(a: v128, b: v128): v128 {
+  return i16x8.shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+/** Their last four pairs. */
+// @ts-ignore: decorator
+@inline
+function lastPairs(a: v128, b: v128): v128 {
+  return i16x8.shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+/** The square of an element: no sum mixes its bits, so they only move apart. */
+function square(element: v128): v128 {
+  const nibble = v128.load(LOW_NIBBLES);
+  const zero = i64x2.splat(0);
+  const h = i8x16.relaxed_swizzle(v128.load(SQUARED), v128.and(i16x8.shr_u(element, 4), nibble));
+  const l = i8x16.relaxed_swizzle(v128.load(SQUARED), v128.and(element, nibble));
+  const high = lastBytes(h, l);
+  const reduced = reduce(firstBytes(h, l), high, nibble, zero);
+  // Byte 31, which no product has, counts at place 16 too, and is to be reduced once more.
+  return reduce(reduced, secondByte(shiftIn(high, zero), nibble), nibble, zero);
 }
 
 /**
@@ -272,9 +347,14 @@ function reduce(low: v128, high: v128, nibble: v128, zero: v128): v128 {
     i8x16.relaxed_swizzle(v128.load(REDUCED), h),
     i8x16.relaxed_swizzle(v128.load(REDUCED, 16), l),
   );
-  const second = v128.xor(
-    i8x16.relaxed_swizzle(v128.load(REDUCED, 32), h),
-    i8x16.relaxed_swizzle(v128.load(REDUCED, 48), l),
-  );
-  return v128.xor(v128.xor(low, first), shiftIn(zero, second));
+  return v128.xor(v128.xor(low, first), shiftIn(zero, secondByte(high, nibble)));
+}
+
+/** What each byte of `high` counts one place above its own in the reduced block. */
+// @ts-ignore: decorator
+@inline
+function secondByte(high: v128, nibble: v128): v128 {
+  const h = v128.and(i16x8.shr_u(high, 4), nibble);
+  const l = v128.and(high, nibble);
+  return v128.xor(i8x16.relaxed_swizzle(v128.load(REDUCED, 32), h), i8x16.relaxed_swizzle(v128.load(REDUCED, 48), l));
 }

@@ -1,7 +1,6 @@
 // What the WebAssembly module exports, besides its memory.
 export {
-  aes256GcmExpandKey,
-  aes256GcmHashKey,
+  aes256GcmExpandKeys,
   aes256GcmKeyBytes,
   aes256GcmOpen,
   aes256GcmReencrypt,
@@ -24,7 +23,7 @@ export {
 } from "./aes256-gcm-hybrid";
 export { batchBind } from "./batch";
 export {
-  chacha20Poly1305ExpandKey,
+  chacha20Poly1305ExpandKeys,
   chacha20Poly1305KeyBytes,
   chacha20Poly1305Open,
   chacha20Poly1305Reencrypt,

@@ -81,10 +81,9 @@ export class Kernels {
     return this.constant(`${kernelPrefix(suite)}KeyBytes`);
   }
 
-  /** Expands `count` keys of 32 bytes, one after the other at `keys`, into as many contexts. */
+  /** Expands `count` keys of 32 bytes, one after the other at `keys`, into as many contexts at `contexts`. */
   expandKeys(suite: Suite, keys: number, count: number, contexts: number): void {
-    const bytes = this.keyContextBytes(suite);
-    for (let i = 0; i < count; i++) this.call(`${kernelPrefix(suite)}ExpandKey`, keys + i * 32, contexts + i * bytes);
+    this.call(`${kernelPrefix(suite)}ExpandKeys`, keys, count, contexts);
   }
 
   /** Runs a verb over descriptor rows. */

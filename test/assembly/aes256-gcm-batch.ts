@@ -89,7 +89,7 @@ export class GcmBatch {
     const size = this.kernels.constant("aes256GcmKeyBytes");
     const context = this.kernels.alloc(size);
     const raw = this.kernels.put(key);
-    this.kernels.call("aes256GcmExpandKey", raw, context);
+    this.kernels.call("aes256GcmExpandKeys", raw, 1, context);
     this.kernels.bytes.fill(0, raw, raw + key.length);
     this.#contexts.set(name, context);
     this.#secrets.push([context, size]);

@@ -61,7 +61,7 @@ export function runBatch(kernel: KernelInstance, operation: Operation, records: 
     const known = contexts.get(key);
     if (known !== undefined) return known;
     const at = kernel.alloc(kernel.constant("chacha20Poly1305KeyBytes"));
-    kernel.call("chacha20Poly1305ExpandKey", kernel.put(key), at);
+    kernel.call("chacha20Poly1305ExpandKeys", kernel.put(key), 1, at);
     contexts.set(key, at);
     return at;
   };
