@@ -69,6 +69,15 @@ export function aes256GcmExpandKeys(keys: usize, count: u32, contexts: usize): v
   aes256GcmWipe();
 }
 
+/**
+ * Fills in the hash key's table of a context and nothing else: for keystreams that another cipher makes.
+ * @param h - the hash key, which is the encryption of the zero block: 16 bytes, any alignment; the caller wipes them.
+ * @param context - aes256GcmKeyBytes, 16-byte aligned; as secret as the key, the caller wipes it after use.
+ */
+export function aes256GcmHashKey(h: usize, context: usize): void {
+  ghashExpand(h, context + aes256RoundKeysBytes);
+}
+
 /** Seals the pending ones of `count` rows. */
 export function aes256GcmSeal(rows: usize, count: usize): void {
   run(SEAL, rows, count);

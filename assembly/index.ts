@@ -1,6 +1,7 @@
 // What the WebAssembly module exports, besides its memory.
 export {
   aes256GcmExpandKeys,
+  aes256GcmHashKey,
   aes256GcmKeyBytes,
   aes256GcmOpen,
   aes256GcmReencrypt,
