@@ -4,8 +4,7 @@
  * plaintext of a re-encrypted record is in no memory at all. aes256-gcm-record.ts has what is done with one record.
  *
  * A chunk of rows goes through these steps; between them the host does its part:
- *   aes256GcmHybridChunk      how many rows are taken together
- *   aes256GcmHybridCounters   counter blocks into `keystream` and `newKeystream`; the host encrypts each area (ECB)
+ *   aes256GcmHybridChunk      counter blocks into `keystream` and `newKeystream`; the host encrypts each area (ECB)
  *   aes256GcmHybridStream     where old tags are checked together: lays out what the host hashes with GCM
  *   aes256GcmHybridMatches    whether that hash says that every old tag is right
  *   aes256GcmHybridFinish     checks tags one by one where that is open, then changes the records
@@ -22,20 +21,20 @@
  */
 import { aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
 import {
-  finishRecord,
+  applyKeystream,
+  copyPadded,
   keystream,
   keystreamBlocks,
   markDirty,
   newKeystream,
   REENCRYPT,
-  SCRATCH_BLOCKS,
+  SCRATCH_BYTES,
   SEAL,
   verifyTag,
   VERIFY,
   wipeKeystreams,
   word,
   writeCounterBlocks,
-  xorText,
 } from "./aes256-gcm-record";
 import {
   AAD,
@@ -53,7 +52,7 @@ import {
   TAG_MISMATCH,
   TEXT,
 } from "./descriptor";
-import { blocksOf, ghashLengths, loadPartial } from "./ghash";
+import { blocksOf, ghashLengths } from "./ghash";
 
 const STREAM_BYTES: usize = 256 << 10;
 /** What the host hashes. It holds the sums S_i, which tell H: secret until it is wiped. */
@@ -66,23 +65,33 @@ export const aes256GcmKeystream: usize = keystream;
 export const aes256GcmNewKeystream: usize = newKeystream;
 export const aes256GcmStream: usize = stream;
 
+/** Of the chunk begun last: bytes of either area of keystream, and of what is hashed of it. */
+export let hybridKeystreamBytes: usize = 0;
+export let hybridStreamBytes: usize = 0;
+
 /**
- * The end of the rows from `row` on that are taken together: their keystreams fit the areas, and what is hashed of
- * them fits the stream, unless it is a single one.
+ * Begins a chunk: as many rows from `row` on as have room for their keystreams, and for what is hashed of them unless it
+ * is a single one. Writes their counter blocks, in the order of the pending rows, for the host to encrypt: `keystream`
+ * under KEY and, for a re-encryption, `newKeystream` under NEW_KEY.
+ * @returns the end of the chunk.
  */
 export function aes256GcmHybridChunk(operation: u32, row: usize, end: usize): usize {
-  let free = SCRATCH_BLOCKS;
-  let streamFree = STREAM_BYTES - BLOCK_BYTES;
-  let first = true;
+  let bytes: usize = 0;
+  let hashed: usize = BLOCK_BYTES;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
     const blocks = keystreamBlocks(operation, row);
-    const bytes = streamBytes(row);
-    if (!first && (blocks > free || bytes > streamFree)) break;
-    free -= blocks;
-    streamFree -= bytes;
-    first = false;
+    const more = streamBytes(row);
+    const text = word(row, TEXT);
+    if (bytes != 0 && (bytes + blocks * BLOCK_BYTES > SCRATCH_BYTES || hashed + more > STREAM_BYTES)) break;
+    writeCounterBlocks(keystream + bytes, text - NONCE_BYTES, 1, blocks);
+    if (operation == REENCRYPT) writeCounterBlocks(newKeystream + bytes, word(row, NEW_NONCE), 1, blocks);
+    bytes += blocks * BLOCK_BYTES;
+    hashed += more;
   }
+  markDirty(bytes);
+  hybridKeystreamBytes = bytes;
+  hybridStreamBytes = hashed;
   return row;
 }
 
@@ -93,34 +102,10 @@ function streamBytes(row: usize): usize {
   return (2 + blocksOf(word(row, AAD_LENGTH)) + blocksOf(word(row, LENGTH))) * BLOCK_BYTES;
 }
 
-/**
- * Writes the counter blocks of a chunk, the records one after the other in the order of the pending rows.
- * @returns bytes of either area that the host is to encrypt: `keystream` under KEY and, for a re-encryption,
- * `newKeystream` under NEW_KEY.
- */
-export function aes256GcmHybridCounters(operation: u32, row: usize, end: usize): usize {
-  let bytes: usize = 0;
-  for (; row < end; row += ROW_BYTES) {
-    if (load<u32>(row, STATUS) != PENDING) continue;
-    const blocks = keystreamBlocks(operation, row);
-    writeCounterBlocks(keystream + bytes, word(row, TEXT) - NONCE_BYTES, 1, blocks);
-    if (operation == REENCRYPT) writeCounterBlocks(newKeystream + bytes, word(row, NEW_NONCE), 1, blocks);
-    bytes += blocks * BLOCK_BYTES;
-  }
-  markDirty(bytes);
-  return bytes;
-}
-
-/**
- * Lays out the stream of a chunk whose keystreams are there.
- * @returns its bytes, or 0 where it does not fit or has less than `least`, and one by one is faster.
- */
-export function aes256GcmHybridStream(operation: u32, row: usize, end: usize, least: u32): usize {
-  let bytes = BLOCK_BYTES;
-  for (let each = row; each < end; each += ROW_BYTES)
-    if (load<u32>(each, STATUS) == PENDING) bytes += streamBytes(each);
-  if (bytes > STREAM_BYTES || bytes < least) return 0;
-  streamDirty = max(streamDirty, bytes);
+/** Lays out the stream of a chunk whose keystreams are there; false if it has no room. */
+export function aes256GcmHybridStream(operation: u32, row: usize, end: usize): bool {
+  if (hybridStreamBytes > STREAM_BYTES) return false;
+  streamDirty = max(streamDirty, hybridStreamBytes);
   let to = stream;
   let at = keystream;
   let sum = i64x2.splat(0);
@@ -139,32 +124,17 @@ export function aes256GcmHybridStream(operation: u32, row: usize, end: usize, le
     at += keystreamBlocks(operation, row) * BLOCK_BYTES;
   }
   v128.store(to, sum);
-  return bytes;
-}
-
-/** Copies bytes, zeros behind them up to a whole block; returns where the next block begins. */
-// @ts-ignore: decorator
-@inline
-function copyPadded(to: usize, from: usize, length: usize): usize {
-  for (const end = from + (length & ~(BLOCK_BYTES - 1)); from < end; from += BLOCK_BYTES) {
-    v128.store(to, v128.load(from));
-    to += BLOCK_BYTES;
-  }
-  length &= BLOCK_BYTES - 1;
-  if (length == 0) return to;
-  v128.store(to, loadPartial(from, length));
-  return to + BLOCK_BYTES;
+  return true;
 }
 
 /**
  * Whether every old tag of the chunk is right.
  * @param key - the chunk's KEY context.
- * @param bytes - of the stream.
  * @param tag - what the host's GCM gave for the stream as AAD and no text.
  * @param mask - the encryption of the J0 of the nonce that it used.
  */
-export function aes256GcmHybridMatches(key: usize, bytes: usize, tag: usize, mask: usize): bool {
-  const expected = v128.xor(ghashLengths(key + aes256RoundKeysBytes, bytes, 0), v128.load(mask));
+export function aes256GcmHybridMatches(key: usize, tag: usize, mask: usize): bool {
+  const expected = v128.xor(ghashLengths(key + aes256RoundKeysBytes, hybridStreamBytes, 0), v128.load(mask));
   return !v128.any_true(v128.xor(v128.load(tag), expected));
 }
 
@@ -181,8 +151,7 @@ export function aes256GcmHybridFinish(operation: u32, row: usize, end: usize, ch
     if (load<u32>(row, STATUS) != PENDING) continue;
     const taken = keystreamBlocks(operation, row) * BLOCK_BYTES;
     if (checked || operation == SEAL || verifyTag(row, keystream + at)) {
-      if (operation != VERIFY) xorText(operation, word(row, TEXT), word(row, LENGTH), at + BLOCK_BYTES);
-      finishRecord(operation, row, keystream + at, newKeystream + at);
+      applyKeystream(operation, row, at);
     } else {
       mismatched++;
     }

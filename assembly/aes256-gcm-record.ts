@@ -20,6 +20,7 @@ import {
   KEY,
   LENGTH,
   NEW_AAD,
+  NEW_AAD_LENGTH,
   NEW_KEY,
   NEW_NONCE,
   NONCE_BYTES,
@@ -27,7 +28,7 @@ import {
   TAG_MISMATCH,
   TEXT,
 } from "./descriptor";
-import { blocksOf, ghash, loadPartial } from "./ghash";
+import { blocksOf, ghash, ghashBlocks, loadPartial } from "./ghash";
 
 export const SCRATCH_BYTES: usize = 64 << 10;
 export const SCRATCH_BLOCKS: usize = SCRATCH_BYTES / BLOCK_BYTES;
@@ -36,6 +37,16 @@ export const SEAL: u32 = 0;
 export const OPEN: u32 = 1;
 export const VERIFY: u32 = 2;
 export const REENCRYPT: u32 = 3;
+
+/** Masks that keep the first n bytes of a vector begin at 16 - n. */
+const HEAD_BYTES = memory.data<u8>(
+  // prettier-ignore
+  [
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  ],
+  16,
+);
 
 /** Counter blocks, then keystream, under the (old) key and under the new key. */
 export const keystream = memory.data(65536, 16);
@@ -136,6 +147,85 @@ function storePartial(to: usize, bytes: v128, length: usize): void {
     to += 2;
   }
   if (length & 1) v128.store8_lane(to, bytes, 0);
+}
+
+/** What is hashed of a short record, in whole blocks: public. */
+const STAGE_BYTES: usize = 1024;
+const stage = memory.data(1024, 16);
+
+/** Changes a record, whose old tag is right, with the keystreams that lie at `at`; and the row is done. */
+// @ts-ignore: decorator
+@inline
+export function applyKeystream(operation: u32, row: usize, at: usize): void {
+  if (operation == REENCRYPT) return moveRecord(row, at);
+  if (operation != VERIFY) xorText(operation, word(row, TEXT), word(row, LENGTH), at + BLOCK_BYTES);
+  finishRecord(operation, row, keystream + at, newKeystream + at);
+}
+
+/**
+ * Moves a record whose old tag is right and whose keystreams lie at `at` to its new key, nonce and AAD; and the row is
+ * done. As xorText and finishRecord do, but what is hashed of a short record is put together on the way, which takes
+ * less than to gather it afterwards.
+ */
+function moveRecord(row: usize, at: usize): void {
+  const length = word(row, LENGTH);
+  const aadLength = word(row, NEW_AAD_LENGTH);
+  // Each is bounded first, so that no sum can wrap.
+  if (length > STAGE_BYTES || aadLength > STAGE_BYTES) return moveLong(row, at);
+  const blocks: usize = 1 + blocksOf(aadLength) + blocksOf(length);
+  const empty: usize = (0 - blocks) & 3;
+  const bytes = (empty + blocks) * BLOCK_BYTES;
+  if (bytes > STAGE_BYTES) return moveLong(row, at);
+  let to = stage;
+  for (const end = to + empty * BLOCK_BYTES; to < end; to += BLOCK_BYTES) v128.store(to, i64x2.splat(0));
+  to = copyPadded(to, word(row, NEW_AAD), aadLength);
+
+  let text = word(row, TEXT);
+  memory.copy(text - NONCE_BYTES, word(row, NEW_NONCE), NONCE_BYTES);
+  let old = keystream + at + BLOCK_BYTES;
+  for (const end = text + (length & ~(BLOCK_BYTES - 1)); text < end; text += BLOCK_BYTES) {
+    const moved = v128.xor(v128.load(text), keystreamAt(true, old));
+    v128.store(text, moved);
+    v128.store(to, moved);
+    to += BLOCK_BYTES;
+    old += BLOCK_BYTES;
+  }
+  const tail = length & (BLOCK_BYTES - 1);
+  if (tail != 0) {
+    // The vector reaches into the tag, which is replaced below.
+    const moved = v128.and(
+      v128.xor(v128.load(text), keystreamAt(true, old)),
+      v128.load(HEAD_BYTES + BLOCK_BYTES - tail),
+    );
+    v128.store(text, moved);
+    v128.store(to, moved);
+    to += BLOCK_BYTES;
+  }
+  store<u64>(to, bswap((aadLength as u64) << 3));
+  store<u64>(to, bswap((length as u64) << 3), 8);
+
+  const hash = ghashBlocks(word(row, NEW_KEY) + aes256RoundKeysBytes, stage, bytes, empty > 1);
+  v128.store(text + tail, v128.xor(hash, v128.load(newKeystream + at)));
+  store<u32>(row, DONE, STATUS);
+}
+
+function moveLong(row: usize, at: usize): void {
+  xorText(REENCRYPT, word(row, TEXT), word(row, LENGTH), at + BLOCK_BYTES);
+  finishRecord(REENCRYPT, row, keystream + at, newKeystream + at);
+}
+
+/** Copies bytes, zeros behind them up to a whole block; returns where the next block begins. */
+// @ts-ignore: decorator
+@inline
+export function copyPadded(to: usize, from: usize, length: usize): usize {
+  for (const end = from + (length & ~(BLOCK_BYTES - 1)); from < end; from += BLOCK_BYTES) {
+    v128.store(to, v128.load(from));
+    to += BLOCK_BYTES;
+  }
+  length &= BLOCK_BYTES - 1;
+  if (length == 0) return to;
+  v128.store(to, loadPartial(from, length));
+  return to + BLOCK_BYTES;
 }
 
 /** What follows a changed text: nonce and tag; and the row is done. At the masks lie the encrypted J0. */

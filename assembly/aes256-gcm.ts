@@ -13,6 +13,7 @@
 import { aes256RoundKeysBytes, BLOCK_BYTES, LANES } from "./aes256";
 import { aes256EncryptLanes, aes256ExpandAndEncryptZero, aes256WipeLanes, EXPANDED_TOGETHER } from "./aes256-lanes";
 import {
+  applyKeystream,
   finishRecord,
   keystream,
   keystreamBlocks,
@@ -177,8 +178,7 @@ function useKeystreams(operation: u32, row: usize, end: usize): void {
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
     if (operation == SEAL || verifyTag(row, keystream + at)) {
-      if (operation != VERIFY) xorText(operation, word(row, TEXT), word(row, LENGTH), at + BLOCK_BYTES);
-      finishRecord(operation, row, keystream + at, newKeystream + at);
+      applyKeystream(operation, row, at);
     }
     at += keystreamBlocks(operation, row) * BLOCK_BYTES;
   }

@@ -208,6 +208,16 @@ export function ghash(table: usize, aad: usize, aadLength: usize, text: usize, t
   return foldGathered(y, table, half);
 }
 
+/**
+ * GHASH of blocks that lie together.
+ * @param bytes - a multiple of 64: as many blocks of zeros stand in front as it takes.
+ * @param half - whether those are two or three.
+ */
+export function ghashBlocks(table: usize, blocks: usize, bytes: usize, half: bool): v128 {
+  if (!half) return fold(i64x2.splat(0), table, blocks, bytes);
+  return fold(foldLastTwo(table, blocks), table, blocks + FOLD_BYTES, bytes - FOLD_BYTES);
+}
+
 /** What the block of lengths, which comes last, adds to a hash: its product with H. */
 export function ghashLengths(table: usize, aadLength: usize, textLength: usize): v128 {
   v128.store(gathered + FOLD_BYTES / 2, i64x2.splat(0));

@@ -12,7 +12,6 @@ export {
 export {
   aes256GcmHybridCheck,
   aes256GcmHybridChunk,
-  aes256GcmHybridCounters,
   aes256GcmHybridFinish,
   aes256GcmHybridMatches,
   aes256GcmHybridRetag,
@@ -21,6 +20,8 @@ export {
   aes256GcmKeystream,
   aes256GcmNewKeystream,
   aes256GcmStream,
+  hybridKeystreamBytes,
+  hybridStreamBytes,
 } from "./aes256-gcm-hybrid";
 export { batchBind } from "./batch";
 export {

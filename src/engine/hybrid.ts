@@ -10,8 +10,6 @@ import { NONCE_BYTES, type Verb } from "./suite.ts";
 const BLOCK_BYTES = 16;
 const OPERATION: Readonly<Record<Verb, number>> = { Seal: 0, Open: 1, Verify: 2, Reencrypt: 3 };
 /** The nonce of the check: nothing is encrypted under it, and what it gives is not published. */
-/** Above any stream (assembly/aes256-gcm-hybrid.ts), as a u32. */
-const STREAM_BYTES_MAX = 2 ** 31;
 const CHECK_NONCE = new Uint8Array(NONCE_BYTES);
 
 /** A key as the hybrid way needs it. */
@@ -49,24 +47,25 @@ export function runHybrid(
   check: { readonly bytes: number; readonly tag: number },
 ): void {
   const operation = OPERATION[verb];
-  const least = Math.min(check.bytes, STREAM_BYTES_MAX);
   const { bytes: memory } = kernels;
   const stream = kernels.constant("aes256GcmStream");
   for (let row = rows.from; row < rows.end;) {
     const end = kernels.call("aes256GcmHybridChunk", operation, row, rows.end);
-    const length = kernels.call("aes256GcmHybridCounters", operation, row, end);
+    const length = kernels.constant("hybridKeystreamBytes");
     keys.key.native.encryptBlocks(memory, { at: kernels.constant("aes256GcmKeystream"), length });
     if (verb === "Reencrypt") {
       keys.newKey.native.encryptBlocks(memory, { at: kernels.constant("aes256GcmNewKeystream"), length });
     }
-    const hashed = verb === "Seal" ? 0 : kernels.call("aes256GcmHybridStream", operation, row, end, least);
+    const bytes = kernels.constant("hybridStreamBytes");
+    let hashed = 0;
     let checked = 0;
-    if (hashed > 0) {
-      keys.key.native.gcmHash(CHECK_NONCE, [memory.subarray(stream, stream + hashed)], memory, check.tag);
-      checked = kernels.call("aes256GcmHybridMatches", keys.key.context, hashed, check.tag, keys.key.checkMask);
+    if (verb !== "Seal" && bytes >= check.bytes) hashed = kernels.call("aes256GcmHybridStream", operation, row, end);
+    if (hashed !== 0) {
+      keys.key.native.gcmHash(CHECK_NONCE, [memory.subarray(stream, stream + bytes)], memory, check.tag);
+      checked = kernels.call("aes256GcmHybridMatches", keys.key.context, check.tag, keys.key.checkMask);
     }
     const mismatched = kernels.call("aes256GcmHybridFinish", operation, row, end, checked);
-    if (hashed > 0 && checked === 0 && mismatched === 0) throw disagree();
+    if (hashed !== 0 && checked === 0 && mismatched === 0) throw disagree();
     row = end;
   }
   kernels.call("aes256GcmHybridWipe");
