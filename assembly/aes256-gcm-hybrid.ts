@@ -22,9 +22,11 @@
 import { aes256RoundKeysBytes, BLOCK_BYTES } from "./aes256";
 import {
   applyKeystream,
+  copyNonce,
   copyPadded,
   keystream,
   keystreamBlocks,
+  LAST_BYTE_ONE,
   markDirty,
   newKeystream,
   REENCRYPT,
@@ -54,9 +56,9 @@ import {
 } from "./descriptor";
 import { blocksOf, ghashLengths } from "./ghash";
 
-const STREAM_BYTES: usize = 256 << 10;
+const STREAM_BYTES: usize = 512 << 10;
 /** What the host hashes. It holds the sums S_i, which tell H: secret until it is wiped. */
-const stream = memory.data(262144, 16);
+const stream = memory.data(524288, 16);
 /** How much of it may hold something. */
 let streamDirty: usize = 0;
 
@@ -64,6 +66,12 @@ let streamDirty: usize = 0;
 export const aes256GcmKeystream: usize = keystream;
 export const aes256GcmNewKeystream: usize = newKeystream;
 export const aes256GcmStream: usize = stream;
+
+/**
+ * An area of keystream begins with two blocks that make a key known: the zero block becomes the hash key H, and J0 of the
+ * zero nonce, under which the host hashes a stream, becomes J*.
+ */
+const KEY_BLOCKS_BYTES: usize = 2 * BLOCK_BYTES;
 
 /** Of the chunk begun last: bytes of either area of keystream, and of what is hashed of it. */
 export let hybridKeystreamBytes: usize = 0;
@@ -76,14 +84,17 @@ export let hybridStreamBytes: usize = 0;
  * @returns the end of the chunk.
  */
 export function aes256GcmHybridChunk(operation: u32, row: usize, end: usize): usize {
-  let bytes: usize = 0;
+  writeKeyBlocks(keystream);
+  if (operation == REENCRYPT) writeKeyBlocks(newKeystream);
+  let bytes = KEY_BLOCKS_BYTES;
   let hashed: usize = BLOCK_BYTES;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
     const blocks = keystreamBlocks(operation, row);
     const more = streamBytes(row);
     const text = word(row, TEXT);
-    if (bytes != 0 && (bytes + blocks * BLOCK_BYTES > SCRATCH_BYTES || hashed + more > STREAM_BYTES)) break;
+    if (bytes != KEY_BLOCKS_BYTES && (bytes + blocks * BLOCK_BYTES > SCRATCH_BYTES || hashed + more > STREAM_BYTES))
+      break;
     writeCounterBlocks(keystream + bytes, text - NONCE_BYTES, 1, blocks);
     if (operation == REENCRYPT) writeCounterBlocks(newKeystream + bytes, word(row, NEW_NONCE), 1, blocks);
     bytes += blocks * BLOCK_BYTES;
@@ -93,6 +104,13 @@ export function aes256GcmHybridChunk(operation: u32, row: usize, end: usize): us
   hybridKeystreamBytes = bytes;
   hybridStreamBytes = hashed;
   return row;
+}
+
+// @ts-ignore: decorator
+@inline
+function writeKeyBlocks(area: usize): void {
+  v128.store(area, i64x2.splat(0));
+  v128.store(area, v128.load(LAST_BYTE_ONE), BLOCK_BYTES);
 }
 
 /** Bytes that a record takes of the stream, with the sum before it. */
@@ -107,7 +125,7 @@ export function aes256GcmHybridStream(operation: u32, row: usize, end: usize): b
   if (hybridStreamBytes > STREAM_BYTES) return false;
   streamDirty = max(streamDirty, hybridStreamBytes);
   let to = stream;
-  let at = keystream;
+  let at = keystream + KEY_BLOCKS_BYTES;
   let sum = i64x2.splat(0);
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
@@ -130,11 +148,11 @@ export function aes256GcmHybridStream(operation: u32, row: usize, end: usize): b
 /**
  * Whether every old tag of the chunk is right.
  * @param key - the chunk's KEY context.
- * @param tag - what the host's GCM gave for the stream as AAD and no text.
- * @param mask - the encryption of the J0 of the nonce that it used.
+ * @param tag - what the host's GCM gave for the stream as AAD and no text, under the zero nonce.
  */
-export function aes256GcmHybridMatches(key: usize, tag: usize, mask: usize): bool {
-  const expected = v128.xor(ghashLengths(key + aes256RoundKeysBytes, hybridStreamBytes, 0), v128.load(mask));
+export function aes256GcmHybridMatches(key: usize, tag: usize): bool {
+  const lengths = ghashLengths(key + aes256RoundKeysBytes, hybridStreamBytes, 0);
+  const expected = v128.xor(lengths, v128.load(keystream, BLOCK_BYTES));
   return !v128.any_true(v128.xor(v128.load(tag), expected));
 }
 
@@ -145,7 +163,7 @@ export function aes256GcmHybridMatches(key: usize, tag: usize, mask: usize): boo
  * @returns how many those are.
  */
 export function aes256GcmHybridFinish(operation: u32, row: usize, end: usize, checked: bool): u32 {
-  let at: usize = 0;
+  let at = KEY_BLOCKS_BYTES;
   let mismatched: u32 = 0;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
@@ -178,7 +196,7 @@ export function aes256GcmHybridRetag(row: usize, tag: usize): void {
   const text = word(row, TEXT);
   const length = word(row, LENGTH);
   v128.store(text + length, recordTag(word(row, NEW_KEY), word(row, NEW_AAD_LENGTH), length, tag));
-  memory.copy(text - NONCE_BYTES, word(row, NEW_NONCE), NONCE_BYTES);
+  copyNonce(text - NONCE_BYTES, word(row, NEW_NONCE));
   store<u32>(row, DONE, STATUS);
 }
 

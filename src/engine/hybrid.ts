@@ -7,7 +7,6 @@ import type { Kernels } from "./kernels.ts";
 import type { NativeKey } from "./native-key.ts";
 import { NONCE_BYTES, type Verb } from "./suite.ts";
 
-const BLOCK_BYTES = 16;
 const OPERATION: Readonly<Record<Verb, number>> = { Seal: 0, Open: 1, Verify: 2, Reencrypt: 3 };
 /** The nonce of the check: nothing is encrypted under it, and what it gives is not published. */
 const CHECK_NONCE = new Uint8Array(NONCE_BYTES);
@@ -15,23 +14,26 @@ const CHECK_NONCE = new Uint8Array(NONCE_BYTES);
 /** A key as the hybrid way needs it. */
 export interface HybridKey {
   readonly native: NativeKey;
-  /** Address of its context, which has the table of its hash key. */
+  /** Address of its context, which takes the table of its hash key. */
   readonly context: number;
-  /** Address of the encrypted J0 of the check's nonce. */
-  readonly checkMask: number;
+  /** Whether that is there. */
+  known: boolean;
 }
 
-/**
- * Prepares a key.
- * @param context - of the kernels' memory, where its table goes.
- */
-export function makeHybridKey(kernels: Kernels, native: NativeKey, context: number): HybridKey {
-  const blocks = kernels.alloc(2 * BLOCK_BYTES);
-  kernels.bytes.fill(0, blocks, blocks + 2 * BLOCK_BYTES);
-  kernels.bytes[blocks + 2 * BLOCK_BYTES - 1] = 1;
-  native.encryptBlocks(kernels.bytes, { at: blocks, length: 2 * BLOCK_BYTES });
-  kernels.call("aes256GcmHashKey", blocks, context);
-  return { native, context, checkMask: blocks + BLOCK_BYTES };
+/** Makes the table of a key's hash key, without any row to run. */
+export function learnHashKey(kernels: Kernels, key: HybridKey): void {
+  if (key.known) return;
+  kernels.call("aes256GcmHybridChunk", OPERATION.Verify, 0, 0);
+  makeKeystream(kernels, key, "aes256GcmKeystream");
+  kernels.call("aes256GcmHybridWipe");
+}
+
+/** Encrypts an area of keystream, which begins with what makes the key known. */
+function makeKeystream(kernels: Kernels, key: HybridKey, area: "aes256GcmKeystream" | "aes256GcmNewKeystream"): void {
+  const at = kernels.constant(area);
+  key.native.encryptBlocks(kernels.bytes, { at, length: kernels.constant("hybridKeystreamBytes") });
+  if (!key.known) kernels.call("aes256GcmHashKey", at, key.context);
+  key.known = true;
 }
 
 /**
@@ -51,18 +53,15 @@ export function runHybrid(
   const stream = kernels.constant("aes256GcmStream");
   for (let row = rows.from; row < rows.end;) {
     const end = kernels.call("aes256GcmHybridChunk", operation, row, rows.end);
-    const length = kernels.constant("hybridKeystreamBytes");
-    keys.key.native.encryptBlocks(memory, { at: kernels.constant("aes256GcmKeystream"), length });
-    if (verb === "Reencrypt") {
-      keys.newKey.native.encryptBlocks(memory, { at: kernels.constant("aes256GcmNewKeystream"), length });
-    }
+    makeKeystream(kernels, keys.key, "aes256GcmKeystream");
+    if (verb === "Reencrypt") makeKeystream(kernels, keys.newKey, "aes256GcmNewKeystream");
     const bytes = kernels.constant("hybridStreamBytes");
     let hashed = 0;
     let checked = 0;
     if (verb !== "Seal" && bytes >= check.bytes) hashed = kernels.call("aes256GcmHybridStream", operation, row, end);
     if (hashed !== 0) {
       keys.key.native.gcmHash(CHECK_NONCE, [memory.subarray(stream, stream + bytes)], memory, check.tag);
-      checked = kernels.call("aes256GcmHybridMatches", keys.key.context, check.tag, keys.key.checkMask);
+      checked = kernels.call("aes256GcmHybridMatches", keys.key.context, check.tag);
     }
     const mismatched = kernels.call("aes256GcmHybridFinish", operation, row, end, checked);
     if (hashed !== 0 && checked === 0 && mismatched === 0) throw disagree();

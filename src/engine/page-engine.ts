@@ -252,9 +252,9 @@ function rowBound(body: Uint8Array): number {
   return Math.min(recordCount(body), Math.floor(body.length / RECORD_BYTES_MIN));
 }
 
-/** Bytes that the AADs of a body can take. */
+/** Bytes that the AADs of a body can take, with the 16 behind them that the kernels may write over. */
 function aadBound(body: Uint8Array): number {
-  return Math.min(body.length, rowBound(body) * (AAD_PREFIX_BYTES + STORAGE_KEY_BYTES_MAX));
+  return 16 + Math.min(body.length, rowBound(body) * (AAD_PREFIX_BYTES + STORAGE_KEY_BYTES_MAX));
 }
 
 function recordCount(body: Uint8Array): number {

@@ -2,7 +2,7 @@
  * Runs a verb over descriptor rows: cuts them into segments, lets paths.ts decide how each goes, prepares the keys that
  * those ways need, and takes them.
  */
-import { type HybridKey, makeHybridKey, runHybrid } from "./hybrid.ts";
+import { type HybridKey, learnHashKey, runHybrid } from "./hybrid.ts";
 import type { Kernels } from "./kernels.ts";
 import { runPasses, runPlaintext } from "./long-record.ts";
 import { NativeKey } from "./native-key.ts";
@@ -61,9 +61,9 @@ export class RowRunner {
         runPlaintext(kernels, verb, row, { key: prepared.native(key), newKey: prepared.native(newKey) });
       } else if (verb === "Verify" || verb === "Reencrypt") {
         // The tags of AES-256-GCM take the table of the hash key.
-        const of = (index: number): NativeKey =>
-          suite === "aes-256-gcm" ? prepared.hybrid(index).native : prepared.native(index);
-        runPasses(kernels, suite, verb, row, { key: of(key), newKey: of(newKey) }, tag);
+        if (suite === "aes-256-gcm") [key, newKey].forEach((index) => learnHashKey(kernels, prepared.hybrid(index)));
+        const chosen = { key: prepared.native(key), newKey: prepared.native(newKey) };
+        runPasses(kernels, suite, verb, row, chosen, tag);
       }
     }
     kernels.bytes.fill(0, tag, kernels.alloc(0));
@@ -148,7 +148,7 @@ class PreparedKeys {
     let key = this.#hybrid.get(index);
     if (key === undefined) {
       const context = this.#keys.contexts + index * this.#kernels.keyContextBytes(this.#suite);
-      key = makeHybridKey(this.#kernels, this.native(index), context);
+      key = { native: this.native(index), context, known: false };
       this.#hybrid.set(index, key);
     }
     return key;

@@ -334,9 +334,9 @@ describe("pageRetarget", () => {
     const { rows } = describedIn(kernels);
     const nonces = kernels.put(bytesOf(3, 12 * records.length), 16);
     const aadsBytes = records.reduce((sum, { key }) => sum + 46 + key.length, 0);
-    // The new AADs end where the memory ends: one byte more would trap.
-    kernels.alloc(aadsBytes);
-    const newAads = kernels.bytes.length - aadsBytes;
+    // Behind the new AADs and the 16 bytes that may be written over, the memory ends: one byte more would trap.
+    kernels.alloc(aadsBytes + 16);
+    const newAads = kernels.bytes.length - aadsBytes - 16;
     const before = kernels.get(0, kernels.bytes.length);
 
     kernels.call("pageRetarget", rows, records.length, 2, 0xfedc_ba98, 0x5550, nonces, newAads);
@@ -359,7 +359,7 @@ describe("pageRetarget", () => {
       expect(Buffer.from(kernels.get(aad, length))).toEqual(Buffer.concat([header, contract, key]));
       aad += length;
     });
-    expect(aad).toBe(kernels.bytes.length);
+    expect(aad + 16).toBe(kernels.bytes.length);
     const after = kernels.get(0, kernels.bytes.length);
     after.set(before.subarray(rows, rows + records.length * ROW_BYTES), rows);
     after.set(before.subarray(newAads), newAads);
