@@ -11,14 +11,14 @@ import { type Effort, measure } from "./measure.ts";
 import { pageTable } from "./pages.ts";
 import { printed } from "./print.ts";
 import { reencryptTable } from "./reencrypt.ts";
-import { rotationResult } from "./rotation.ts";
+import { rotationResults } from "./rotation.ts";
 import { kernelThreadTable, threadTable } from "./threads.ts";
 
 const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
 const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
 
 const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.012 };
-const ROTATION = { contracts: 200, recordsEach: 1_000, rounds: 3 };
+const ROTATION = { contracts: 100, recordsEach: 10_000, rowContracts: 10, rounds: 3 };
 
 const started = surroundings(new Date());
 const tables = [
@@ -30,7 +30,7 @@ const tables = [
   threadTable(ALL_SUITES),
   kernelThreadTable(ALL_SUITES),
 ];
-const results = [...(await measure(tables, EFFORT)), await rotationResult(ROTATION)];
+const results = [...(await measure(tables, EFFORT)), ...(await rotationResults(ROTATION))];
 for (const result of results) console.log(`\n${printed(result)}`);
 console.log(`\n${floorSummary(judge(FLOORS, results))}`);
 

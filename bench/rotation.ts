@@ -1,9 +1,15 @@
 /**
- * A whole rotation over an embedded store, beside the program that one would write without this library: one row per
- * record in SQLite, one decipher and one cipher per record. Both derive the same contract keys in the same way, both
- * make their commits durable, both end with a check that nothing is left under the old key.
+ * A whole rotation over an embedded store, beside three peers in the same run:
+ *
+ * - the same rotation with the cipher replaced by a copy of the pages (observed-store.ts): what all but it costs;
+ * - the bare loop over the same pages, compare-and-swap and nothing else (paged-loop.ts): what the store costs at least;
+ * - the program that one would write without this library (row-store.ts): one row per record in SQLite, one decipher and
+ *   one cipher per record. It derives the same contract keys in the same way, makes its commits durable and ends with
+ *   a check that nothing is left under the old key. Its rate does not depend on the number of records, so it has fewer.
+ *
+ * A second table says where the time of a rotation goes.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Engine } from "../src/engine/engine.ts";
@@ -15,7 +21,9 @@ import { firstRotation } from "../src/rotation/control.ts";
 import { rotate } from "../src/rotation/rotation.ts";
 import { Secret } from "../src/secret.ts";
 import { openStore } from "../src/store/embedded.ts";
-import type { ContractName, StoreLocation } from "../src/store/store.ts";
+import type { ContractName, Page } from "../src/store/store.ts";
+import { type Part, observation, partsOf } from "./observed-store.ts";
+import { PagedLoop } from "./paged-loop.ts";
 import { type PlainRecord, RowStore } from "./row-store.ts";
 import { type TableHead, type TableResult, resultOf } from "./table.ts";
 
@@ -23,20 +31,26 @@ import { type TableHead, type TableResult, resultOf } from "./table.ts";
 export interface RotationScale {
   readonly contracts: number;
   readonly recordsEach: number;
+  /** Of those contracts, the ones that the loop over rows has. */
+  readonly rowContracts: number;
   readonly rounds: number;
 }
 
 const SUITE: Suite = "aes-256-gcm";
 const TEXT_BYTES = 200;
 const STORAGE_KEY_BYTES = 32;
-/** Contracts written in one commit while a store is filled. */
-const CONTRACTS_A_COMMIT = 10;
+/** Records written in one commit while a store is filled, or those of one contract where they are more. */
+const RECORDS_A_COMMIT = 20_000;
 /** Records read back after a rotation, spread over the store. */
 const RECORDS_READ = 1_000;
+/** Page bytes read at once when pages are handed to the bare loop. */
+const READ_BYTES = 1 << 20;
 const ONE = "1 thread";
 const TWO = "2 threads";
+const COPY_ONE = "copy, 1 thread";
+const COPY_TWO = "copy, 2 threads";
+const LOOP = "paged loop";
 const BASELINE = "node:crypto loop";
-const SWEEP = "its sweep";
 
 /** The generations of a MasterKey, for as long as the benchmark runs. */
 class Generations implements Disposable {
@@ -64,60 +78,104 @@ class Generations implements Disposable {
   }
 }
 
-/** Rotates the same records with one thread, with two, and by the baseline, in turn, `rounds` times. */
-export async function rotationResult(scale: RotationScale): Promise<TableResult> {
-  const { contracts, recordsEach, rounds } = scale;
+/** Times by row and column, in nanoseconds per record. */
+class Times {
+  readonly cases: { row: string; column: string; times: number[] }[] = [];
+
+  add(row: string, column: string, nanoseconds: number, records: number): void {
+    const time = nanoseconds / records;
+    const entry = this.cases.find((each) => each.row === row && each.column === column);
+    if (entry === undefined) this.cases.push({ row, column, times: [time] });
+    else entry.times.push(time);
+  }
+}
+
+/**
+ * Rotates the same records with one thread and with two, and runs the peers, in turn, `rounds` times.
+ * @returns the whole rotations beside the peers, and where their time went.
+ */
+export async function rotationResults(scale: RotationScale): Promise<TableResult[]> {
+  const { contracts, recordsEach, rowContracts, rounds } = scale;
   const records = contracts * recordsEach;
   const whole = `${records.toLocaleString("en")} records`;
   const folder = mkdtempSync(join(tmpdir(), "gatekeeper-bench-"));
-  const cases: { row: string; column: string; times: number[] }[] = [];
-  const note = (row: string, column: string, milliseconds: number): void => {
-    const time = (milliseconds * 1e6) / records;
-    const entry = cases.find((each) => each.row === row && each.column === column);
-    if (entry === undefined) cases.push({ row, column, times: [time] });
-    else entry.times.push(time);
-  };
+  const times = new Times();
+  const parts = new Times();
   try {
     using ours = await OurStore.fill(join(folder, "pages.db"), scale);
-    using theirs = RowStore.fill(join(folder, "rows.db"), SUITE, recordsOf(scale));
-    const rotateOurs = async (threads: number, column: string): Promise<void> => {
-      const { total, sweep } = await ours.rotate(threads);
-      note(whole, column, total);
-      note(SWEEP, column, sweep);
+    using copied = ours.copyTo(join(folder, "copied.db"));
+    using loop = await PagedLoop.fill(join(folder, "loop.db"), ours.pages());
+    using rows = RowStore.fill(join(folder, "rows.db"), SUITE, recordsOf({ ...scale, contracts: rowContracts }));
+    const rotateStore = async (store: OurStore, threads: number, column: string): Promise<void> => {
+      const { total, partTimes } = await store.rotate(threads);
+      times.add(whole, column, total, records);
+      if (store === ours) for (const [part, time] of partTimes) parts.add(part, column, time, records);
     };
-    const rotateTheirs = async (): Promise<void> => {
+    const timeSync = (run: () => void, column: string, count: number): void => {
       const started = performance.now();
-      theirs.rotate();
-      note(whole, BASELINE, performance.now() - started);
+      run();
+      times.add(whole, column, (performance.now() - started) * 1e6, count);
     };
-    const contenders = [() => rotateOurs(1, ONE), () => rotateOurs(2, TWO), rotateTheirs];
+    const contenders: [column: string, run: () => void | Promise<void>][] = [
+      [ONE, () => rotateStore(ours, 1, ONE)],
+      [TWO, () => rotateStore(ours, 2, TWO)],
+      [COPY_ONE, () => rotateStore(copied, 1, COPY_ONE)],
+      [COPY_TWO, () => rotateStore(copied, 2, COPY_TWO)],
+      [LOOP, () => timeSync(() => loop.run(), LOOP, records)],
+      [BASELINE, () => timeSync(() => rows.rotate(), BASELINE, rowContracts * recordsEach)],
+    ];
     for (let round = 0; round < rounds; round++) {
-      for (const run of round % 2 === 0 ? contenders : contenders.toReversed()) await run();
+      for (const [, run] of round % 2 === 0 ? contenders : contenders.toReversed()) await run();
       await ours.check();
-      theirs.check();
+      await copied.checkCounts();
+      loop.check();
+      rows.check();
     }
+    const order = contenders.map(([column]) => column);
+    return [times, parts].map(({ cases }, index) =>
+      resultOf(
+        index === 0 ? wholeHead(scale) : partsHead(),
+        cases.toSorted((a, b) => order.indexOf(a.column) - order.indexOf(b.column)),
+      ),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const head: TableHead = {
+}
+
+function wholeHead({ contracts, recordsEach, rowContracts }: RotationScale): TableHead {
+  return {
     name: `rotation/${SUITE}`,
     title: `Whole rotation, embedded store, ${SUITE}, records of ${TEXT_BYTES} B`,
     item: "record",
     ours: [ONE, TWO],
     notes: [
       `${contracts} contracts; starting threads, deriving keys, sweep, verification, abandonment, compaction included`,
-      `${SWEEP}: from the switch until the first sweep has ended`,
-      `${BASELINE}: one row per record in node:sqlite, WAL, synchronous=FULL, transactions of about 1 MiB; one thread`,
+      `copy: the same program, in which the cipher is replaced by a copy of the pages`,
+      `${LOOP}: the same pages in node:sqlite, WAL, synchronous=FULL: scan, compare-and-swap, commit; one thread`,
+      `${BASELINE}: one row per record in node:sqlite, WAL, synchronous=FULL, transactions of about 1 MiB; one thread, ${(rowContracts * recordsEach).toLocaleString("en")} records`,
     ],
   };
-  return resultOf(
-    head,
-    cases.toSorted((a, b) => Number(a.row === SWEEP) - Number(b.row === SWEEP)),
-  );
+}
+
+function partsHead(): TableHead {
+  return {
+    name: `rotation parts/${SUITE}`,
+    title: `Where the time of a whole rotation goes, ${SUITE}, records of ${TEXT_BYTES} B`,
+    item: "record",
+    ours: [ONE, TWO],
+    notes: [
+      "wall-clock time; what two threads do side by side is the mean of both",
+      "commit: waiting for the other thread's commit included",
+    ],
+  };
 }
 
 /** All records, contract by contract and in key order within each. */
-function* recordsOf({ contracts, recordsEach }: RotationScale): Generator<PlainRecord> {
+function* recordsOf({
+  contracts,
+  recordsEach,
+}: Pick<RotationScale, "contracts" | "recordsEach">): Generator<PlainRecord> {
   for (let c = 0; c < contracts; c++) {
     const contract = contractOf(c);
     for (let n = 0; n < recordsEach; n++) yield { contract, key: storageKey(n), value: textOf(c, n) };
@@ -149,24 +207,28 @@ function textOf(contract: number, n: number): Uint8Array {
 
 /** The embedded store of this project, filled through ContractStates as any owner's writes are. */
 class OurStore implements Disposable {
-  readonly #location: StoreLocation;
+  readonly #path: string;
   readonly #scale: RotationScale;
+  /** Whether the cipher is replaced by a copy. */
+  readonly #copies: boolean;
   readonly #generations = new Generations();
   #rotationId = 0;
 
-  private constructor(path: string, scale: RotationScale) {
-    this.#location = { module: new URL("../src/store/embedded.ts", import.meta.url).href, options: { path } };
+  private constructor(path: string, scale: RotationScale, copies: boolean) {
+    this.#path = path;
     this.#scale = scale;
+    this.#copies = copies;
   }
 
   static async fill(path: string, scale: RotationScale): Promise<OurStore> {
-    const made = new OurStore(path, scale);
+    const made = new OurStore(path, scale, false);
     const store = await openStore({ path, create: true });
     try {
       await store.commit({ groups: [], sealedUnder: null, cells: [firstRotation()] });
       using states = made.#states(store);
-      for (let c = 0; c < scale.contracts; c += CONTRACTS_A_COMMIT) {
-        const edits = Array.from({ length: Math.min(CONTRACTS_A_COMMIT, scale.contracts - c) }, (_, more) =>
+      const atOnce = Math.max(1, Math.floor(RECORDS_A_COMMIT / scale.recordsEach));
+      for (let c = 0; c < scale.contracts; c += atOnce) {
+        const edits = Array.from({ length: Math.min(atOnce, scale.contracts - c) }, (_, more) =>
           editOf(c + more, scale.recordsEach),
         );
         await states.write(edits);
@@ -178,37 +240,53 @@ class OurStore implements Disposable {
     return made;
   }
 
-  /** @returns milliseconds of the whole rotation, and of that until the first sweep had ended. */
-  async rotate(threads: number): Promise<{ total: number; sweep: number }> {
+  /** The same store in another file, whose records will be copied, so that no key opens them any more. */
+  copyTo(path: string): OurStore {
+    copyFileSync(this.#path, path);
+    return new OurStore(path, this.#scale, true);
+  }
+
+  /** Its pages in order. */
+  async *pages(): AsyncGenerator<Page> {
+    const store = await openStore({ path: this.#path });
+    try {
+      for (let after: Page | null = null; ;) {
+        const pages = await store.scan({ from: null, to: null }, after, READ_BYTES);
+        if (pages.length === 0) return;
+        yield* pages;
+        after = pages.at(-1)!;
+      }
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** @returns nanoseconds of the whole rotation, and of its parts. */
+  async rotate(threads: number): Promise<{ total: number; partTimes: ReadonlyMap<Part, number> }> {
     const { masterKey, abandon } = this.#generations;
+    const observed = observation(this.#path, this.#copies);
     const started = performance.now();
-    let swept: number | null = null;
     const summary = await rotate({
-      store: this.#location,
+      store: { module: new URL("observed-store.ts", import.meta.url).href, options: observed },
       suite: SUITE,
       threads,
       masterKey,
       newMasterKey: masterKey,
       abandon,
-      onProgress: ({ phase }) => {
-        if (phase !== "reencryption") swept ??= performance.now() - started;
-      },
     });
-    const total = performance.now() - started;
+    const total = (performance.now() - started) * 1e6;
+    const partTimes = partsOf(observed);
     this.#rotationId++;
     if (summary.failed !== 0 || summary.rotationId !== this.#rotationId) throw new Error("the rotation failed");
-    return { total, sweep: swept ?? total };
+    return { total, partTimes };
   }
 
   /** @throws Error unless all records are counted under the current rotation id and those read back are right. */
   async check(): Promise<void> {
+    await this.checkCounts();
     const { contracts, recordsEach } = this.#scale;
-    const store = await openStore(this.#location.options);
+    const store = await openStore({ path: this.#path });
     try {
-      const counts = await store.countByRotationId();
-      if (counts.size !== 1 || counts.get(this.#rotationId) !== contracts * recordsEach) {
-        throw new Error(`the store does not hold its records under rotation id ${this.#rotationId} alone`);
-      }
       using states = this.#states(store);
       const step = Math.max(1, Math.floor((contracts * recordsEach) / RECORDS_READ));
       for (let at = 0; at < contracts * recordsEach; at += step) {
@@ -216,6 +294,20 @@ class OurStore implements Disposable {
         const n = at % recordsEach;
         const value = await states.get(contractOf(c).id, storageKey(n));
         if (value === null || Buffer.compare(value, textOf(c, n)) !== 0) throw new Error(`record ${at} was lost`);
+      }
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** @throws Error unless all records are counted under the current rotation id. */
+  async checkCounts(): Promise<void> {
+    const { contracts, recordsEach } = this.#scale;
+    const store = await openStore({ path: this.#path });
+    try {
+      const counts = await store.countByRotationId();
+      if (counts.size !== 1 || counts.get(this.#rotationId) !== contracts * recordsEach) {
+        throw new Error(`the store does not hold its records under rotation id ${this.#rotationId} alone`);
       }
     } finally {
       await store.close();
