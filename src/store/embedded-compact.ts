@@ -1,26 +1,37 @@
 /**
- * Moves every row of the embedded store's page table to fresh database pages, so that nothing replaced is left behind.
+ * Compaction of the embedded store: nothing that was replaced before it began is left in its files when it has ended.
  *
  * secure_delete zeroes a row that is deleted or overwritten and a database page that is freed. But when SQLite moves
  * rows between neighbouring database pages to balance its tree, it leaves copies of them in the unused middle of the
  * page that they left, and when such a row is replaced later, nothing zeroes the copy. (Measured: 5,000 contracts
  * that grew once and were then rewritten left 33 old sealed states in the file.) Only a database page that is freed
- * is sure to be zeroed as a whole. So each row gets a new highest id, which appends it at the end of the tree, in
- * short transactions between which others read and write, until every earlier database page has been freed.
+ * is sure to be zeroed as a whole.
  *
- * Between the old rows and the moved ones stand dividers, rows that fill a database page each: balancing takes in at
- * most three neighbouring pages, so with three dividers it never lays a moved row on an old page. Dividers lie beyond
- * every contract id, so no reader meets them; those that a crash left are removed by the next compaction. Several compactions at once are
- * in each other's way only in time: the one that began last moves everything.
+ * So the file is looked at, with an empty log, for leaves with such copies (embedded-leftovers.ts). Where there are none,
+ * all is done: a rotation rewrites rows in place, which leaves none. Where there are few, each of those leaves is
+ * freed: the rows of the leaf before it are moved to the end of the table, and SQLite lays those of the leaf itself where
+ * they were. Then the file is looked at again. Where there are many, or some remain, or the file can't be looked at,
+ * every row is moved: it gets a new highest id, which appends it at the end of the tree, in short transactions
+ * between which others read and write, until every earlier database page has been freed.
+ *
+ * Between the old rows and those that are all moved stand dividers, rows that fill a database page each: balancing takes
+ * in at most three neighbouring pages, so with three dividers it never lays a moved row on an old page. Dividers lie
+ * beyond every contract id, so no reader meets them; those that a crash left make the next compaction move every row
+ * again, and it removes them. Several compactions at once are in each other's way only in time: the one that began last
+ * moves everything.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
+import { DATABASE_PAGE_BYTES, openDatabase } from "./embedded-database.ts";
 import { corrupt } from "./embedded-error.ts";
+import { freePagesAreZero, leavesOf } from "./embedded-leftovers.ts";
+import { type StillFile, StructureUnexpected, standStill } from "./embedded-still-file.ts";
 import type { PageRef } from "./store.ts";
 
 /** Byte order puts this above every page's place: contract ids have 32 bytes. */
 export const END: PageRef = { contract: new Uint8Array(33).fill(0xff), lowerBound: new Uint8Array(0) };
 
+const MOVE = "UPDATE page SET id = (SELECT max(id) + 1 FROM page) WHERE id = ?";
 const DIVIDERS = 3;
 /** Fills a database page of 16,384 bytes but for less than any row needs, and does not overflow it. */
 const DIVIDER_BODY_BYTES = 16_295;
@@ -29,17 +40,112 @@ const STEP_BYTES = 1_048_576;
 /** Enough for STEP_BYTES of full pages; of small ones, a step moves fewer bytes. */
 const STEP_ROWS = 128;
 
+/** How often single leaves are freed before every row is moved. */
+const TARGETED_PASSES = 4;
+/** Where more than one leaf of so many has leftovers, moving every row is not much more. */
+const LEAVES_PER_DIRTY = 8;
+/** Others may write just after the log was cut off; so often it is tried to get in between. */
+const STILL_TRIES = 20;
+/** Leaves and free pages looked at before the thread may do something else. */
+const PAGES_AT_ONCE = 2_048;
+/** Balancing takes in a page's neighbours under the same page: of these leaves, the first two are never freed. */
+const CHILDREN_KEPT = 2;
+
+/** What a compaction works on. */
+export interface Compaction {
+  readonly database: DatabaseSync;
+  /** The store's file. */
+  readonly path: string;
+  /** Runs a step on the open database, with its errors typed. */
+  readonly use: <T>(body: () => T) => Promise<T>;
+  /** Copies the log into the file and cuts it off; throws STORE_BUSY when others keep it from that. */
+  readonly cutOffLog: () => Promise<void>;
+}
+
 /**
- * Moves all rows that are there when it is called, and lets its thread and others go on between steps.
- * @param use - runs a step on the open database, with its errors typed.
- * @param path - the store's file, for messages.
- * @throws GatekeeperError of `use`, and STORE_CORRUPT; rows that were moved stay moved, none is lost.
+ * Compacts, and lets its thread and others go on between steps.
+ * @throws GatekeeperError STORE_BUSY, STORE_CORRUPT and those of `use`; rows that were moved stay moved, none is lost.
  */
-export async function moveToFreshPages(
-  database: DatabaseSync,
-  use: <T>(body: () => T) => Promise<T>,
-  path: string,
-): Promise<void> {
+export async function compact(compaction: Compaction): Promise<void> {
+  const { path, use, cutOffLog } = compaction;
+  const reader = await use(() => openDatabase(path));
+  try {
+    for (let pass = 0; pass <= TARGETED_PASSES; pass++) {
+      const rows = await rowsToMove(compaction, reader);
+      if (rows?.length === 0) return;
+      if (rows === null || pass === TARGETED_PASSES) break;
+      await moveRows(compaction, rows);
+    }
+  } finally {
+    reader.close();
+  }
+  await moveToFreshPages(compaction);
+  await cutOffLog();
+}
+
+/** Ids of the rows whose moving frees the leaves with leftovers: none if there are none, null if all have to move. */
+async function rowsToMove(compaction: Compaction, reader: DatabaseSync): Promise<number[] | null> {
+  const { path, use, cutOffLog } = compaction;
+  for (let left = STILL_TRIES; left > 0; left--) {
+    await cutOffLog();
+    try {
+      const file = await use(() => standStill(reader, path, DATABASE_PAGE_BYTES));
+      if (file !== null) return (await use(() => hasDividers(reader))) ? null : await rowsBefore(file, rootOf(reader));
+    } catch (error) {
+      if (error instanceof StructureUnexpected) return null;
+      throw error;
+    } finally {
+      if (reader.isTransaction) reader.exec("ROLLBACK");
+    }
+  }
+  return null;
+}
+
+async function rowsBefore(file: StillFile, root: number): Promise<number[] | null> {
+  let looked = 0;
+  for (const zero of freePagesAreZero(file)) {
+    if (!zero) return null;
+    if (++looked % PAGES_AT_ONCE === 0) await setImmediate();
+  }
+  const rows: number[] = [];
+  let leaves = 0;
+  let dirty = 0;
+  let movable = true;
+  let before: readonly number[] = [];
+  for (const { ids, clean, child } of leavesOf(file, root)) {
+    leaves++;
+    if (!clean) {
+      dirty++;
+      movable &&= child >= CHILDREN_KEPT;
+      if (movable) rows.push(...before);
+    }
+    if (!movable) return null;
+    before = ids;
+    if (++looked % PAGES_AT_ONCE === 0) await setImmediate();
+  }
+  return dirty * LEAVES_PER_DIRTY > leaves ? null : rows;
+}
+
+function rootOf(reader: DatabaseSync): number {
+  return Number(reader.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'page'").get()?.["rootpage"]);
+}
+
+function hasDividers(reader: DatabaseSync): boolean {
+  return reader.prepare("SELECT 1 FROM page WHERE contract >= ? LIMIT 1").get(END.contract) !== undefined;
+}
+
+/** Moves single rows, in order. One that another compaction has moved meanwhile is left. */
+async function moveRows({ database, use }: Compaction, rows: readonly number[]): Promise<void> {
+  const move = await use(() => database.prepare(MOVE));
+  for (let at = 0; at < rows.length; at += STEP_ROWS) {
+    const step = rows.slice(at, at + STEP_ROWS);
+    await use(() => transaction(database, () => step.forEach((id) => void move.run(id))));
+    await setImmediate();
+  }
+}
+
+/** Moves all rows that are there when it is called. */
+async function moveToFreshPages({ database, use, path }: Compaction): Promise<void> {
   const step = <T>(body: () => T): Promise<T> => use(() => transaction(database, body));
   const last = await step(() => placeDividers(database));
   while (await step(() => moveStep(database, last, path))) await setImmediate();
@@ -80,7 +186,7 @@ function moveStep(database: DatabaseSync, last: number, path: string): boolean {
   const rows = database
     .prepare("SELECT id, length(body) AS bytes FROM page WHERE id <= ? AND contract < ? ORDER BY id LIMIT ?")
     .all(last, END.contract, STEP_ROWS);
-  const move = database.prepare("UPDATE page SET id = (SELECT max(id) + 1 FROM page) WHERE id = ?");
+  const move = database.prepare(MOVE);
   let moved = 0;
   for (const { id, bytes } of rows) {
     if (moved >= STEP_BYTES) break;

@@ -28,7 +28,7 @@ import { PAGE_BYTES_MAX } from "./page.ts";
 const APPLICATION_ID = 0x474b7374;
 /** Version of SCHEMA. A store of a higher one is refused, not guessed at. */
 const FORMAT = 1;
-const DATABASE_PAGE_BYTES = 16_384;
+export const DATABASE_PAGE_BYTES = 16_384;
 const CACHE_KIB = 8_192;
 /** The log is copied into the database about every 16 MiB, ... */
 const CHECKPOINT_PAGES = 1_000;

@@ -13,7 +13,7 @@ import { compareBytes } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
 import { CommitWriter } from "./embedded-commit.ts";
-import { END, moveToFreshPages } from "./embedded-compact.ts";
+import { END, compact } from "./embedded-compact.ts";
 import { createDatabase, LOG_BYTES_LIMIT, openDatabase, withShortWait } from "./embedded-database.ts";
 import { corrupt, storeError } from "./embedded-error.ts";
 import { asBytes, asNumber } from "./embedded-value.ts";
@@ -223,10 +223,12 @@ class EmbeddedStore implements StateStore {
 
   async compact(): Promise<void> {
     const use = <T>(body: () => T): Promise<T> => this.#use(body);
-    await moveToFreshPages(this.#database, use, this.#path);
-    if (await use(() => this.#cutOffLog())) return;
-    const message = `store ${this.#path}: its log is still being read by another process; try again`;
-    throw new GatekeeperError("STORE_BUSY", message, { path: this.#path });
+    const cutOffLog = async (): Promise<void> => {
+      if (await use(() => this.#cutOffLog())) return;
+      const message = `store ${this.#path}: its log is still being read by another process; try again`;
+      throw new GatekeeperError("STORE_BUSY", message, { path: this.#path });
+    };
+    await compact({ database: this.#database, path: this.#path, use, cutOffLog });
   }
 
   async close(): Promise<void> {
