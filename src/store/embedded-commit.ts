@@ -1,9 +1,19 @@
 /** The embedded store's write transaction: compare-and-swap, counts, cells and the minimum rotation id in one. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
+import { BUSY_WAIT_MS } from "./embedded-database.ts";
+import { isBusy } from "./embedded-error.ts";
 import { CountChanges, checkRotationId, countAfter, writtenTwice } from "./commit.ts";
 import { asNumber } from "./embedded-value.ts";
 import type { CellWrite, Commit, CommitResult, ContractName, PageWrite } from "./store.ts";
+
+/**
+ * How others that write are waited for at first. SQLite asks again after 1, 2, 5, 10 … ms, longer than most commits take;
+ * of two threads that sweep, one would mostly sleep beside a store where nobody writes.
+ */
+const POLL_MS = 0.2;
+const POLLS = 100;
+const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 /** Writes commits through one connection, with statements that are compiled once. */
 export class CommitWriter {
@@ -61,8 +71,7 @@ export class CommitWriter {
    * @throws GatekeeperError of the commit, or SQLite's error; nothing was applied then.
    */
   write(commit: Commit): CommitResult {
-    // Immediate: the versions that are compared can't change any more once they are read.
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#begin();
     try {
       const result = this.#apply(commit);
       this.#database.exec("COMMIT");
@@ -70,6 +79,30 @@ export class CommitWriter {
     } catch (error) {
       // After some errors, a full disk among them, SQLite has rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Immediate: the versions that are compared can't change any more once they are read. */
+  #begin(): void {
+    this.#database.exec("PRAGMA busy_timeout = 0");
+    try {
+      for (let left = POLLS; left > 0; left--) {
+        if (this.#tryToBegin()) return;
+        Atomics.wait(NEVER_NOTIFIED, 0, 0, POLL_MS);
+      }
+    } finally {
+      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`);
+    }
+    this.#database.exec("BEGIN IMMEDIATE");
+  }
+
+  #tryToBegin(): boolean {
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      return true;
+    } catch (error) {
+      if (isBusy(error)) return false;
       throw error;
     }
   }

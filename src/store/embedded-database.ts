@@ -35,7 +35,7 @@ const CHECKPOINT_PAGES = 1_000;
 /** ... and cut off beyond this size, which it only reaches when readers hinder the copying. */
 export const LOG_BYTES_LIMIT = 64 * 1_024 * 1_024;
 /** How long a use waits for other processes before it is STORE_BUSY. */
-const BUSY_WAIT_MS = 30_000;
+export const BUSY_WAIT_MS = 30_000;
 const SHORT_WAIT_MS = 100;
 /** Above every row: its largest body or cell and the columns beside it. */
 const ROW_BYTES_MAX = PAGE_BYTES_MAX + 65_536;

@@ -58,6 +58,11 @@ export function storeError(cause: unknown, path: string): unknown {
   return new GatekeeperError(code, message, { path, sqlite: cause.errcode }, { cause });
 }
 
+/** Whether SQLite refused something because somebody else has the lock that it needs. */
+export function isBusy(cause: unknown): boolean {
+  return cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === BUSY;
+}
+
 /** STORE_CORRUPT for the store as a file. */
 export function corrupt(path: string, why: string): GatekeeperError {
   return new GatekeeperError("STORE_CORRUPT", `store ${path}: ${why}; restore it from a copy`, { path });
