@@ -103,12 +103,15 @@ export class RecordCursor {
   sealedAt = 0;
   sealedLength = 0;
   readonly #page: PageBody;
+  readonly #view: DataView;
   #left: number;
   #end = PAGE_HEADER_BYTES;
 
   /** @throws GatekeeperError STORE_CORRUPT when the header is not one of this format. */
   constructor(page: PageBody) {
+    const { body } = page;
     this.#page = page;
+    this.#view = new DataView(body.buffer, body.byteOffset, body.length);
     this.#left = pageRecords(page);
   }
 
@@ -118,22 +121,24 @@ export class RecordCursor {
    * @throws GatekeeperError STORE_CORRUPT when the record breaks a rule of the format.
    */
   next(): boolean {
-    const { body } = this.#page;
+    const view = this.#view;
+    const length = view.byteLength;
     const at = this.#end;
     if (this.#left === 0) {
-      if (at !== body.length) throw this.#corrupt(`${body.length - at} bytes follow its last record`);
+      if (at !== length) throw this.#corrupt(`${length - at} bytes follow its last record`);
       return false;
     }
-    if (body.length - at < RECORD_HEADER_BYTES) throw this.#corrupt(`it ends before its last record, at byte ${at}`);
-    const keyLength = readU16(body, at);
-    const sealedLength = readU32(body, at + 2);
+    if (length - at < RECORD_HEADER_BYTES) throw this.#corrupt(`it ends before its last record, at byte ${at}`);
+    const keyLength = view.getUint16(at, true);
+    const sealedLength = view.getUint32(at + 2, true);
     const keyAt = at + RECORD_HEADER_BYTES;
     if (keyLength > STORAGE_KEY_BYTES_MAX) throw this.#corrupt(`the key at byte ${at} has ${keyLength} bytes`);
     if (sealedLength < SEALED_BYTES_MIN || sealedLength > SEALED_BYTES_MAX) {
       throw this.#corrupt(`the sealed state at byte ${at} has ${sealedLength} bytes`);
     }
-    if (body.length - keyAt < keyLength + sealedLength) throw this.#corrupt(`the record at byte ${at} is cut off`);
-    if (!this.#ascends(keyAt, keyLength)) throw this.#corrupt(`the key at byte ${at} is out of order`);
+    if (length - keyAt < keyLength + sealedLength) throw this.#corrupt(`the record at byte ${at} is cut off`);
+    const ascends = this.keyAt === 0 ? this.#beginsAt(keyAt, keyLength) : this.#ascends(keyAt, keyLength);
+    if (!ascends) throw this.#corrupt(`the key at byte ${at} is out of order`);
     this.keyAt = keyAt;
     this.keyLength = keyLength;
     this.sealedAt = keyAt + keyLength;
@@ -149,19 +154,33 @@ export class RecordCursor {
     return { key: body.subarray(this.keyAt, this.sealedAt), sealed: body.subarray(this.sealedAt, this.#end) };
   }
 
-  /** Whether a key is above the current record's, or, for the first record, not below the page's lower bound. */
-  #ascends(at: number, length: number): boolean {
+  /** The rotation id of the current record. */
+  rotationId(): number {
+    return this.#view.getUint32(this.sealedAt + ROTATION_ID_AT, true);
+  }
+
+  /** Whether a key is not below the page's lower bound. */
+  #beginsAt(at: number, length: number): boolean {
     const { body, lowerBound } = this.#page;
-    const first = this.keyAt === 0;
-    const before = first ? lowerBound : body;
-    const beforeAt = first ? 0 : this.keyAt;
-    const beforeLength = first ? lowerBound.length : this.keyLength;
-    const shared = Math.min(length, beforeLength);
-    for (let i = 0; i < shared; i++) {
-      const difference = body[at + i]! - before[beforeAt + i]!;
+    return compareBytes(body.subarray(at, at + length), lowerBound) >= 0;
+  }
+
+  /** Whether a key is above the current record's. Four bytes at a time: keys of one contract often begin alike. */
+  #ascends(at: number, length: number): boolean {
+    const view = this.#view;
+    const before = this.keyAt;
+    const shared = Math.min(length, this.keyLength);
+    let i = 0;
+    for (; i + 4 <= shared; i += 4) {
+      const word = view.getUint32(at + i);
+      const wordBefore = view.getUint32(before + i);
+      if (word !== wordBefore) return word > wordBefore;
+    }
+    for (; i < shared; i++) {
+      const difference = view.getUint8(at + i) - view.getUint8(before + i);
       if (difference !== 0) return difference > 0;
     }
-    return first ? length >= beforeLength : length > beforeLength;
+    return length > this.keyLength;
   }
 
   #corrupt(why: string): GatekeeperError {
@@ -212,9 +231,18 @@ export function rotationIdOf(sealed: Uint8Array, at = 0): number {
  */
 export function countRotationIds(page: PageBody): Map<number, number> {
   const counts = new Map<number, number>();
+  // Records under one id mostly follow each other, and are entered together.
+  let id = 0;
+  let records = 0;
   for (const cursor = new RecordCursor(page); cursor.next();) {
-    const rotationId = rotationIdOf(page.body, cursor.sealedAt);
-    counts.set(rotationId, (counts.get(rotationId) ?? 0) + 1);
+    const rotationId = cursor.rotationId();
+    if (rotationId !== id) {
+      if (records > 0) counts.set(id, (counts.get(id) ?? 0) + records);
+      id = rotationId;
+      records = 0;
+    }
+    records++;
   }
+  if (records > 0) counts.set(id, (counts.get(id) ?? 0) + records);
   return counts;
 }
