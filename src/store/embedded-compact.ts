@@ -10,15 +10,16 @@
  * So the file is looked at, with an empty log, for leaves with such copies (embedded-leftovers.ts). Where there are none,
  * all is done: a rotation rewrites rows in place, which leaves none. Where there are few, each of those leaves is
  * freed: the rows of the leaf before it are moved to the end of the table, and SQLite lays those of the leaf itself where
- * they were. Then the file is looked at again. Where there are many, or some remain, or the file can't be looked at,
+ * they were. A row with something behind the end of its overflow chain is moved itself. Then the file is looked at again. Where there are many, or some remain, or the file can't be looked at,
  * every row is moved: it gets a new highest id, which appends it at the end of the tree, in short transactions
  * between which others read and write, until every earlier database page has been freed.
  *
- * Between the old rows and those that are all moved stand dividers, rows that fill a database page each: balancing takes
- * in at most three neighbouring pages, so with three dividers it never lays a moved row on an old page. Dividers lie
- * beyond every contract id, so no reader meets them; those that a crash left make the next compaction move every row
- * again, and it removes them. Several compactions at once are in each other's way only in time: the one that began last
- * moves everything.
+ * Between the old rows and those that are all moved stand dividers, pairs of rows that fill a database page each to its
+ * last byte: balancing takes in at most three neighbouring pages, so with three dividers it never lays a moved row on
+ * an old page. Balancing never frees the first pages of the tree, it lays other rows on them: so the dividers stay,
+ * end up there, and cover whatever was left in them. They lie beyond every contract id, so no reader meets them; the next
+ * compaction that moves every row removes them, and those that a crash left. Several compactions at once are in each
+ * other's way only in time: the one that began last moves everything.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
@@ -33,8 +34,15 @@ export const END: PageRef = { contract: new Uint8Array(33).fill(0xff), lowerBoun
 
 const MOVE = "UPDATE page SET id = (SELECT max(id) + 1 FROM page) WHERE id = ?";
 const DIVIDERS = 3;
-/** Fills a database page of 16,384 bytes but for less than any row needs, and does not overflow it. */
-const DIVIDER_BODY_BYTES = 16_295;
+/** The rows of a divider: one that leaves room for nothing but the other one. */
+const ROWS_PER_DIVIDER = 2;
+/** Each divider row's lower bound has so many bytes: its id in hexadecimal. */
+const DIVIDER_KEY_BYTES = 16;
+/**
+ * What the two bodies of a divider have to fill of a database page, of which the header takes 8 bytes, two pointers 4, and
+ * the rows themselves, but for their ids and bodies, 56 and 59: payload length, record header, contract, lower bound.
+ */
+const DIVIDER_BODY_BYTES = DATABASE_PAGE_BYTES - 8 - 4 - 56 - 59;
 /** Bodies moved in one transaction: about as long as others wait. */
 const STEP_BYTES = 1_048_576;
 /** Enough for STEP_BYTES of full pages; of small ones, a step moves fewer bytes. */
@@ -90,7 +98,8 @@ async function rowsToMove(compaction: Compaction, reader: DatabaseSync): Promise
     await cutOffLog();
     try {
       const file = await use(() => standStill(reader, path, DATABASE_PAGE_BYTES));
-      if (file !== null) return (await use(() => hasDividers(reader))) ? null : await rowsBefore(file, rootOf(reader));
+      if (file !== null)
+        return (await use(() => isInterrupted(reader))) ? null : await rowsBefore(file, rootOf(reader));
     } catch (error) {
       if (error instanceof StructureUnexpected) return null;
       throw error;
@@ -112,8 +121,9 @@ async function rowsBefore(file: StillFile, root: number): Promise<number[] | nul
   let dirty = 0;
   let movable = true;
   let before: readonly number[] = [];
-  for (const { ids, clean, child } of leavesOf(file, root)) {
+  for (const { ids, clean, overflowing, child } of leavesOf(file, root)) {
     leaves++;
+    rows.push(...overflowing);
     if (!clean) {
       dirty++;
       movable &&= child >= CHILDREN_KEPT;
@@ -130,8 +140,11 @@ function rootOf(reader: DatabaseSync): number {
   return Number(reader.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'page'").get()?.["rootpage"]);
 }
 
-function hasDividers(reader: DatabaseSync): boolean {
-  return reader.prepare("SELECT 1 FROM page WHERE contract >= ? LIMIT 1").get(END.contract) !== undefined;
+/** Whether dividers stand behind rows, as they do while every row is moved. */
+function isInterrupted(reader: DatabaseSync): boolean {
+  const behind =
+    "SELECT 1 FROM page WHERE contract >= ? AND id > (SELECT min(id) FROM page WHERE contract < ?) LIMIT 1";
+  return reader.prepare(behind).get(END.contract, END.contract) !== undefined;
 }
 
 /** Moves single rows, in order. One that another compaction has moved meanwhile is left. */
@@ -149,7 +162,7 @@ async function moveToFreshPages({ database, use, path }: Compaction): Promise<vo
   const step = <T>(body: () => T): Promise<T> => use(() => transaction(database, body));
   const last = await step(() => placeDividers(database));
   while (await step(() => moveStep(database, last, path))) await setImmediate();
-  await step(() => removeDividers(database, last + DIVIDERS));
+  await step(() => removeDividers(database, last));
 }
 
 function transaction<T>(database: DatabaseSync, body: () => T): T {
@@ -170,15 +183,25 @@ function placeDividers(database: DatabaseSync): number {
   const insert = database.prepare(
     "INSERT INTO page (id, contract, lower_bound, version, body) VALUES (?, ?, ?, 1, zeroblob(?))",
   );
-  for (let id = last + 1; id <= last + DIVIDERS; id++) {
-    insert.run(id, END.contract, Buffer.from(String(id)), DIVIDER_BODY_BYTES);
+  for (let index = 0; index < DIVIDERS * ROWS_PER_DIVIDER; index++) {
+    const id = last + 1 + index;
+    const large = DIVIDER_BODY_BYTES - varintBytes(id) - varintBytes(id + 1);
+    const key = Buffer.from(id.toString(16).padStart(DIVIDER_KEY_BYTES, "0"));
+    insert.run(id, END.contract, key, index % ROWS_PER_DIVIDER === 0 ? large : 0);
   }
   return last;
 }
 
-/** Removes this compaction's dividers and those of earlier ones, not those of one that began later. */
-function removeDividers(database: DatabaseSync, lastDivider: number): void {
-  database.prepare("DELETE FROM page WHERE contract >= ? AND id <= ?").run(END.contract, lastDivider);
+/** Bytes of an id in a row: seven bits each, and eight in a ninth, which ids below 2^53 don't reach. */
+function varintBytes(id: number): number {
+  let bytes = 1;
+  for (let left = id; left >= 128; left = Math.floor(left / 128)) bytes++;
+  return bytes;
+}
+
+/** Removes the dividers of earlier compactions. */
+function removeDividers(database: DatabaseSync, last: number): void {
+  database.prepare("DELETE FROM page WHERE contract >= ? AND id <= ?").run(END.contract, last);
 }
 
 /** Moves the first rows up to id `last`; returns false if there are none. */

@@ -12,8 +12,10 @@ import { type StillFile, StructureUnexpected } from "./embedded-still-file.ts";
 export interface Leaf {
   /** Ids of its rows, ascending. */
   readonly ids: readonly number[];
-  /** Whether all bytes in it, and behind a row of it that overflows, that belong to nothing are zero. */
+  /** Whether all bytes in it that belong to nothing are zero. */
   readonly clean: boolean;
+  /** Ids of those of its rows that overflow, where bytes behind the end of the overflow chain are not zero. */
+  readonly overflowing: readonly number[];
   /** Its number among the children of the page above it. */
   readonly child: number;
 }
@@ -91,7 +93,8 @@ function cellAt(file: StillFile, page: Uint8Array, at: number): Cell {
  * @throws StructureUnexpected where the file is not as SQLite lays it.
  */
 export function* leavesOf(file: StillFile, root: number): Generator<Leaf, void, undefined> {
-  let left = file.pages;
+  // No page belongs to two places, so none is looked at twice: what refers to itself ends here.
+  const budget = { pages: file.pages };
   const levels: { readonly children: readonly number[]; next: number }[] = [{ children: [root], next: 0 }];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const number = level.children[level.next++];
@@ -100,10 +103,10 @@ export function* leavesOf(file: StillFile, root: number): Generator<Leaf, void, 
       continue;
     }
     // The first page has a file header before its own, and no table but the schema begins there.
-    check(number > 1 && number <= file.pages && left-- > 0 && levels.length <= DEPTH_MAX);
+    check(number > 1 && number <= file.pages && budget.pages-- > 0 && levels.length <= DEPTH_MAX);
     const prefix = file.read(number, 0, PREFIX_BYTES);
     if (prefix[0] === INTERIOR_TABLE) levels.push({ children: childrenOf(file, number), next: 0 });
-    else yield { ...(fullLeaf(file, prefix) ?? anyLeaf(file, number)), child: level.next - 1 };
+    else yield { ...(fullLeaf(file, prefix) ?? anyLeaf(file, number, budget)), child: level.next - 1 };
   }
 }
 
@@ -130,18 +133,18 @@ function fullLeaf(file: StillFile, prefix: Uint8Array): LeafRows | null {
   if (u16(prefix, LEAF_HEADER_BYTES) !== begin) return null;
   const { id, end, overflow } = cellAt(file, prefix, begin);
   if (overflow !== 0 || end !== file.pageBytes) return null;
-  return { ids: [id], clean: isZero(prefix, LEAF_HEADER_BYTES + 2, begin) };
+  return { ids: [id], clean: isZero(prefix, LEAF_HEADER_BYTES + 2, begin), overflowing: [] };
 }
 
 /** Any leaf: in a copy, what belongs to something is set to zero, so that what is left belongs to nothing. */
-function anyLeaf(file: StillFile, number: number): LeafRows {
+function anyLeaf(file: StillFile, number: number, budget: { pages: number }): LeafRows {
   const page = file.read(number, 0, file.pageBytes).slice();
   const cells = u16(page, 3);
   const cellsEnd = LEAF_HEADER_BYTES + 2 * cells;
   check(page[0] === LEAF_TABLE && cellsEnd <= page.length);
   const ids: number[] = [];
   const used: [from: number, to: number][] = [[0, cellsEnd]];
-  const overflows: { readonly first: number; readonly bytes: number }[] = [];
+  const chains: { readonly id: number; readonly first: number; readonly bytes: number }[] = [];
   for (let index = 0; index < cells; index++) {
     const at = u16(page, LEAF_HEADER_BYTES + 2 * index);
     check(at >= cellsEnd);
@@ -149,25 +152,29 @@ function anyLeaf(file: StillFile, number: number): LeafRows {
     check(end <= page.length && id > (ids.at(-1) ?? 0));
     ids.push(id);
     used.push([at, end]);
-    if (overflow > 0) overflows.push({ first: u32(page, end - 4), bytes: overflow });
+    if (overflow > 0) chains.push({ id, first: u32(page, end - 4), bytes: overflow });
   }
-  // Free blocks are listed in ascending order; each begins with the next one's place and its own size.
+  // Before the first row; the fragments; and the free blocks, in ascending order, each of which begins with the next
+  // one's place and its own size.
+  let free = u16(page, 5) - cellsEnd + page[7]!;
   for (let at = u16(page, 1), before = 0; at !== 0; before = at, at = u16(page, at)) {
     check(at > before && at >= cellsEnd && at + 4 <= page.length);
     used.push([at, at + 4]);
+    free += u16(page, at + 2);
   }
+  check(used.slice(1, 1 + cells).reduce((sum, [from, to]) => sum + to - from, free) === page.length - cellsEnd);
   for (const [from, to] of used) page.fill(0, from, to);
   const clean = isZero(page, 0, page.length);
-  // Every chain is followed to its end, so that its tail is looked at, whatever the leaf itself is like.
-  return { ids, clean: overflows.map(({ first, bytes }) => hasCleanEnd(file, first, bytes)).every(Boolean) && clean };
+  const overflowing = chains.filter(({ first, bytes }) => !hasCleanEnd(file, first, bytes, budget)).map(({ id }) => id);
+  return { ids, clean, overflowing };
 }
 
 /** Whether nothing is left behind the end of an overflow chain. */
-function hasCleanEnd(file: StillFile, first: number, bytes: number): boolean {
+function hasCleanEnd(file: StillFile, first: number, bytes: number, budget: { pages: number }): boolean {
   const each = file.pageBytes - 4;
   let number = first;
   for (let left = bytes; ; left -= each) {
-    check(number > 1 && number <= file.pages);
+    check(number > 1 && number <= file.pages && budget.pages-- > 0);
     if (left <= each) return isZero(file.read(number, 4 + left, each - left), 0, each - left);
     number = u32(file.read(number, 0, 4), 0);
   }

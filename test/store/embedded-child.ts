@@ -3,7 +3,7 @@
  *
  *   increment   adds COUNT times one to a number that others add to as well, by compare-and-swap.
  *   commit      commits n = 1, 2, … for ever, each into two pages and a cell, and prints n once it is durable.
- *   compact     compacts for ever, and prints a line each time.
+ *   compact     compacts for ever, and prints a line before each time.
  *   fill        writes pages until the store refuses, then prints how many are durable and the error's code.
  */
 import { writeSync } from "node:fs";
@@ -63,8 +63,8 @@ async function fill(store: StateStore): Promise<void> {
 
 async function compactForEver(store: StateStore): Promise<void> {
   for (;;) {
+    writeSync(1, "compacts\n");
     await store.compact();
-    writeSync(1, "compacted\n");
   }
 }
 

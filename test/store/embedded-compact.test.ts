@@ -5,6 +5,16 @@ import { openStore } from "../../src/store/embedded.ts";
 import { editPage, type RecordEdit } from "../../src/store/page-edit.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { child, exitOf, freshPath, withStore } from "./embedded-files.ts";
+import {
+  DATABASE_PAGE_BYTES,
+  freePagesOf,
+  idsOf,
+  isPlanted,
+  MARK,
+  overwrite,
+  pagesOf,
+  plantInLeaf,
+} from "./planted.ts";
 import { ALL, ALL_BYTES, applyEdits, commitOf, contractId, pageWrite, placesOf, sealedState, text } from "./records.ts";
 
 /** A sealed state that can be found in the raw bytes of a file, in every 12 bytes of it. */
@@ -113,7 +123,7 @@ describe("compacting an embedded store", () => {
     const path = freshPath();
     await withStore(path, true, (store) => store.commit(commitOf([[pageWrite(contractId(0xff), text("\x7f"))]])));
     const database = new DatabaseSync(path);
-    const rows = "SELECT count(*) AS rows FROM page";
+    const rows = "SELECT count(*) AS rows FROM page WHERE lower_bound IN (unhex('37'), unhex('7f'))";
     database.exec(`INSERT INTO page (contract, lower_bound, version, body)
       VALUES (unhex('${"ff".repeat(33)}'), unhex('37'), 1, zeroblob(16295))`);
     expect(database.prepare(rows).get()).toEqual({ rows: 2 });
@@ -126,13 +136,18 @@ describe("compacting an embedded store", () => {
     database.close();
   });
 
-  it("loses nothing when it is killed at any moment", async () => {
+  it.each([
+    ["every row", 1],
+    ["single rows", 20],
+  ])("loses nothing when it is killed at any moment, moving %s", async (_, everyNth) => {
     const path = freshPath();
     await withStore(path, true, async (store) => {
       for (let contract = 0; contract < 40; contract++) await put(store, contractId(contract), "new", range(100));
     });
     const before = await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES));
     for (const wait of [0, 13, 29]) {
+      const leaves = pagesOf(path, "leaf");
+      for (const page of leaves.filter((_, index) => index % everyNth === everyNth - 1)) plantInLeaf(path, page);
       const process = child("compact", path);
       const exit = exitOf(process);
       await new Promise<void>((resolve) => process.stdout!.once("data", () => setTimeout(resolve, wait)));
@@ -140,5 +155,97 @@ describe("compacting an embedded store", () => {
       expect(await exit).toBe("SIGKILL");
       expect(await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES))).toEqual(before);
     }
+  });
+
+  /** Full pages, one a leaf, but for one contract with an overflow chain. */
+  const fullPages = async (path: string, contracts: number): Promise<void> => {
+    await withStore(path, true, async (store) => {
+      for (let contract = 2; contract < contracts; contract++) await put(store, contractId(contract), "a", range(250));
+      // Its last overflow page is not full.
+      await put(store, contractId(contracts), "b", range(1), 33_300);
+    });
+  };
+
+  it("moves no row where rows were only rewritten in place", async () => {
+    const path = freshPath();
+    await fullPages(path, 10);
+    const before = idsOf(path);
+    await withStore(path, false, async (store) => {
+      for (let contract = 2; contract < 10; contract++) await put(store, contractId(contract), "new", range(250));
+      await put(store, contractId(10), "new", range(1), 33_300);
+      await store.compact();
+    });
+    expect(idsOf(path)).toEqual(before);
+    expect(marksIn(path, "new").length).toBe(250);
+  });
+
+  it.each([
+    ["one leaf", (leaves: number[]) => [leaves[20]!], 1],
+    ["two neighbouring leaves", (leaves: number[]) => [leaves[20]!, leaves[21]!], 2],
+    ["the last leaf but one", (leaves: number[]) => [leaves.at(-2)!], 1],
+    ["the last leaf", (leaves: number[]) => [leaves.at(-1)!], 1],
+  ])("frees %s with leftovers, and moves no more rows than that", async (_, choose, moved) => {
+    const path = freshPath();
+    await fullPages(path, 10);
+    const before = idsOf(path);
+    const content = await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES));
+    for (const page of choose(pagesOf(path, "leaf"))) plantInLeaf(path, page);
+    expect(isPlanted(path)).toBe(true);
+    await withStore(path, false, (store) => store.compact());
+    expect(isPlanted(path)).toBe(false);
+    expect(idsOf(path).filter((id, index) => id !== before[index]).length).toBe(moved);
+    expect(await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES))).toEqual(content);
+  });
+
+  it.each([
+    ["the first leaf", (path: string) => plantInLeaf(path, pagesOf(path, "leaf")[0]!)],
+    ["many leaves", (path: string) => pagesOf(path, "leaf").map((page) => plantInLeaf(path, page))],
+    [
+      "the end of an overflow chain",
+      (path: string) => {
+        const chain = pagesOf(path, "overflow");
+        overwrite(path, chain.at(-1)!, DATABASE_PAGE_BYTES - MARK.length, Buffer.from(MARK));
+      },
+    ],
+  ])("leaves nothing in %s either", async (_, plant) => {
+    const path = freshPath();
+    await fullPages(path, 10);
+    const content = await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES));
+    plant(path);
+    expect(isPlanted(path)).toBe(true);
+    await withStore(path, false, (store) => store.compact());
+    expect(isPlanted(path)).toBe(false);
+    expect(await withStore(path, false, (store) => store.scan(ALL, null, ALL_BYTES))).toEqual(content);
+    // And nothing that would have rows moved again.
+    const ids = idsOf(path);
+    await withStore(path, false, (store) => store.compact());
+    expect(idsOf(path)).toEqual(ids);
+  });
+
+  it("leaves nothing while another process commits all the time", async () => {
+    const path = freshPath();
+    await fullPages(path, 10);
+    for (const page of pagesOf(path, "leaf").filter((_, index) => index % 10 === 5)) plantInLeaf(path, page);
+    const process = child("commit", path);
+    const exit = exitOf(process);
+    process.stdout!.resume();
+    await new Promise((resolve) => process.stdout!.once("data", resolve));
+    await withStore(path, false, (store) => store.compact());
+    process.kill("SIGKILL");
+    expect(await exit).toBe("SIGKILL");
+    await withStore(path, false, (store) => store.compact());
+    expect(isPlanted(path)).toBe(false);
+  });
+
+  it("moves every row where a free page is not empty, as secure_delete leaves none", async () => {
+    const path = freshPath();
+    await fullPages(path, 4);
+    await withStore(path, false, (store) => put(store, contractId(4), "c", range(1), 100));
+    const { listed } = freePagesOf(path);
+    overwrite(path, listed, 5_000, Buffer.from(MARK));
+    const before = idsOf(path);
+    await withStore(path, false, (store) => store.compact());
+    const after = idsOf(path);
+    expect(after.filter((id) => before.includes(id))).toEqual([]);
   });
 });
