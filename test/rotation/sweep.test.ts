@@ -110,7 +110,7 @@ describe("a sweep", () => {
       },
     });
     await sweepOnce(watched, generations);
-    expect(cursors).toEqual([undefined, "0x10", "0x21", "0x27"]);
+    expect(cursors).toEqual([undefined, "0x11", "0x23", "0x27"]);
     expect((await readPartitions(store))[0]!.value).toMatchObject({ done: true, found: 0, pass: 1 });
   });
 
