@@ -2,7 +2,8 @@
  * Reads the file of the embedded store itself, past SQLite, while it stands still.
  *
  * It stands still while this thread reads in a transaction that began when the log was empty: such a reader needs
- * nothing but the file, so SQLite lets nobody copy a log into it. Others go on writing to the log.
+ * nothing but the file, so SQLite lets nobody copy a log into it. Others go on writing to the log,
+ * which grows until this is over.
  *
  * No descriptor of its own: a process that closes one of a file loses its locks on that file (POSIX, fcntl), and SQLite's
  * are among them. It reads through one that SQLite has open, which SQLite keeps open for as long as any of the
@@ -39,7 +40,7 @@ export function standStill(database: DatabaseSync, path: string, pageBytes: numb
   database.exec("BEGIN");
   const pages = Number(database.prepare("PRAGMA page_count").get()?.["page_count"]);
   // No log is cut off while somebody reads from it: if it is empty now, it was when the transaction began to read.
-  if (statSync(`${path}-wal`).size !== 0) {
+  if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) !== 0) {
     database.exec("ROLLBACK");
     return null;
   }
