@@ -10,9 +10,10 @@
  * So the file is looked at, with an empty log, for leaves with such copies (embedded-leftovers.ts). Where there are none,
  * all is done: a rotation rewrites rows in place, which leaves none. Where there are few, each of those leaves is
  * freed: the rows of the leaf before it are moved to the end of the table, and SQLite lays those of the leaf itself where
- * they were. A row with something behind the end of its overflow chain is moved itself. Then the file is looked at again. Where there are many, or some remain, or the file can't be looked at,
- * every row is moved: it gets a new highest id, which appends it at the end of the tree, in short transactions
- * between which others read and write, until every earlier database page has been freed.
+ * they were. A row with something behind the end of its overflow chain is moved itself. Then the file is looked at
+ * again. Where there are many, or some remain, or the file can't be looked at, every row is moved: it gets a new highest
+ * id, which appends it at the end of the tree, in short transactions between which others read and write, until every
+ * earlier database page has been freed.
  *
  * Between the old rows and those that are all moved stand dividers, pairs of rows that fill a database page each to its
  * last byte: balancing takes in at most three neighbouring pages, so with three dividers it never lays a moved row on
@@ -52,6 +53,8 @@ const STEP_ROWS = 128;
 const TARGETED_PASSES = 4;
 /** Where more than one leaf of so many has leftovers, moving every row is not much more. */
 const LEAVES_PER_DIRTY = 8;
+/** More rows than this are not remembered one by one. */
+const SINGLE_ROWS_MAX = 65_536;
 /** Others may write just after the log was cut off; so often it is tried to get in between. */
 const STILL_TRIES = 20;
 /** Leaves and free pages looked at before the thread may do something else. */
@@ -129,7 +132,7 @@ async function rowsBefore(file: StillFile, root: number): Promise<number[] | nul
       movable &&= child >= CHILDREN_KEPT;
       if (movable) rows.push(...before);
     }
-    if (!movable) return null;
+    if (!movable || rows.length > SINGLE_ROWS_MAX) return null;
     before = ids;
     if (++looked % PAGES_AT_ONCE === 0) await setImmediate();
   }
