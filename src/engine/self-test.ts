@@ -47,7 +47,7 @@ export function sampleByte(n: number, i: number): number {
 }
 
 /** The first bytes of the sample's number `n`. */
-export function sampleBytes(n: number, length: number): Uint8Array<ArrayBuffer> {
+function sampleBytes(n: number, length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, i) => sampleByte(n, i));
 }
 
