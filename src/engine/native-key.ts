@@ -8,6 +8,7 @@
  * Limits: what OpenSSL and V8 hold of the key itself goes when the garbage collector finds this object unused.
  */
 import { type Cipheriv, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
+import { freeBytes } from "../bytes.ts";
 import { type Suite, TAG_BYTES } from "./suite.ts";
 
 const AUTH_TAG = { authTagLength: TAG_BYTES } as const;
@@ -121,9 +122,8 @@ export function moveText(text: Uint8Array, from: Cipheriv, to: Cipheriv): void {
   }
 }
 
-/** Wipes a buffer that node:crypto returned and frees its memory. */
-export function discard(bytes: Buffer<ArrayBuffer>): void {
+/** Wipes what node:crypto returned and gives its memory back. */
+export function discard(bytes: Uint8Array): void {
   bytes.fill(0);
-  // Small results may share a buffer of Node's pool, which is not ours to detach.
-  if (bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
+  freeBytes(bytes);
 }

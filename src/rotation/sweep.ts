@@ -8,7 +8,7 @@
 import { GatekeeperError } from "../errors.ts";
 import type { PageEngine, ReencryptJob, ReencryptOutcome } from "../engine/page-engine.ts";
 import type { Suite } from "../engine/suite.ts";
-import { toHex } from "../bytes.ts";
+import { freeBytes, toHex } from "../bytes.ts";
 import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { countRotationIds } from "../store/page.ts";
 import type { Page, PageWrite, StateStore } from "../store/store.ts";
@@ -59,6 +59,7 @@ export async function sweepPartition(context: SweepContext, partition: Versioned
     // More contracts than the ring remembers would push each other's keys out before they are used.
     const pages = scanned.slice(0, CONTRACTS_REMEMBERED);
     const steps = reencryptPages(context, pages);
+    for (const { body } of scanned) freeBytes(body);
     const last = pages.at(-1);
     const next = count(partition.value, steps, {
       done: last === undefined,

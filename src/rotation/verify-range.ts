@@ -1,5 +1,5 @@
 /** Opens every record of a range of pages under its key without looking at it: tags are checked, nothing decrypted. */
-import { toHex } from "../bytes.ts";
+import { freeBytes, toHex } from "../bytes.ts";
 import type { PageEngine, PageOutcome } from "../engine/page-engine.ts";
 import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
@@ -63,6 +63,7 @@ export async function verifyRange(
     if (last === undefined) return found;
     const before = found.records;
     verifyPages(context, pages, found);
+    for (const { body } of scanned) freeBytes(body);
     onRecords(found.records - before);
     after = last;
   }

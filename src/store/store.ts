@@ -18,7 +18,7 @@ export interface PageRef {
   readonly lowerBound: Uint8Array;
 }
 
-/** A page as it was read: the caller owns `body` and may overwrite it. */
+/** A page as it was read: the caller owns `body`, may overwrite it, and may free its buffer if that holds nothing else. */
 export interface Page extends PageRef {
   /** 1 when the page is made, raised by one with every write of it; what compare-and-swap compares. */
   readonly version: number;
