@@ -5,11 +5,11 @@
  *
  * The first that opens it for a rotation is the rotation itself, whose calls mark its phases; all others are sweepers.
  */
-import { PageEngine, type ReencryptJob, type ReencryptOutcome } from "../src/engine/page-engine.ts";
-import type { Suite } from "../src/engine/suite.ts";
-import { ContractKeyRing } from "../src/keys/contract-key-ring.ts";
-import { openStore as openEmbedded } from "../src/store/embedded.ts";
-import type { StateStore } from "../src/store/store.ts";
+import { PageEngine, type ReencryptJob, type ReencryptOutcome } from "../dist/engine/page-engine.js";
+import type { Suite } from "../dist/engine/suite.js";
+import { ContractKeyRing } from "../dist/keys/contract-key-ring.js";
+import { openStore as openEmbedded } from "../dist/store/embedded.js";
+import type { StateStore } from "../dist/store/store.js";
 
 /** Where a rotation's time goes. */
 export const PARTS = [

@@ -4,8 +4,8 @@
  * counts, no checkpoint, one pass, one thread.
  */
 import { DatabaseSync } from "node:sqlite";
-import { PAGE_BYTES_LIMIT } from "../src/store/page.ts";
-import type { PageRef } from "../src/store/store.ts";
+import { PAGE_BYTES_LIMIT } from "../dist/store/page.js";
+import type { PageRef } from "../dist/store/store.js";
 
 const TRANSACTION_BYTES = 1 << 20;
 const SCHEMA = `

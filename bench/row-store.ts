@@ -5,11 +5,11 @@
  */
 import { createSecretKey, type KeyObject, randomBytes, randomFillSync } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
-import { SEALED_HEADER_BYTES, encodeHeader, sealedAad } from "../src/engine/sealed-state.ts";
-import { NONCE_BYTES, type Suite, suiteId } from "../src/engine/suite.ts";
-import { ContractKeyRing } from "../src/keys/contract-key-ring.ts";
-import { type MasterKey, generateMasterKey } from "../src/keys/master-key.ts";
-import type { ContractName } from "../src/store/store.ts";
+import { SEALED_HEADER_BYTES, encodeHeader, sealedAad } from "../dist/engine/sealed-state.js";
+import { NONCE_BYTES, type Suite, suiteId } from "../dist/engine/suite.js";
+import { ContractKeyRing } from "../dist/keys/contract-key-ring.js";
+import { type MasterKey, generateMasterKey } from "../dist/keys/master-key.js";
+import type { ContractName } from "../dist/store/store.js";
 import { openBox, sealBox } from "./workload.ts";
 
 /** One record of the data that both stores are filled with. */

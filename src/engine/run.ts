@@ -61,7 +61,10 @@ export class RowRunner {
         runPlaintext(kernels, verb, row, { key: prepared.native(key), newKey: prepared.native(newKey) });
       } else if (verb === "Verify" || verb === "Reencrypt") {
         // The tags of AES-256-GCM take the table of the hash key.
-        if (suite === "aes-256-gcm") [key, newKey].forEach((index) => learnHashKey(kernels, prepared.hybrid(index)));
+        if (suite === "aes-256-gcm") {
+          learnHashKey(kernels, prepared.hybrid(key));
+          learnHashKey(kernels, prepared.hybrid(newKey));
+        }
         const chosen = { key: prepared.native(key), newKey: prepared.native(newKey) };
         runPasses(kernels, suite, verb, row, chosen, tag);
       }
