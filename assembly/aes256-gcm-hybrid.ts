@@ -80,7 +80,8 @@ export let hybridStreamBytes: usize = 0;
 /**
  * Begins a chunk: as many rows from `row` on as have room for their keystreams, and for what is hashed of them unless it
  * is a single one. Writes their counter blocks, in the order of the pending rows, for the host to encrypt: `keystream`
- * under KEY and, for a re-encryption, `newKeystream` under NEW_KEY.
+ * under KEY and, for a re-encryption, `newKeystream` under NEW_KEY. The keystream of a single one must have room
+ * (paths.ts sees to it).
  * @returns the end of the chunk.
  */
 export function aes256GcmHybridChunk(operation: u32, row: usize, end: usize): usize {

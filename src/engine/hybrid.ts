@@ -8,6 +8,9 @@ import type { NativeKey } from "./native-key.ts";
 import { NONCE_BYTES, type Verb } from "./suite.ts";
 
 const OPERATION: Readonly<Record<Verb, number>> = { Seal: 0, Open: 1, Verify: 2, Reencrypt: 3 };
+/** Keystreams are made in few sizes, multiples of one of these; so are the areas for them. native-key.ts says why. */
+const SHORT_STEP = 1024;
+const LONG_STEP = 8 * 1024;
 /** The nonce of the check: nothing is encrypted under it, and what it gives is not published. */
 const CHECK_NONCE = new Uint8Array(NONCE_BYTES);
 
@@ -31,15 +34,17 @@ export function learnHashKey(kernels: Kernels, key: HybridKey): void {
 /** Encrypts an area of keystream, which begins with what makes the key known. */
 function makeKeystream(kernels: Kernels, key: HybridKey, area: "aes256GcmKeystream" | "aes256GcmNewKeystream"): void {
   const at = kernels.constant(area);
-  key.native.encryptBlocks(kernels.bytes, { at, length: kernels.constant("hybridKeystreamBytes") });
+  const length = kernels.constant("hybridKeystreamBytes");
+  const step = length <= LONG_STEP ? SHORT_STEP : LONG_STEP;
+  key.native.encryptBlocks(kernels.bytes, { at, length }, Math.ceil(length / step) * step);
   if (!key.known) kernels.call("aes256GcmHashKey", at, key.context);
   key.known = true;
 }
 
 /**
  * Runs a verb over the rows between two addresses, all under `key` and, for a re-encryption, to go under `newKey`.
- * @throws GatekeeperError KERNEL_SELF_TEST_FAILED: right tags were refused, which no input can bring about
  * @param check - from how many bytes on the tags of a chunk are checked together, and where a tag has room.
+ * @throws GatekeeperError KERNEL_SELF_TEST_FAILED: right tags were refused, which no input can bring about
  */
 export function runHybrid(
   kernels: Kernels,

@@ -5,11 +5,15 @@
  * secret, and given back at once: left to the garbage collector, every call would get fresh memory and pay for its page
  * faults, which takes longer than the encryption.
  *
- * Limits: what OpenSSL and V8 hold of the key itself goes when the garbage collector finds this object unused.
+ * Limits: what OpenSSL and V8 hold of the key itself goes when the garbage collector finds this object unused. And
+ * `update` writes its result to memory that is a block longer than it, copies it to a buffer that fits, and frees the
+ * first as it is: a copy that no program can reach or wipe, until the allocator gives that memory away again. It does so
+ * at the next request of the same size, mostly: that is why keystreams come in few sizes, and `overwriteFreed` asks for
+ * each once more.
  */
 import { type Cipheriv, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { freeBytes } from "../bytes.ts";
-import { type Suite, TAG_BYTES } from "./suite.ts";
+import { KEY_BYTES, type Suite, TAG_BYTES } from "./suite.ts";
 
 const AUTH_TAG = { authTagLength: TAG_BYTES } as const;
 /** A text that is moved by itself goes in pieces: they stay in the processor's cache. */
@@ -17,6 +21,14 @@ const PIECE_BYTES = 128 * 1024;
 /** Of an AEAD's stream cipher, the first block of text: block 0 or 1 is what the tag takes. */
 const CTR_COUNTER = Uint8Array.of(0, 0, 0, 2);
 const CHACHA_COUNTER = Uint8Array.of(1, 0, 0, 0);
+
+const PUBLIC_BLOCKS = new Uint8Array(128 * 1024);
+
+/** Lengths of the results of `encryptBlocks` since they were overwritten last. */
+const freedLengths = new Set<number>();
+
+/** Made once: one for each batch would take longer than it does. */
+let publicCipher: Cipheriv | undefined;
 
 /** Where bytes lie in a memory. */
 export interface Span {
@@ -48,11 +60,15 @@ export class NativeKey {
     this.#key = createSecretKey(key);
   }
 
-  /** Encrypts whole AES blocks in place, each by itself. */
-  encryptBlocks(memory: Uint8Array, { at, length }: Span): void {
+  /**
+   * Encrypts whole AES blocks in place, each by itself.
+   * @param taken - how many bytes to take, at most 128 KiB; those past the length are read, and stay as they are.
+   */
+  encryptBlocks(memory: Uint8Array, { at, length }: Span, taken: number = length): void {
     this.#ecb ??= createCipheriv("aes-256-ecb", this.#key, null).setAutoPadding(false);
-    const encrypted = this.#ecb.update(memory.subarray(at, at + length));
-    memory.set(encrypted, at);
+    const encrypted = this.#ecb.update(memory.subarray(at, at + taken));
+    freedLengths.add(taken);
+    memory.set(encrypted.subarray(0, length), at);
     discard(encrypted);
   }
 
@@ -120,6 +136,17 @@ export function moveText(text: Uint8Array, from: Cipheriv, to: Cipheriv): void {
     piece.set(moved);
     discard(moved);
   }
+  // A stream cipher keeps the keystream of its last, partial block until it is told that nothing follows.
+  to.final();
+  from.final();
+}
+
+/** Makes node:crypto write something public where it has written keystreams before: see the limits above. */
+export function overwriteFreed(): void {
+  if (freedLengths.size === 0) return;
+  publicCipher ??= createCipheriv("aes-256-ecb", new Uint8Array(KEY_BYTES), null).setAutoPadding(false);
+  for (const length of freedLengths) discard(publicCipher.update(PUBLIC_BLOCKS.subarray(0, length)));
+  freedLengths.clear();
 }
 
 /** Wipes what node:crypto returned and gives its memory back. */

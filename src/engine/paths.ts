@@ -15,9 +15,9 @@
  * `MEASURED` comes from the benchmarks of bench/ on the machine that README.md names; on another one the choice may
  * not be the fastest, and is as right.
  */
-import { getCipherInfo } from "node:crypto";
+import { createCipheriv } from "node:crypto";
 import { STATE_BYTES_MAX } from "./sealed-state.ts";
-import { ALL_SUITES, type Suite, type Verb } from "./suite.ts";
+import { ALL_SUITES, KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
 
 /** Where each way begins to pay. */
 export interface Paths {
@@ -25,7 +25,7 @@ export interface Paths {
   readonly hybridBlocks: number;
   /** Bytes to be hashed of a chunk from which its old tags are checked by one native hash. */
   readonly checkBytes: number;
-  /** Bytes of a text from which a record goes by itself, natively. */
+  /** Bytes of a text from which a record goes by itself, natively; at the latest where it is too long for `hybrid`. */
   readonly longBytes: Readonly<Record<Suite, number>>;
   /** The same for a re-encryption that may have the plaintext in memory. */
   readonly plaintextBytes: Readonly<Record<Suite, number>>;
@@ -36,6 +36,9 @@ export type Path = "wasm" | "hybrid" | "passes" | "plaintext";
 /** No text is as long. */
 const NEVER = STATE_BYTES_MAX + 1;
 const NEITHER = { "aes-256-gcm": NEVER, "chacha20-poly1305": NEVER } as const;
+
+/** The longest text whose keystream, with three blocks before it, fits the 128 KiB that the hybrid way has for it. */
+export const HYBRID_BYTES_MAX = 131_024;
 
 /** No native cipher at all. */
 export const WASM_ONLY: Paths = {
@@ -74,9 +77,11 @@ export const NATIVE_ALWAYS: Paths =
 
 /** Bytes of a text from which a record goes by itself; past any text if none does. */
 export function longRecordBytes(paths: Paths, suite: Suite, verb: Verb): number {
-  if (verb === "Reencrypt") return Math.min(paths.longBytes[suite], paths.plaintextBytes[suite]);
   // There is no native Poly1305 to verify with.
-  return verb === "Verify" && suite === "chacha20-poly1305" ? NEVER : paths.longBytes[suite];
+  if (verb === "Verify" && suite === "chacha20-poly1305") return NEVER;
+  const mayBeHybrid = suite === "aes-256-gcm" && paths.hybridBlocks < Number.POSITIVE_INFINITY;
+  const most = mayBeHybrid ? HYBRID_BYTES_MAX + 1 : NEVER;
+  return Math.min(most, paths.longBytes[suite], verb === "Reencrypt" ? paths.plaintextBytes[suite] : NEVER);
 }
 
 /**
@@ -92,7 +97,17 @@ export function choosePath(paths: Paths, suite: Suite, verb: Verb, blocks: numbe
   return suite === "aes-256-gcm" && blocks >= paths.hybridBlocks ? "hybrid" : "wasm";
 }
 
+/** Tried out, as a policy (FIPS, for one) can refuse a cipher that is listed. */
 function nativeCiphersAreHere(): boolean {
-  const names = [...ALL_SUITES, "aes-256-ecb", "aes-256-ctr", "chacha20"];
-  return names.every((name) => getCipherInfo(name) !== undefined);
+  const key = new Uint8Array(KEY_BYTES);
+  try {
+    for (const suite of ALL_SUITES) {
+      createCipheriv(suite as "aes-256-gcm", key, new Uint8Array(NONCE_BYTES), { authTagLength: TAG_BYTES });
+    }
+    createCipheriv("aes-256-ecb", key, null);
+    for (const name of ["aes-256-ctr", "chacha20"]) createCipheriv(name, key, new Uint8Array(16));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -5,7 +5,7 @@
 import { type HybridKey, learnHashKey, runHybrid } from "./hybrid.ts";
 import type { Kernels } from "./kernels.ts";
 import { runPasses, runPlaintext } from "./long-record.ts";
-import { NativeKey } from "./native-key.ts";
+import { NativeKey, overwriteFreed } from "./native-key.ts";
 import { choosePath, longRecordBytes, type Path, type Paths } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS } from "./rows.ts";
 import { KEY_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
@@ -42,8 +42,8 @@ export class RowRunner {
 
   /**
    * Runs a verb over the pending ones of `count` rows; each is done or mismatched afterwards (assembly/descriptor.ts).
-   * Memory may grow: views made before are void. What is laid there besides the contexts is wiped when it returns; if it throws, the caller wipes
-   * everything.
+   * Memory may grow: views made before are void. What is laid there besides the contexts is wiped when it returns; if
+   * it throws, the caller wipes everything.
    */
   run(suite: Suite, verb: Verb, rows: number, count: number, keys: KeyTable): void {
     const kernels = this.#kernels;
@@ -69,6 +69,7 @@ export class RowRunner {
         runPasses(kernels, suite, verb, row, chosen, tag);
       }
     }
+    overwriteFreed();
     kernels.bytes.fill(0, tag, kernels.alloc(0));
   }
 
