@@ -3,11 +3,12 @@ import { describe, expect, it } from "vitest";
 import { BATCH_BYTES_MAX, type Batch, BatchTable } from "../../src/engine/batch.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { Kernels } from "../../src/engine/kernels.ts";
+import { MEASURED, WASM_ONLY } from "../../src/engine/paths.ts";
 import { ROW, ROW_WORDS, RecordStatus } from "../../src/engine/rows.ts";
 import { ALL_SUITES, type Suite } from "../../src/engine/suite.ts";
 import { Secret } from "../../src/secret.ts";
 import { bytesOf, numberOf } from "./deterministic-bytes.ts";
-import { ALL_PATHS } from "./all-paths.ts";
+import { EVERY_WAY } from "./all-paths.ts";
 import { foundIn, keyForms, keystream, type Searched } from "./leftovers.ts";
 import { nativeOpen, nativeSeal } from "./native-aead.ts";
 import { keyBytes, layOut, nativeBox, type TestBatch, type TestRecord, testRecord } from "./record-batch.ts";
@@ -37,9 +38,7 @@ function expectSameAround(batch: TestBatch, before: Uint8Array, count: number): 
   expect(Buffer.compare(now, before), "only boxes were written").toBe(0);
 }
 
-const WAYS = ALL_SUITES.flatMap((suite) => ALL_PATHS.map(({ name, paths }) => ({ suite, name, paths })));
-
-describe.each(WAYS)("the engine with $suite, $name", ({ suite, paths }) => {
+describe.each(EVERY_WAY)("the engine with $suite, $name", ({ suite, paths }) => {
   const engine = new Engine({ paths });
 
   it("seals what node:crypto opens", () => {
@@ -139,61 +138,6 @@ describe.each(WAYS)("the engine with $suite, $name", ({ suite, paths }) => {
       expect(() => engine[verb](suite, batch)).toThrow(expect.objectContaining({ detail: { row: 1 } }));
     }
     expect(Buffer.compare(batch.arena, before)).toBe(0);
-  });
-
-  it("takes as many records, bytes and keys as a batch holds, and none at all", () => {
-    const none = layOut([], 0);
-    for (const verb of VERBS) expect(engine[verb](suite, none)).toHaveLength(0);
-    const table = new BatchTable();
-    const keys = Array.from({ length: 4096 }, (_, index) => new Secret(keyBytes(index)));
-    for (let index = 0; index < 65_536; index++) {
-      table.add({
-        offset: index * 300,
-        length: 200,
-        aadOffset: BATCH_BYTES_MAX - 9,
-        aadLength: 9,
-        key: index % 4096,
-        newKey: index % 4095,
-      });
-    }
-    const batch = { arena: bytesOf(5, BATCH_BYTES_MAX), table: table.rows(), keys };
-    const texts = batch.arena.slice();
-    expectAll(engine.seal(suite, batch), RecordStatus.done, 65_536);
-    const sealed = batch.arena.slice();
-    expectAll(engine.reencrypt(suite, batch), RecordStatus.done, 65_536);
-    for (const index of [0, 1, 4095, 4096, 40_000, 65_535]) {
-      const [from, to] = [index * 300, index * 300 + 228];
-      const text = texts.subarray(from + 12, to - 16);
-      const aad = texts.subarray(-9);
-      expect(nativeOpen(suite, keyBytes(index % 4096), aad, sealed.subarray(from, to))?.equals(text)).toBe(true);
-      expect(nativeOpen(suite, keyBytes(index % 4095), aad, batch.arena.subarray(from, to))?.equals(text)).toBe(true);
-    }
-  });
-
-  it("names one bad tag among 10,000 good ones, leaves it byte for byte and does the others", () => {
-    const all = Array.from({ length: 10_000 }, (_, index) => testRecord(index, numberOf(index, 90), KEYS));
-    const bad = 4321;
-    const sealed = layOut(all, KEYS);
-    engine.seal(suite, sealed);
-    const tag = sealed.box(bad).subarray(-16);
-    tag[7]! ^= 0x10;
-    for (const verb of ["verify", "open", "reencrypt"] as const) {
-      const batch = { ...sealed, arena: sealed.arena.slice() };
-      const statuses = engine[verb](suite, batch);
-      expect(statuses.indexOf(RecordStatus.tagMismatch)).toBe(bad);
-      statuses[bad] = RecordStatus.done;
-      expectAll(statuses, RecordStatus.done, all.length);
-      expect(sealed.box(bad, batch.arena).equals(sealed.box(bad))).toBe(true);
-      let right = 0;
-      all.forEach(({ text, newAad, newKey }, index) => {
-        const box = sealed.box(index, batch.arena);
-        if (index === bad) return;
-        if (verb === "verify") right += Number(box.equals(sealed.box(index)));
-        if (verb === "open") right += Number(box.subarray(12, -16).equals(text));
-        if (verb === "reencrypt") right += Number(nativeOpen(suite, keyBytes(newKey), newAad, box)?.equals(text));
-      });
-      expect(right, verb).toBe(all.length - 1);
-    }
   });
 
   it("refuses every single flipped bit of header, contract, storage key, nonce, ciphertext and tag", () => {
@@ -402,6 +346,68 @@ describe.each(WAYS)("the engine with $suite, $name", ({ suite, paths }) => {
     const batch = layOut([testRecord(1, 5, 1)], 1);
     engine.seal(suite, batch);
     expect(batch.keys[0]!.use((bytes) => Buffer.from(bytes))).toEqual(Buffer.from(keyBytes(0)));
+  });
+});
+
+/** What takes long: not on ways that are there for tests only. */
+const USUAL = EVERY_WAY.filter(({ paths }) => paths === WASM_ONLY || paths === MEASURED);
+
+describe.each(USUAL)("the engine at its limits with $suite, $name", ({ suite, paths }) => {
+  const engine = new Engine({ paths });
+
+  it("takes as many records, bytes and keys as a batch holds, and none at all", () => {
+    const none = layOut([], 0);
+    for (const verb of VERBS) expect(engine[verb](suite, none)).toHaveLength(0);
+    const table = new BatchTable();
+    const keys = Array.from({ length: 4096 }, (_, index) => new Secret(keyBytes(index)));
+    for (let index = 0; index < 65_536; index++) {
+      table.add({
+        offset: index * 300,
+        length: 200,
+        aadOffset: BATCH_BYTES_MAX - 9,
+        aadLength: 9,
+        key: index % 4096,
+        newKey: index % 4095,
+      });
+    }
+    const batch = { arena: bytesOf(5, BATCH_BYTES_MAX), table: table.rows(), keys };
+    const texts = batch.arena.slice();
+    expectAll(engine.seal(suite, batch), RecordStatus.done, 65_536);
+    const sealed = batch.arena.slice();
+    expectAll(engine.reencrypt(suite, batch), RecordStatus.done, 65_536);
+    for (const index of [0, 1, 4095, 4096, 40_000, 65_535]) {
+      const [from, to] = [index * 300, index * 300 + 228];
+      const text = texts.subarray(from + 12, to - 16);
+      const aad = texts.subarray(-9);
+      expect(nativeOpen(suite, keyBytes(index % 4096), aad, sealed.subarray(from, to))?.equals(text)).toBe(true);
+      expect(nativeOpen(suite, keyBytes(index % 4095), aad, batch.arena.subarray(from, to))?.equals(text)).toBe(true);
+    }
+  });
+
+  it("names one bad tag among 10,000 good ones, leaves it byte for byte and does the others", () => {
+    const all = Array.from({ length: 10_000 }, (_, index) => testRecord(index, numberOf(index, 90), KEYS));
+    const bad = 4321;
+    const sealed = layOut(all, KEYS);
+    engine.seal(suite, sealed);
+    const tag = sealed.box(bad).subarray(-16);
+    tag[7]! ^= 0x10;
+    for (const verb of ["verify", "open", "reencrypt"] as const) {
+      const batch = { ...sealed, arena: sealed.arena.slice() };
+      const statuses = engine[verb](suite, batch);
+      expect(statuses.indexOf(RecordStatus.tagMismatch)).toBe(bad);
+      statuses[bad] = RecordStatus.done;
+      expectAll(statuses, RecordStatus.done, all.length);
+      expect(sealed.box(bad, batch.arena).equals(sealed.box(bad))).toBe(true);
+      let right = 0;
+      all.forEach(({ text, newAad, newKey }, index) => {
+        const box = sealed.box(index, batch.arena);
+        if (index === bad) return;
+        if (verb === "verify") right += Number(box.equals(sealed.box(index)));
+        if (verb === "open") right += Number(box.subarray(12, -16).equals(text));
+        if (verb === "reencrypt") right += Number(nativeOpen(suite, keyBytes(newKey), newAad, box)?.equals(text));
+      });
+      expect(right, verb).toBe(all.length - 1);
+    }
   });
 });
 

@@ -48,18 +48,19 @@ export function foundIn(memory: Uint8Array, secrets: readonly Searched[]): strin
   return [...new Set([...piecesIn(memory, pieces)].map((piece) => pieces.get(piece)!))];
 }
 
-/** Which of the pieces lie in a memory. */
+/** Which of the pieces lie in a memory; one of zeros does not count. */
 function piecesIn(memory: Uint8Array, pieces: ReadonlyMap<string, string>): Set<string> {
   const haystack = Buffer.from(memory.buffer, memory.byteOffset, memory.length);
   const beginnings = new Set([...pieces.keys()].map((piece) => Buffer.from(piece, "latin1").readInt32LE()));
   const found = new Set<string>();
-  let beginning = haystack.readInt32LE();
-  for (let at = 0; at + PIECE_BYTES <= haystack.length; at++) {
-    if (beginnings.has(beginning)) {
-      const piece = haystack.toString("latin1", at, at + PIECE_BYTES);
-      if (pieces.has(piece)) found.add(piece);
-    }
-    beginning = (beginning >>> 8) | (haystack[at + 4]! << 24);
+  let zeros = 0;
+  for (let end = 0; end < haystack.length; end++) {
+    zeros = haystack[end] === 0 ? zeros + 1 : 0;
+    const at = end + 1 - PIECE_BYTES;
+    // Of zeros most of a memory consists, and many a piece of an expanded key begins with some.
+    if (zeros >= PIECE_BYTES || at < 0 || !beginnings.has(haystack.readInt32LE(at))) continue;
+    const piece = haystack.toString("latin1", at, end + 1);
+    if (pieces.has(piece)) found.add(piece);
   }
   return found;
 }

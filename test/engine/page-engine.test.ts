@@ -3,11 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Kernels } from "../../src/engine/kernels.ts";
 import { PageEngine, type PageOutcome, type ReencryptJob } from "../../src/engine/page-engine.ts";
+import { MEASURED } from "../../src/engine/paths.ts";
 import { decodeHeader } from "../../src/engine/sealed-state.ts";
 import { ALL_SUITES, type Suite, suiteId } from "../../src/engine/suite.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import type { PageWrite } from "../../src/store/store.ts";
 import { headerOf, pageOf } from "../assembly/page-bytes.ts";
+import { EVERY_WAY } from "./all-paths.ts";
 import { bytesOf } from "./deterministic-bytes.ts";
 import { foundIn, keyForms, keystream, type Searched } from "./leftovers.ts";
 import {
@@ -21,7 +23,6 @@ import {
   testContract,
 } from "./sealed-pages.ts";
 
-const engine = new PageEngine();
 const FROM = 3;
 const TO = 4;
 const hexes = (keys: readonly Uint8Array[]): string[] => keys.map((key) => Buffer.from(key).toString("hex"));
@@ -75,7 +76,8 @@ function textsOf(records: readonly PlainRecord[]): Map<string, Uint8Array> {
   return new Map(records.map(({ key, text }) => [Buffer.from(key).toString("hex"), text]));
 }
 
-describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
+describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }) => {
+  const engine = new PageEngine({ paths });
   const another = ALL_SUITES.find((candidate) => candidate !== suite)!;
 
   it("moves what is under the old rotation id and leaves what is under the new one", () => {
@@ -342,13 +344,13 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
         expect(done).toBe(moved);
         expect(mismatched.length).toBeLessThanOrEqual(changed);
       }),
-      { numRuns: 300 },
+      { numRuns: paths === MEASURED ? 300 : 60 },
     );
   });
 
   it("leaves no key, key material, keystream or plaintext in WebAssembly memory", () => {
     const kernels = new Kernels();
-    const own = new PageEngine({ kernels });
+    const own = new PageEngine({ kernels, paths });
     const contracts = [testContract(20), testContract(21), testContract(22)];
     const records = contracts.map((_, index) => plainRecords(5000 * index, 40, [FROM]));
     const jobs = contracts.flatMap((contract, index) =>
@@ -385,7 +387,7 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
 
   it("leaves nothing behind when it throws", () => {
     const kernels = new Kernels();
-    const own = new PageEngine({ kernels });
+    const own = new PageEngine({ kernels, paths });
     const contract = testContract(9);
     const [body] = pageBodies(suite, contract, plainRecords(1, 5, [FROM]));
     const job = jobOf(contract, body!);
@@ -411,6 +413,8 @@ describe.each(ALL_SUITES)("the page engine with %s", (suite) => {
     expect(own.reencrypt(suite, FROM, TO, [job])[0]).toMatchObject({ done: 5, mismatched: [] });
   });
 });
+
+const engine = new PageEngine();
 
 it("refuses key material that was wiped: a key derived from zeros is everybody's", () => {
   const contract = testContract(1);

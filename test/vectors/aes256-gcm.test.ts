@@ -1,6 +1,8 @@
 /** AES-256-GCM against Wycheproof and NIST CAVP: 256-bit keys, 96-bit nonces, 128-bit tags. */
 import { expect, test } from "vitest";
 import { DONE, GcmBatch, type GcmRecord, TAG_MISMATCH } from "../assembly/aes256-gcm-batch.ts";
+import { ALL_PATHS } from "../engine/all-paths.ts";
+import { runRecords } from "../engine/given-nonces.ts";
 import { describeVectors, readVectors } from "./read.ts";
 
 /** One case: the record sealed, and its plaintext, or null where it must be refused. */
@@ -30,6 +32,39 @@ function expectCases(cases: readonly Case[]): void {
       const text = operation === "Open" && plaintext !== null ? plaintext : sealed.text;
       expect(batch.sealed(i).equals(bytesOfRecord({ ...sealed, text })), name).toBe(true);
     });
+  }
+}
+
+/** The same on every way that records can go; and valid ones moved to another key and back. */
+function expectCasesOnAllPaths(cases: readonly Case[]): void {
+  const valid = cases.flatMap(({ sealed, plaintext }) => (plaintext === null ? [] : [{ sealed, plaintext }]));
+  const wanted = valid.map(({ sealed }) => ({ status: DONE, box: bytesOfRecord(sealed) }));
+  const other = (key: Uint8Array): Uint8Array => key.map((byte) => byte ^ 0x5a);
+  for (const { name, paths } of ALL_PATHS) {
+    const plain = valid.map(({ sealed, plaintext }) => ({ ...sealed, text: plaintext, tag: Buffer.alloc(16) }));
+    expect(runRecords(paths, "aes-256-gcm", "Seal", plain), name).toEqual(wanted);
+    for (const operation of ["Open", "Verify"] as const) {
+      const outcomes = runRecords(
+        paths,
+        "aes-256-gcm",
+        operation,
+        cases.map(({ sealed }) => sealed),
+      );
+      const expected = cases.map(({ sealed, plaintext }) => ({
+        status: plaintext === null ? TAG_MISMATCH : DONE,
+        box: bytesOfRecord({ ...sealed, text: operation === "Open" && plaintext !== null ? plaintext : sealed.text }),
+      }));
+      expect(outcomes, name).toEqual(expected);
+    }
+    const away = valid.map(({ sealed }) => ({ ...sealed, to: { ...sealed, key: other(sealed.key) } }));
+    const moved = runRecords(paths, "aes-256-gcm", "Reencrypt", away);
+    const back = moved.map(({ box }, index) => ({
+      ...away[index]!.to,
+      text: box.subarray(12, -16),
+      tag: box.subarray(-16),
+      to: valid[index]!.sealed,
+    }));
+    expect(runRecords(paths, "aes-256-gcm", "Reencrypt", back), name).toEqual(wanted);
   }
 }
 
@@ -83,6 +118,7 @@ describeVectors("AES-256-GCM vectors", () => {
     const cases = wycheproofCases("fixtures/aead/wycheproof/aes_gcm_test.json");
     expect(cases.length).toBe(34);
     expectCases(cases);
+    expectCasesOnAllPaths(cases);
   });
 
   test.each([
@@ -94,5 +130,6 @@ describeVectors("AES-256-GCM vectors", () => {
     const cases = cavpCases(path);
     expect(cases.length).toBe(count);
     expectCases(cases);
+    expectCasesOnAllPaths(cases);
   });
 });

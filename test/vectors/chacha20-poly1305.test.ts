@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { DONE, type Outcome, type Record, runBatch, TAG_MISMATCH, toHex } from "../assembly/chacha20-poly1305-batch.ts";
 import { KernelInstance } from "../assembly/instance.ts";
+import { ALL_PATHS } from "../engine/all-paths.ts";
+import { boxOf, runRecords } from "../engine/given-nonces.ts";
 import { describeVectors, readVectors } from "./read.ts";
 
 interface WycheproofTest {
@@ -68,6 +70,45 @@ function check(published: readonly Published[]): void {
   expect(named(runBatch(new KernelInstance(), "Reencrypt", back))).toEqual(wanted);
 }
 
+/** The same on every way that records can go. */
+function checkOnAllPaths(published: readonly Published[]): void {
+  const suite = "chacha20-poly1305";
+  const valid = published.filter((one) => one.valid);
+  const wanted = valid.map(({ record }) => ({ status: DONE, box: boxOf(record) }));
+  const other = (key: Uint8Array): Uint8Array => Uint8Array.from(key, (byte) => byte ^ 0x5a);
+  for (const { name, paths } of ALL_PATHS) {
+    const plain = valid.map(({ record, plaintext }) => ({ ...record, text: hex(plaintext), tag: NO_TAG }));
+    expect(runRecords(paths, suite, "Seal", plain), name).toEqual(wanted);
+    for (const verb of ["Open", "Verify"] as const) {
+      const outcomes = runRecords(
+        paths,
+        suite,
+        verb,
+        published.map(({ record }) => record),
+      );
+      const expected = published.map(({ record, plaintext, valid: isValid }) => ({
+        status: isValid ? DONE : TAG_MISMATCH,
+        box: boxOf(verb === "Open" && isValid ? { ...record, text: hex(plaintext) } : record),
+      }));
+      expect(outcomes, name).toEqual(expected);
+    }
+    const away = valid.map(({ record }) => ({ ...record, to: { ...record, key: other(record.key) } }));
+    const moved = runRecords(paths, suite, "Reencrypt", away);
+    const back = moved.map(({ box }, index) => ({
+      ...away[index]!.to,
+      text: box.subarray(12, -16),
+      tag: box.subarray(-16),
+      to: valid[index]!.record,
+    }));
+    expect(runRecords(paths, suite, "Reencrypt", back), name).toEqual(wanted);
+  }
+}
+
+function checkAll(published: readonly Published[]): void {
+  check(published);
+  checkOnAllPaths(published);
+}
+
 describeVectors("ChaCha20-Poly1305, third-party vectors", () => {
   it("Wycheproof", () => {
     const path = "fixtures/aead/wycheproof/chacha20_poly1305_test.json";
@@ -75,7 +116,7 @@ describeVectors("ChaCha20-Poly1305, third-party vectors", () => {
     // Nonces of other lengths can't be expressed in a row.
     const tests = file.testGroups.filter(({ ivSize }) => ivSize === 96).flatMap((group) => group.tests);
     expect(tests.length).toBeGreaterThan(150);
-    check(
+    checkAll(
       tests.map((test) => ({
         name: `tcId ${test.tcId}`,
         record: { key: hex(test.key), nonce: hex(test.iv), aad: hex(test.aad), text: hex(test.ct), tag: hex(test.tag) },
@@ -89,7 +130,7 @@ describeVectors("ChaCha20-Poly1305, third-party vectors", () => {
     const path = "fixtures/aead/noble-ciphers/stablelib_chacha20poly1305.json";
     const tests = JSON.parse(readVectors(path).toString()) as StablelibTest[];
     expect(tests.length).toBeGreaterThan(0);
-    check(
+    checkAll(
       tests.map((test, i) => ({
         name: `case ${i}`,
         record: {
