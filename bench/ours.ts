@@ -1,6 +1,7 @@
 /** Gatekeeper's own contenders: the engine as a library user calls it, and what runs under it without its copies. */
 import { BatchTable, type BatchRecord } from "../src/engine/batch.ts";
 import { Engine } from "../src/engine/engine.ts";
+import { KeyTable } from "../src/engine/key-table.ts";
 import { Kernels } from "../src/engine/kernels.ts";
 import { MEASURED, WASM_ONLY } from "../src/engine/paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "../src/engine/rows.ts";
@@ -69,9 +70,9 @@ function secretsOf(workload: Workload): Secret[] {
 }
 
 /**
- * What the engine does between its copy in and its copy out, by the same table of ways: records, rows, raw keys and
- * nonces lie in WebAssembly memory already. Keys are expanded, or handed to node:crypto, within the time taken; and the
- * rows are written again before each call, as each record's status is left in its row.
+ * What the engine does between its copy in and its copy out, by the same table of ways: records, rows and nonces lie in
+ * WebAssembly memory already, and keys are at hand, as those of the loops beside it are. The rows are written again before
+ * each call, as each record's status is left in its row.
  */
 export function kernelContender(workload: Workload): Contender {
   const { suite } = workload.shape;
@@ -81,7 +82,8 @@ export function kernelContender(workload: Workload): Contender {
   const keyBytes = kernels.keyContextBytes(suite);
   const secrets = workload.keys.flat();
   const raw = kernels.put(Buffer.concat(secrets));
-  const keys = { raw, contexts: kernels.alloc(secrets.length * keyBytes), count: secrets.length };
+  const contexts = kernels.alloc(secrets.length * keyBytes);
+  const keys = new KeyTable(kernels, suite, { raw, contexts, count: secrets.length });
   const bytes = workload.arena();
   const arena = kernels.put(bytes);
   const count = workload.records.length;
@@ -91,7 +93,6 @@ export function kernelContender(workload: Workload): Contender {
     const nonces = kernels.alloc(count * NONCE_BYTES);
     randomFillSync(kernels.bytes, nonces, count * NONCE_BYTES);
     wordsNow().set(makeTable(workload, from).rows());
-    const { contexts } = keys;
     const bad = kernels.call("batchBind", rows, count, arena, bytes.length, contexts, keys.count, keyBytes, nonces);
     if (bad >= 0) throw new Error(`row ${bad} of the kernel's batch is out of range`);
     return wordsNow().slice();
@@ -103,7 +104,7 @@ export function kernelContender(workload: Workload): Contender {
       kernels.reset();
       kernels.alloc(size);
       wordsNow().set(bound[from]!);
-      runner.run(suite, "Reencrypt", rows, count, keys);
+      runner.run("Reencrypt", rows, count, keys);
       if (wordsNow()[(count - 1) * ROW_WORDS + ROW.status] !== RecordStatus.done)
         throw new Error("a record was refused");
     },

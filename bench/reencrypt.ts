@@ -93,7 +93,7 @@ function notesFor(suite: Suite, aad: AadKind): string[] {
   const notes = [
     `${ENGINE}: Engine.reencrypt, one thread; key expansion, nonces, copies in and out and wiping included`,
     `${WASM_ALONE}: the same, kept to WebAssembly; ${PLAINTEXT_ALLOWED}: the same, allowed to have plaintexts in memory`,
-    `${KERNEL}: the same between its copies: records, raw keys and nonces lie in WebAssembly memory, and stay there`,
+    `${KERNEL}: the same between its copies: records and nonces lie in WebAssembly memory and stay there, keys are at hand`,
     `${NODE}: the careful loop, KeyObjects at hand, createDecipheriv and createCipheriv for each record`,
     `records of a contract: ${RECORDS_OF_SMALL.toLocaleString("en")} up to ${SMALL_BYTES_MAX} B, ` +
       `${RECORDS_OF_LARGER} up to 8 KiB, then as many as make 1 MiB, at least ${RECORDS_MIN}; the slower get fewer`,

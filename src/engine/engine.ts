@@ -9,10 +9,11 @@ import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { type Batch, checkApart, checkBatch } from "./batch.ts";
+import { KeyTable } from "./key-table.ts";
 import { Kernels } from "./kernels.ts";
 import { MEASURED, MEASURED_WITH_PLAINTEXT, type Paths } from "./paths.ts";
 import { ROW, ROW_WORDS } from "./rows.ts";
-import { type KeyTable, RowRunner } from "./run.ts";
+import { RowRunner } from "./run.ts";
 import { selfTest } from "./self-test.ts";
 import { KEY_BYTES, NONCE_BYTES, type Suite, type Verb } from "./suite.ts";
 
@@ -107,7 +108,7 @@ export class Engine {
         batch.arena.length,
         keys.contexts,
         keys.count,
-        kernels.keyContextBytes(suite),
+        keys.contextBytes,
         nonces,
       );
       if (bad >= 0) {
@@ -120,7 +121,7 @@ export class Engine {
       const bound = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
       checkApart(bound);
       if (verb === "Seal") drawNonces(kernels.bytes, bound);
-      this.#runner.run(suite, verb, rows, count, keys);
+      this.#runner.run(verb, rows, count, keys);
       if (verb !== "Verify") batch.arena.set(kernels.bytes.subarray(arena, arena + batch.arena.length));
       // A new view, as memory may have grown meanwhile.
       const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
@@ -143,7 +144,7 @@ export class Engine {
         throw new GatekeeperError("INVALID_ARGUMENT", `key ${index} of the batch is not of 32 bytes`);
       key.use((bytes) => kernels.bytes.set(bytes, raw + index * KEY_BYTES));
     });
-    return { raw, contexts, count: keys.length };
+    return new KeyTable(kernels, suite, { raw, contexts, count: keys.length });
   }
 
   #randomNonces(count: number): number {

@@ -7,10 +7,11 @@
  */
 import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
+import { KeyTable } from "./key-table.ts";
 import { Kernels } from "./kernels.ts";
 import { MEASURED, type Paths } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
-import { type KeyTable, RowRunner } from "./run.ts";
+import { RowRunner } from "./run.ts";
 import { selfTest } from "./self-test.ts";
 import { KEY_BYTES, NONCE_BYTES, type Suite, suiteId } from "./suite.ts";
 
@@ -119,7 +120,7 @@ export class PageEngine {
         }
         return page;
       });
-      this.#runner.run(suite, "Reencrypt", rows, count, keys);
+      this.#runner.run("Reencrypt", rows, count, keys);
       kernels.call("pageRelabel", rows, count, suiteId(suite), to);
       return pages.map((page) => ({
         ...this.#outcome(page),
@@ -145,7 +146,7 @@ export class PageEngine {
         count += Math.max(page.rows, 0);
         return page;
       });
-      this.#runner.run(suite, "Verify", rows, count, keys);
+      this.#runner.run("Verify", rows, count, keys);
       return pages.map((page) => this.#outcome(page));
     });
   }
@@ -199,7 +200,8 @@ export class PageEngine {
     distinct.forEach((material, index) => {
       contexts.set(material, from + index * contextBytes);
     });
-    return { contexts, table: { raw, contexts: from, count: distinct.length }, from, to: rows };
+    const table = new KeyTable(kernels, suite, { raw, contexts: from, count: distinct.length });
+    return { contexts, table, from, to: rows };
   }
 
   #layOut(job: PageJob, suite: Suite, ids: { from: number; leave: number }, key: number, firstRow: number): LaidPage {

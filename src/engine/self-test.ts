@@ -7,10 +7,11 @@
  * constants here; test/engine/self-test.test.ts computes them anew with node:crypto.
  */
 import { GatekeeperError } from "../errors.ts";
+import { type KeyPlaces, KeyTable } from "./key-table.ts";
 import type { Kernels } from "./kernels.ts";
 import { NATIVE_ALWAYS, type Paths, WASM_ONLY } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
-import { type KeyTable, RowRunner } from "./run.ts";
+import { RowRunner } from "./run.ts";
 import { ALL_SUITES, KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
 
 /** Text lengths of the sample: around 16-byte blocks, 64-byte blocks and groups of eight AES blocks. */
@@ -79,9 +80,10 @@ export function selfTest(kernels: Kernels): void {
 function checkSuite(kernels: Kernels, suite: Suite, paths: Paths): void {
   const sample = layOut(kernels, suite);
   const runner = new RowRunner(kernels, paths);
+  const keys = new KeyTable(kernels, suite, sample.keys);
   const run = (verb: Verb): void => {
     for (let row = 0; row < sample.count; row++) sample.words()[row * ROW_WORDS + ROW.status] = RecordStatus.pending;
-    runner.run(suite, verb, sample.rows, sample.count, sample.keys);
+    runner.run(verb, sample.rows, sample.count, keys);
   };
   const expectAll = (status: number, what: string): void => {
     for (let row = 0; row < sample.count; row++) {
@@ -107,7 +109,7 @@ function checkSuite(kernels: Kernels, suite: Suite, paths: Paths): void {
 interface Sample {
   readonly rows: number;
   readonly count: number;
-  readonly keys: KeyTable;
+  readonly keys: KeyPlaces;
   words(): Uint32Array;
   digest(): string;
   useNewKeys(): void;

@@ -1,4 +1,5 @@
 /** Runs records through RowRunner under nonces that are given, as published vectors need them. */
+import { KeyTable } from "../../src/engine/key-table.ts";
 import { Kernels } from "../../src/engine/kernels.ts";
 import type { Paths } from "../../src/engine/paths.ts";
 import { ROW, ROW_WORDS, RecordStatus } from "../../src/engine/rows.ts";
@@ -59,8 +60,8 @@ export function runRecords(
     return [...old, kernels.put(to.aad), to.aad.length, context(to.key), kernels.put(to.nonce), status];
   });
   const at = kernels.put(new Uint8Array(Uint32Array.from(rows).buffer));
-  const keys = { raw, contexts, count: names.length };
-  new RowRunner(kernels, paths).run(suite, verb, at, records.length, keys);
+  const keys = new KeyTable(kernels, suite, { raw, contexts, count: names.length });
+  new RowRunner(kernels, paths).run(verb, at, records.length, keys);
   const words = new Uint32Array(kernels.bytes.buffer, at, records.length * ROW_WORDS);
   return records.map(({ nonce, text, tag }, index) => {
     const begin = texts[index]! - nonce.length;
