@@ -20,7 +20,7 @@ import { KEY_BYTES, NONCE_BYTES, type Suite, type Verb } from "./suite.ts";
 /** How an engine works. */
 export interface EngineOptions {
   /**
-   * Lets `reencrypt` decrypt and encrypt long records natively, which is faster from 8 KiB on. What that gives up: the
+   * Lets `reencrypt` decrypt and encrypt long records natively, which is faster from 8 KiB (ChaCha20-Poly1305) or 12 KiB on. What that gives up: the
    * plaintext of one record at a time lies in the process's memory, wiped afterwards as far as native-key.ts can, where
    * a core dump, a swapped page or a debugger would find it. Off, no plaintext comes into being.
    */

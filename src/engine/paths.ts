@@ -52,8 +52,8 @@ export const WASM_ONLY: Paths = {
 export const MEASURED: Paths = nativeCiphersAreHere()
   ? {
       hybridBlocks: 160,
-      checkBytes: 12_000,
-      longBytes: { "aes-256-gcm": 24_576, "chacha20-poly1305": 8_192 },
+      checkBytes: 8_000,
+      longBytes: { "aes-256-gcm": 20_480, "chacha20-poly1305": 8_192 },
       plaintextBytes: NEITHER,
     }
   : WASM_ONLY;
@@ -62,7 +62,7 @@ export const MEASURED: Paths = nativeCiphersAreHere()
 export const MEASURED_WITH_PLAINTEXT: Paths =
   MEASURED === WASM_ONLY
     ? WASM_ONLY
-    : { ...MEASURED, plaintextBytes: { "aes-256-gcm": 8_192, "chacha20-poly1305": 8_192 } };
+    : { ...MEASURED, plaintextBytes: { "aes-256-gcm": 12_288, "chacha20-poly1305": 8_192 } };
 
 /** Native wherever it can be, for tests and checks of those ways. */
 export const NATIVE_ALWAYS: Paths =
