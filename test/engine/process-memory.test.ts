@@ -12,7 +12,7 @@ import { keyBytes, layOut, nativeBox, testRecord } from "./record-batch.ts";
 const CHILD = fileURLToPath(new URL("process-memory-child.ts", import.meta.url));
 const WINDOW_BYTES = 1 << 24;
 /** Records for every way that is taken as measured: many short ones, and long ones by themselves. */
-const SIZES = [...Array.from({ length: 100 }, (_, index) => 100 + index), 8_192, 24_576, 30_001, 300_001];
+const SIZES = [...Array.from({ length: 100 }, (_, index) => 100 + index), 8_192, 20_480, 30_001, 300_001];
 
 /** How many of the pieces the writable memory of a process holds. */
 function found(pid: number, pieces: readonly Buffer[]): number {
