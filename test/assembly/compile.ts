@@ -60,8 +60,16 @@ const TRACED_STORES = `
  */
 export async function compileEntry(
   entry: string,
-  rewrite: (path: string, source: string) => string = (_, source) => source,
+  rewrite?: (path: string, source: string) => string,
 ): Promise<WebAssembly.Module> {
+  return new WebAssembly.Module(await compileBytes(entry, rewrite));
+}
+
+/** As compileEntry, not yet a module. */
+export async function compileBytes(
+  entry: string,
+  rewrite: (path: string, source: string) => string = (_, source) => source,
+): Promise<Uint8Array<ArrayBuffer>> {
   const output: Uint8Array<ArrayBuffer>[] = [];
   const result = await asc.main(
     [ENTRY, "--baseDir", project, "--config", "asconfig.json", "--target", "release", "--outFile", "kernel.wasm"],
@@ -80,7 +88,7 @@ export async function compileEntry(
   if (result.error !== null) throw new Error(`asc failed: ${result.stderr.toString()}`, { cause: result.error });
   const [wasm] = output;
   if (wasm === undefined || output.length !== 1) throw new Error("asc did not compile what was asked");
-  return new WebAssembly.Module(wasm);
+  return wasm;
 }
 
 /** asc probes for files that need not exist. */
