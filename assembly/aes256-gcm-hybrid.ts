@@ -58,7 +58,7 @@ import { blocksOf, ghashLengths } from "./ghash";
 
 const STREAM_BYTES: usize = 512 << 10;
 /** What the host hashes. It holds the sums S_i, which tell H: secret until it is wiped. */
-const stream = memory.data(524288, 16);
+const stream = memory.data(STREAM_BYTES as i32, 16);
 /** How much of it may hold something. */
 let streamDirty: usize = 0;
 

@@ -30,6 +30,7 @@ import {
 } from "./descriptor";
 import { blocksOf, ghash, ghashBlocks, loadPartial } from "./ghash";
 
+/** Of either area of keystream. */
 export const SCRATCH_BYTES: usize = 128 << 10;
 export const SCRATCH_BLOCKS: usize = SCRATCH_BYTES / BLOCK_BYTES;
 
@@ -52,8 +53,8 @@ const HEAD_BYTES = memory.data<u8>(
 );
 
 /** Counter blocks, then keystream, under the (old) key and under the new key. */
-export const keystream = memory.data(131072, 16);
-export const newKeystream = memory.data(131072, 16);
+export const keystream = memory.data(SCRATCH_BYTES as i32, 16);
+export const newKeystream = memory.data(SCRATCH_BYTES as i32, 16);
 /** How much of either may hold keystream. */
 let dirtyBytes: usize = 0;
 
@@ -162,7 +163,7 @@ function storePartial(to: usize, bytes: v128, length: usize): void {
 
 /** What is hashed of a short record, in whole blocks: public. */
 const STAGE_BYTES: usize = 1024;
-const stage = memory.data(1024, 16);
+const stage = memory.data(STAGE_BYTES as i32, 16);
 
 /** Changes a record, whose old tag is right, with the keystreams that lie at `at`; and the row is done. */
 // @ts-ignore: decorator

@@ -39,10 +39,10 @@ import { blocksOf, ghashExpand, ghashTableBytes } from "./ghash";
 const masks = memory.data(32, 16);
 
 /**
- * For each block of one scratch area the context it is to be encrypted with: SCRATCH_BLOCKS words, and room for eight
- * more, as contexts are noted four and groups filled up eight at a time.
+ * For each block of one scratch area the context it is to be encrypted with: a word each, and room for eight more, as
+ * contexts are noted four and groups filled up eight at a time.
  */
-const lanes = memory.data(16416, 16);
+const lanes = memory.data(((SCRATCH_BLOCKS + LANES) * 4) as i32, 16);
 /** How many of its bytes may be in use. */
 let lanesBytes: usize = 0;
 
