@@ -5,9 +5,9 @@
  * Keystreams lie in two scratch areas of this file, one of the (old) key and one of the new. A record's keystream is its
  * encrypted block J0, which masks the tag, and then one block for each block of text.
  *
- * Re-encryption stores no plaintext. The only store to a text is that of `xorText`: ciphertext + (old keystream + new
- * keystream), where the sum in brackets is made first, in a register; so what memory holds of a text is its old
- * ciphertext or its new one.
+ * Re-encryption stores no plaintext. `xorText` and `moveRecord` alone store to a text, and what they store is
+ * ciphertext + (old keystream + new keystream), where the sum in brackets is made first, in a register; so what memory
+ * holds of a text is its old ciphertext or its new one.
  *
  * Constant time: whether a tag matches is public; lengths, addresses and keys' places are public; nothing else
  * decides a branch or an address. Tags are compared whole.

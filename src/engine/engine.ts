@@ -1,9 +1,10 @@
 /**
- * The engine of one thread: seals, opens, verifies and re-encrypts batches of records in WebAssembly.
+ * The engine of one thread: seals, opens, verifies and re-encrypts batches of records, in WebAssembly and with native
+ * ciphers where paths.ts says so.
  *
- * One call copies a batch into the kernels' private memory, runs one kernel over all of it and copies it back, so the
- * cost of a call is paid once for thousands of records. A record whose tag does not match is reported and left as it
- * was; the others don't notice.
+ * One call copies a batch into the kernels' private memory, runs it there and copies it back, so the cost of a call is
+ * paid once for thousands of records. A record whose tag does not match is reported and left as it was; the others don't
+ * notice.
  */
 import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
@@ -20,12 +21,13 @@ import { KEY_BYTES, NONCE_BYTES, type Suite, type Verb } from "./suite.ts";
 /** How an engine works. */
 export interface EngineOptions {
   /**
-   * Lets `reencrypt` decrypt and encrypt long records natively, which is faster from 8 KiB (ChaCha20-Poly1305) or 12 KiB on. What that gives up: the
-   * plaintext of one record at a time lies in the process's memory, wiped afterwards as far as native-key.ts can, where
-   * a core dump, a swapped page or a debugger would find it. Off, no plaintext comes into being.
+   * Lets `reencrypt` decrypt and encrypt long records natively, which is faster from 8 KiB (ChaCha20-Poly1305) or 12 KiB
+   * on. What that gives up: the plaintext of one record at a time lies in the process's memory, wiped afterwards as far
+   * as native-key.ts can, where a core dump, a swapped page or a debugger would find it. Off, no plaintext comes into
+   * being.
    */
   readonly plaintextInMemory?: boolean;
-  /** Another table than the measured one: which way each record goes. */
+  /** Another table than the measured ones: which way each record goes, whatever `plaintextInMemory` says. */
   readonly paths?: Paths;
   /** An instance of its own; the engine is its only user. */
   readonly kernels?: Kernels;
@@ -33,7 +35,8 @@ export interface EngineOptions {
 
 /**
  * Runs batches on the calling thread. Keys are expanded for each call and wiped from WebAssembly memory, with
- * everything else of the batch, before it returns.
+ * everything else of the batch, before it returns; native-key.ts says what native ciphers keep for longer. A verb
+ * that finds that this machine miscomputes throws KERNEL_SELF_TEST_FAILED and leaves the arena as it was.
  */
 export class Engine {
   readonly #kernels: Kernels;
@@ -83,7 +86,7 @@ export class Engine {
 
   /**
    * Moves every record whose tag matches from its key, nonce and AAD to its new key, a fresh random nonce and its new
-   * AAD, in place. The two keystreams are combined before they meet the text, so no plaintext comes into being.
+   * AAD, in place. No plaintext comes into being, unless the engine was made with `plaintextInMemory`.
    * @returns a `RecordStatus` for each record.
    * @throws GatekeeperError INVALID_ARGUMENT for a row out of range or records that overlap; the arena is
    * then as it was.

@@ -9,7 +9,7 @@
  * `update` writes its result to memory that is a block longer than it, copies it to a buffer that fits, and frees the
  * first as it is: a copy that no program can reach or wipe, until the allocator gives that memory away again. It does so
  * at the next request of the same size, mostly: that is why keystreams come in few sizes, and `overwriteFreed` asks for
- * each once more.
+ * each once more. A Cipheriv that made a tag keeps it as long as itself, and its memory is not wiped either.
  */
 import { type Cipheriv, createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { freeBytes } from "../bytes.ts";

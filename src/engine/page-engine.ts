@@ -1,9 +1,10 @@
 /**
  * The engine for records as they lie in a store's pages: pages go in as they were read and come out as they are to
- * be written, without a buffer for each record and without a contract key outside WebAssembly memory.
+ * be written, without a buffer for each record and without a contract key in JavaScript's hands.
  *
  * A contract key is HKDF-SHA256 of key material that the caller derived (keys/contract-key.ts); it is expanded where
- * it comes into being and wiped before the call returns.
+ * it comes into being and wiped there before the call returns. Those that go a native way OpenSSL has a copy of too, as
+ * native-key.ts says.
  */
 import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
@@ -80,7 +81,10 @@ export interface PageEngineOptions {
   readonly kernels?: Kernels;
 }
 
-/** Runs pages on the calling thread. Not re-entrant: one call at a time, as it owns its kernels. */
+/**
+ * Runs pages on the calling thread. Not re-entrant: one call at a time, as it owns its kernels. A call that finds that
+ * this machine miscomputes throws KERNEL_SELF_TEST_FAILED.
+ */
 export class PageEngine {
   readonly #kernels: Kernels;
   readonly #runner: RowRunner;

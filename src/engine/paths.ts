@@ -3,8 +3,8 @@
  * the same whichever is taken.
  *
  *   wasm       everything in WebAssembly.
- *   hybrid     AES-256-GCM: the keystreams of many records come from one native AES-ECB call a key; the rest is
- *              WebAssembly. A re-encryption has no plaintext in memory.
+ *   hybrid     AES-256-GCM: the keystreams of a chunk of records come from one native AES-ECB call a key; the rest
+ *              is WebAssembly. A re-encryption has no plaintext in memory.
  *   passes     a long record by itself: two native keystream passes that commute, the new key's first, so that what
  *              lies between them is not the plaintext; tags natively (AES-256-GCM) or in WebAssembly. Re-encryption
  *              and verification only.

@@ -39,30 +39,36 @@ export class RowRunner {
    */
   run(verb: Verb, rows: number, count: number, keys: KeyTable): void {
     const kernels = this.#kernels;
-    const { suite } = keys;
     const tag = kernels.alloc(TAG_BYTES);
     const segments = this.#plan(verb, rows, count, keys);
     keys.expand();
-    for (const { path, from, end, row, key, newKey } of segments) {
-      if (path === "wasm") {
-        kernels.run(suite, verb, from, (end - from) / ROW_BYTES);
-      } else if (path === "hybrid") {
-        const chosen = { key: keys.hybrid(key), newKey: keys.hybrid(newKey) };
-        runHybrid(kernels, verb, { from, end }, chosen, { bytes: this.#paths.checkBytes, tag });
-      } else if (path === "plaintext") {
-        runPlaintext(kernels, verb, row, { key: keys.native(key), newKey: keys.native(newKey) });
-      } else if (verb === "Verify" || verb === "Reencrypt") {
-        // The tags of AES-256-GCM take the table of the hash key.
-        if (suite === "aes-256-gcm") {
-          learnHashKey(kernels, keys.hybrid(key));
-          learnHashKey(kernels, keys.hybrid(newKey));
-        }
-        const chosen = { key: keys.native(key), newKey: keys.native(newKey) };
-        runPasses(kernels, suite, verb, row, chosen, tag);
-      }
+    try {
+      for (const segment of segments) this.#runSegment(verb, segment, keys, tag);
+    } finally {
+      overwriteFreed();
     }
-    overwriteFreed();
     kernels.bytes.fill(0, tag, kernels.alloc(0));
+  }
+
+  /** @param tag - where a tag has room. */
+  #runSegment(verb: Verb, { path, from, end, row, key, newKey }: Segment, keys: KeyTable, tag: number): void {
+    const kernels = this.#kernels;
+    const { suite } = keys;
+    if (path === "wasm") {
+      kernels.run(suite, verb, from, (end - from) / ROW_BYTES);
+    } else if (path === "hybrid") {
+      const chosen = { key: keys.hybrid(key), newKey: keys.hybrid(newKey) };
+      runHybrid(kernels, verb, { from, end }, chosen, { bytes: this.#paths.checkBytes, tag });
+    } else if (path === "plaintext") {
+      runPlaintext(kernels, verb, row, { key: keys.native(key), newKey: keys.native(newKey) });
+    } else if (verb === "Verify" || verb === "Reencrypt") {
+      // The tags of AES-256-GCM take the table of the hash key.
+      if (suite === "aes-256-gcm") {
+        learnHashKey(kernels, keys.hybrid(key));
+        learnHashKey(kernels, keys.hybrid(newKey));
+      }
+      runPasses(kernels, suite, verb, row, { key: keys.native(key), newKey: keys.native(newKey) }, tag);
+    }
   }
 
   /** Cuts the rows, and requests the keys that are to be expanded. */

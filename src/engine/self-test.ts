@@ -3,8 +3,9 @@
  * machine that miscomputes, is refused instead of destroying records.
  *
  * For each suite, records of every length class around the kernels' block and lane borders are sealed under two keys
- * alternately, moved to two other keys, verified, damaged and verified again, in WebAssembly alone and natively. The digests of what comes out are
- * constants here; test/engine/self-test.test.ts computes them anew with node:crypto.
+ * alternately, moved to two other keys, opened and sealed again, damaged and verified, in WebAssembly alone and
+ * natively. The digests of what comes out are constants here; test/engine/self-test.test.ts computes them anew with
+ * node:crypto.
  */
 import { GatekeeperError } from "../errors.ts";
 import { type KeyPlaces, KeyTable } from "./key-table.ts";

@@ -1,7 +1,8 @@
 /** The hybrid way as engines take it. test/assembly/aes256-gcm-hybrid.test.ts has the check of all tags by itself. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Engine } from "../../src/engine/engine.ts";
 import { Kernels } from "../../src/engine/kernels.ts";
+import { overwriteFreed } from "../../src/engine/native-key.ts";
 import { PageEngine } from "../../src/engine/page-engine.ts";
 import { type Paths, WASM_ONLY } from "../../src/engine/paths.ts";
 import { RecordStatus } from "../../src/engine/rows.ts";
@@ -10,6 +11,11 @@ import { type GivenRecord, boxOf, runRecords } from "./given-nonces.ts";
 import { nativeSeal } from "./native-aead.ts";
 import { layOut, nativeBox, testRecord } from "./record-batch.ts";
 import { pageBodies, plainRecords, testContract } from "./sealed-pages.ts";
+
+vi.mock(import("../../src/engine/native-key.ts"), async (original) => {
+  const actual = await original();
+  return { ...actual, overwriteFreed: vi.fn(actual.overwriteFreed) };
+});
 
 const SUITE = "aes-256-gcm";
 const HYBRID: Paths = { ...WASM_ONLY, hybridBlocks: 0, checkBytes: 0 };
@@ -135,7 +141,9 @@ describe("a machine on which right tags are refused together and pass one by one
     for (const verb of ["verify", "open", "reencrypt"] as const) {
       const batch = layOut(all, 2, boxes);
       const before = batch.arena.slice();
+      vi.mocked(overwriteFreed).mockClear();
       expect(() => engine[verb](SUITE, batch)).toThrow(miscomputes);
+      expect(overwriteFreed).toHaveBeenCalledOnce();
       expect(Buffer.compare(batch.arena, before)).toBe(0);
       expect(kernels.bytes.subarray(kernels.constant("HEAP_BASE")).every((byte) => byte === 0)).toBe(true);
       for (const area of ["aes256GcmKeystream", "aes256GcmNewKeystream"]) {
