@@ -43,7 +43,8 @@ export class Engine {
   readonly #runner: RowRunner;
 
   /**
-   * @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation.
+   * @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation;
+   * INVALID_ARGUMENT for `paths` with a negative threshold or NaN.
    */
   constructor(options: EngineOptions = {}) {
     const { kernels = new Kernels(), plaintextInMemory = false } = options;

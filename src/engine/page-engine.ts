@@ -89,7 +89,10 @@ export class PageEngine {
   readonly #kernels: Kernels;
   readonly #runner: RowRunner;
 
-  /** @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation. */
+  /**
+   * @throws GatekeeperError KERNEL_UNAVAILABLE or KERNEL_SELF_TEST_FAILED: do not use this installation;
+   * INVALID_ARGUMENT for `paths` with a negative threshold or NaN.
+   */
   constructor(options: PageEngineOptions = {}) {
     const { kernels = new Kernels(), paths = MEASURED } = options;
     this.#kernels = kernels;

@@ -16,10 +16,11 @@
  * not be the fastest, and is as right.
  */
 import { createCipheriv } from "node:crypto";
+import { GatekeeperError } from "../errors.ts";
 import { STATE_BYTES_MAX } from "./sealed-state.ts";
 import { ALL_SUITES, KEY_BYTES, NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
 
-/** Where each way begins to pay. */
+/** Where each way begins to pay: numbers from 0 on, Infinity too. */
 export interface Paths {
   /** Blocks of keystream under one key (and one new key) from which AES-256-GCM goes the hybrid way. */
   readonly hybridBlocks: number;
@@ -74,6 +75,18 @@ export const NATIVE_ALWAYS: Paths =
         longBytes: { "aes-256-gcm": 1_000, "chacha20-poly1305": 1_000 },
         plaintextBytes: NEITHER,
       };
+
+/**
+ * Under a negative threshold the rows after the first would be left out, and under NaN a text of any length would go the
+ * hybrid way.
+ * @throws GatekeeperError INVALID_ARGUMENT unless all thresholds are 0 or more.
+ */
+export function checkPaths(paths: Paths): void {
+  const { hybridBlocks, checkBytes, longBytes, plaintextBytes } = paths;
+  const bytes = ALL_SUITES.flatMap((suite) => [longBytes[suite], plaintextBytes[suite]]);
+  if ([hybridBlocks, checkBytes, ...bytes].every((threshold) => threshold >= 0)) return;
+  throw new GatekeeperError("INVALID_ARGUMENT", "every threshold of an engine's paths is a number from 0 on");
+}
 
 /** Bytes of a text from which a record goes by itself; past any text if none does. */
 export function longRecordBytes(paths: Paths, suite: Suite, verb: Verb): number {

@@ -7,7 +7,7 @@ import type { KeyTable } from "./key-table.ts";
 import type { Kernels } from "./kernels.ts";
 import { runPasses, runPlaintext } from "./long-record.ts";
 import { overwriteFreed } from "./native-key.ts";
-import { choosePath, longRecordBytes, type Path, type Paths } from "./paths.ts";
+import { checkPaths, choosePath, longRecordBytes, type Path, type Paths } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS } from "./rows.ts";
 import { TAG_BYTES, type Verb } from "./suite.ts";
 
@@ -27,7 +27,9 @@ export class RowRunner {
   readonly #kernels: Kernels;
   readonly #paths: Paths;
 
+  /** @throws GatekeeperError INVALID_ARGUMENT for a table with a negative threshold or NaN. */
   constructor(kernels: Kernels, paths: Paths) {
+    checkPaths(paths);
     this.#kernels = kernels;
     this.#paths = paths;
   }

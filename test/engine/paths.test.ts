@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Engine } from "../../src/engine/engine.ts";
+import { PageEngine } from "../../src/engine/page-engine.ts";
 import {
   choosePath,
   HYBRID_BYTES_MAX,
@@ -26,6 +28,23 @@ const THRESHOLDS: Paths = {
   plaintextBytes: { "aes-256-gcm": 30_000, "chacha20-poly1305": 40_000 },
 };
 
+describe("a table of ways", () => {
+  it.each([-1, Number.NaN])("with a threshold of %s is refused", (threshold) => {
+    const both = { "aes-256-gcm": 0, "chacha20-poly1305": threshold };
+    const tables: Paths[] = [
+      { ...THRESHOLDS, hybridBlocks: threshold },
+      { ...THRESHOLDS, checkBytes: threshold },
+      { ...THRESHOLDS, longBytes: both },
+      { ...THRESHOLDS, plaintextBytes: both },
+    ];
+    const invalid = expect.objectContaining({ code: "INVALID_ARGUMENT" });
+    for (const paths of tables) {
+      expect(() => new Engine({ paths })).toThrow(invalid);
+      expect(() => new PageEngine({ paths })).toThrow(invalid);
+    }
+  });
+});
+
 describe("which way a record goes", () => {
   it("is WebAssembly below all thresholds and the documented way from each on", () => {
     const chosen = (suite: Suite, blocks: number, longest: number): string[] =>
@@ -48,7 +67,7 @@ describe("which way a record goes", () => {
     for (const paths of [WASM_ONLY, MEASURED, NATIVE_ALWAYS]) {
       for (const suite of ALL_SUITES) {
         for (const verb of ["Reencrypt", "Verify"] as const) {
-          for (const longest of [0, 1_000, 8_192, 12_288, 20_480, 65_520, 65_521, LONGEST]) {
+          for (const longest of [0, 1_000, 8_192, 12_288, 20_480, HYBRID_BYTES_MAX, HYBRID_BYTES_MAX + 1, LONGEST]) {
             expect(choosePath(paths, suite, verb, 2 + Math.ceil(longest / 16), longest)).not.toBe("plaintext");
           }
         }
