@@ -36,7 +36,8 @@ const CHECKPOINT_PAGES = 1_000;
 export const LOG_BYTES_LIMIT = 64 * 1_024 * 1_024;
 /** How long a use waits for other processes before it is STORE_BUSY. */
 export const BUSY_WAIT_MS = 30_000;
-const SHORT_WAIT_MS = 100;
+/** How long a use waits that can be repeated, or left. */
+export const SHORT_WAIT_MS = 100;
 /** Above every row: its largest body or cell and the columns beside it. */
 const ROW_BYTES_MAX = PAGE_BYTES_MAX + 65_536;
 const FILE_MODE = 0o600;
@@ -176,19 +177,26 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/** Does something without waiting long for others. */
+export function withShortWait<T>(database: DatabaseSync, body: () => T): T {
+  database.exec(`PRAGMA busy_timeout = ${SHORT_WAIT_MS}`);
+  try {
+    return body();
+  } finally {
+    database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`);
+  }
+}
+
 /**
  * Does something that may as well be left: without waiting long for others, and whether or not it succeeds.
  * @returns false if it returned false or SQLite failed.
  */
-export function withShortWait(database: DatabaseSync, body: () => boolean): boolean {
-  database.exec(`PRAGMA busy_timeout = ${SHORT_WAIT_MS}`);
+export function attempt(database: DatabaseSync, body: () => boolean): boolean {
   try {
-    return body();
+    return withShortWait(database, body);
   } catch (cause) {
     if (storeError(cause, "") instanceof GatekeeperError) return false;
     throw cause;
-  } finally {
-    database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`);
   }
 }
 

@@ -9,12 +9,21 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import { compareBytes } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
 import { CommitWriter } from "./embedded-commit.ts";
 import { END, compact } from "./embedded-compact.ts";
-import { createDatabase, LOG_BYTES_LIMIT, openDatabase, withShortWait } from "./embedded-database.ts";
+import {
+  attempt,
+  BUSY_WAIT_MS,
+  createDatabase,
+  LOG_BYTES_LIMIT,
+  openDatabase,
+  SHORT_WAIT_MS,
+  withShortWait,
+} from "./embedded-database.ts";
 import { corrupt, storeError } from "./embedded-error.ts";
 import { asBytes, asNumber } from "./embedded-value.ts";
 import { comparePlaces } from "./page.ts";
@@ -224,7 +233,11 @@ class EmbeddedStore implements StateStore {
   async compact(): Promise<void> {
     const use = <T>(body: () => T): Promise<T> => this.#use(body);
     const cutOffLog = async (): Promise<void> => {
-      if (await use(() => this.#cutOffLog())) return;
+      // What keeps the log may be another compaction of this thread, which only goes on while this one sleeps.
+      for (let waited = 0; waited < BUSY_WAIT_MS; waited += 2 * SHORT_WAIT_MS) {
+        if (await use(() => withShortWait(this.#database, () => this.#cutOffLog()))) return;
+        await sleep(SHORT_WAIT_MS);
+      }
       const message = `store ${this.#path}: its log is still being read by another process; try again`;
       throw new GatekeeperError("STORE_BUSY", message, { path: this.#path });
     };
@@ -256,7 +269,7 @@ class EmbeddedStore implements StateStore {
   #boundLog(): void {
     const bytes = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     if (bytes <= this.#logBytesLimit) return;
-    const cut = withShortWait(this.#database, () => this.#cutOffLog());
+    const cut = attempt(this.#database, () => this.#cutOffLog());
     this.#logBytesLimit = LOG_BYTES_LIMIT + (cut ? 0 : bytes);
   }
 

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/embedded.ts";
 import { editPage, type RecordEdit } from "../../src/store/page-edit.ts";
@@ -235,6 +236,27 @@ describe("compacting an embedded store", () => {
     expect(await exit).toBe("SIGKILL");
     await withStore(path, false, (store) => store.compact());
     expect(isPlanted(path)).toBe(false);
+  });
+
+  it("lets another compaction of its thread end that still looks at the file", async () => {
+    const path = freshPath();
+    await (await openStore({ path, create: true })).close();
+    const database = new DatabaseSync(path);
+    // More leaves than are looked at before the thread may do something else.
+    database.exec(`WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2200)
+      INSERT INTO page (contract, lower_bound, version, body) SELECT unhex(printf('%064x', i)), x'', 1, zeroblob(15900) FROM n`);
+    database.close();
+    await withStore(path, false, (first) =>
+      withStore(path, false, async (second) => {
+        const compacted = first.compact();
+        await setImmediate();
+        await second.commit(commitOf([[pageWrite(contractId(0xff), text(""))]]));
+        // Else a new one has nothing to copy, and needs to wait for nobody.
+        expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+        await Promise.all([compacted, second.compact()]);
+      }),
+    );
+    expect(statSync(path).size).toBeGreaterThan(2_200 * DATABASE_PAGE_BYTES);
   });
 
   it("moves every row where a free page is not empty, as secure_delete leaves none", async () => {
