@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/embedded.ts";
@@ -96,6 +97,29 @@ describe("several at once on an embedded store", () => {
       expect(await compacted).toBe("SIGKILL");
       expect(await counterAt(store)).toBe(160);
       expect((await store.find(ID, NO_KEY))!.version).toBe(161);
+    });
+  });
+
+  it("commits soon after those are done that it has waited for, however long that was", async () => {
+    const path = freshPath();
+    await withStore(path, true, async (store) => {
+      await store.commit(commitOf([[{ ...pageWrite(ID, NO_KEY), body: bodyOf([[NO_KEY, sealedState(0, 0, 60)]]) }]]));
+      const other = new DatabaseSync(path);
+      let soon = 0;
+      for (let round = 1; round <= 4; round++) {
+        other.exec("BEGIN IMMEDIATE");
+        const exit = new Promise((resolve) => {
+          new Worker(CHILD, { argv: ["increment", path, "1"] }).on("exit", resolve);
+        });
+        // SQLite alone would only ask every 100 ms by now, and whoever asks more often would be first.
+        await sleep(700);
+        other.exec("COMMIT");
+        await sleep(25);
+        if ((await counterAt(store)) === round) soon++;
+        expect(await exit).toBe(0);
+      }
+      other.close();
+      expect(soon).toBeGreaterThanOrEqual(3);
     });
   });
 
