@@ -10,14 +10,6 @@ import type { StoreLocation } from "../store/store.ts";
 import type { AbandonedClaim } from "./claim.ts";
 import type { SweepAnswer, SweepTask } from "./sweep-task.ts";
 
-/**
- * Limits of a thread that reads pages after pages. Their bytes lie outside V8's heap, and it lets up to twice a half of
- * the young generation of them pile up before it looks: with its default of 16 MiB each thread's peak depends on chance
- * and grows with the length of the run. Measured on 1,000,000 and 4,000,000 records, two threads: 256 to 321 MiB with
- * the default, 215 to 231 MiB with this, at the same speed.
- */
-export const SWEEPING_LIMITS = { maxYoungGenerationSizeMb: 6 };
-
 /** What the threads of one rotation share. */
 export interface SweepPoolOptions {
   readonly store: StoreLocation;
@@ -45,7 +37,6 @@ export class SweepPool implements AsyncDisposable {
       filename: fileURLToPath(new URL(`./sweep-task${extname(import.meta.url)}`, import.meta.url)),
       minThreads: options.threads,
       maxThreads: options.threads,
-      resourceLimits: SWEEPING_LIMITS,
     });
   }
 

@@ -11,7 +11,6 @@ import { checkAtLeastOne } from "../store/commit.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { StateStore, StoreLocation } from "../store/store.ts";
 import { type RotationControl, readRotation } from "./control.ts";
-import { SWEEPING_LIMITS } from "./sweep-pool.ts";
 import { type Verification, addVerification, emptyVerification } from "./verify-range.ts";
 import type { VerifyAnswer, VerifyTask } from "./verify-task.ts";
 
@@ -91,7 +90,6 @@ async function runThreads(options: VerificationOptions, task: VerifyTask): Promi
     filename: fileURLToPath(new URL(`./verify-task${extname(import.meta.url)}`, import.meta.url)),
     minThreads: threads,
     maxThreads: threads,
-    resourceLimits: SWEEPING_LIMITS,
   });
   try {
     const running = Promise.all(Array.from({ length: threads }, () => pool.run(task)));
