@@ -102,7 +102,9 @@ async function rowsToMove(compaction: Compaction, reader: DatabaseSync): Promise
     try {
       const file = await use(() => standStill(reader, path, DATABASE_PAGE_BYTES));
       if (file !== null)
-        return (await use(() => isInterrupted(reader))) ? null : await rowsBefore(file, rootOf(reader));
+        return (await use(() => isInterrupted(reader)))
+          ? null
+          : await rowsBefore(file, await use(() => rootOf(reader)));
     } catch (error) {
       if (error instanceof StructureUnexpected) return null;
       throw error;
@@ -153,9 +155,19 @@ function isInterrupted(reader: DatabaseSync): boolean {
 /** Moves single rows, in order. One that another compaction has moved meanwhile is left. */
 async function moveRows({ database, use }: Compaction, rows: readonly number[]): Promise<void> {
   const move = await use(() => database.prepare(MOVE));
-  for (let at = 0; at < rows.length; at += STEP_ROWS) {
-    const step = rows.slice(at, at + STEP_ROWS);
-    await use(() => transaction(database, () => step.forEach((id) => void move.run(id))));
+  const size = await use(() => database.prepare("SELECT length(body) AS bytes FROM page WHERE id = ?"));
+  for (let at = 0; at < rows.length;) {
+    at = await use(() =>
+      transaction(database, () => {
+        const end = Math.min(at + STEP_ROWS, rows.length);
+        let next = at;
+        for (let bytes = 0; next < end && bytes < STEP_BYTES; next++) {
+          bytes += Number(size.get(rows[next]!)?.["bytes"] ?? 0);
+          move.run(rows[next]!);
+        }
+        return next;
+      }),
+    );
     await setImmediate();
   }
 }
