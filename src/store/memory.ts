@@ -57,7 +57,9 @@ function compareNames(a: string, b: string): number {
 
 function copyOfPage(page: Page): Page {
   const { contract, lowerBound, version, body } = page;
-  return { contract: contract.slice(), lowerBound: lowerBound.slice(), version, body: body.slice() };
+  // No slice: a Buffer's is no copy.
+  const copy = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
+  return { contract: copy(contract), lowerBound: copy(lowerBound), version, body: copy(body) };
 }
 
 function copyOfEntry(entry: ContractEntry): ContractEntry {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { freeBytes } from "../../src/bytes.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { storeContract } from "./contract.ts";
@@ -11,6 +12,17 @@ storeContract("the store in memory", async () => {
 
 const ID = contractId(1);
 const NO_KEY = new Uint8Array(0);
+
+it("keeps and gives copies also where a body was written as a Buffer", async () => {
+  const store = new MemoryStore();
+  const write = pageWrite(ID, NO_KEY);
+  const body = Buffer.alloc(write.body.length);
+  body.set(write.body);
+  await store.commit(commitOf([[{ ...write, body }]]));
+  body.fill(0);
+  freeBytes((await store.find(ID, NO_KEY))!.body);
+  expect((await store.find(ID, NO_KEY))!.body).toEqual(write.body);
+});
 
 /** Everything that a store says of itself. */
 async function everything(store: StateStore): Promise<unknown> {
