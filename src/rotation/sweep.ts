@@ -9,7 +9,7 @@ import { GatekeeperError } from "../errors.ts";
 import type { PageEngine, ReencryptJob, ReencryptOutcome } from "../engine/page-engine.ts";
 import type { Suite } from "../engine/suite.ts";
 import { freeBytes, toHex } from "../bytes.ts";
-import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../keys/contract-key-ring.ts";
+import type { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { countRotationIds } from "../store/page.ts";
 import type { Page, PageWrite, StateStore } from "../store/store.ts";
 import {
@@ -27,6 +27,12 @@ import {
  * Measured with one thread: 4 MiB take a tenth less time than 1 MiB, 2 MiB half of that.
  */
 const SWEEP_BYTES = 1 << 21;
+/**
+ * Pages of one commit at most. Where each is a contract of its own, their keys are the work: two point multiplications a
+ * page, 3 ms, and a claim must move well within the 3 s after which it counts as abandoned. It is also no more than the
+ * ring remembers: more would push each other's keys out before they are used.
+ */
+export const SWEEP_PAGES = 256;
 /** A stretch with nothing to do is not worth a commit and its fsync; so many of them are: they show a living owner. */
 const STRETCHES_WITHOUT_COMMIT = 8;
 
@@ -56,8 +62,7 @@ export async function sweepPartition(context: SweepContext, partition: Versioned
   let unsaved = 0;
   while (!context.stopped()) {
     const scanned = await context.store.scan(range, unpackRef(partition.value.cursor), bytes);
-    // More contracts than the ring remembers would push each other's keys out before they are used.
-    const pages = scanned.slice(0, CONTRACTS_REMEMBERED);
+    const pages = scanned.slice(0, SWEEP_PAGES);
     const steps = reencryptPages(context, pages);
     for (const { body } of scanned) freeBytes(body);
     const last = pages.at(-1);

@@ -2,9 +2,10 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PageEngine, ReencryptJob, ReencryptOutcome } from "../../src/engine/page-engine.ts";
 import type { Suite } from "../../src/engine/suite.ts";
-import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
+import type { ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { sweepClaimed } from "../../src/rotation/claim.ts";
 import { advance, initialiseStore, readPartitions, readRotation } from "../../src/rotation/control.ts";
+import { SWEEP_PAGES } from "../../src/rotation/sweep.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import type { Commit, StateStore } from "../../src/store/store.ts";
@@ -73,12 +74,12 @@ describe("a sweep", () => {
     expect(await readPartitions(store)).toEqual([]);
   });
 
-  it("never works on more contracts at once than keys are remembered", async () => {
+  it("never derives keys of more contracts than 256 before it commits", async () => {
     const store = new MemoryStore();
     const generations = new Generations();
     await initialiseStore(store);
     const sealed = new Uint8Array(42);
-    const contracts = Array.from({ length: 2 * CONTRACTS_REMEMBERED + 1 }, (_, number) => contractOf(number).id);
+    const contracts = Array.from({ length: 2 * SWEEP_PAGES + 1 }, (_, number) => contractOf(number).id);
     const groups = contracts.map((id) => editPage(id, null, [{ key: text("balance"), sealed }], 1n));
     await store.commit({ groups, sealedUnder: 0 });
     await beginRotation(store, generations, 10_000);
@@ -93,7 +94,8 @@ describe("a sweep", () => {
     const stopped = (): boolean => false;
     const context = { store, engine, keys, suite: SUITE, from: 0, to: 1, stopped };
     await sweepClaimed(context, { owner: "me", pass: 1, begin: 0, abandoned: [] });
-    expect(sizes).toEqual([CONTRACTS_REMEMBERED, CONTRACTS_REMEMBERED, 1]);
+    expect(SWEEP_PAGES).toBe(256);
+    expect(sizes).toEqual([SWEEP_PAGES, SWEEP_PAGES, 1]);
   });
 
   it("commits a stretch that had nothing to do only now and then, but always the end", async () => {
