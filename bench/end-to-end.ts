@@ -7,7 +7,7 @@ import { engineFromRawKeysContender } from "./ours.ts";
 import { nodeFromRawKeysContender } from "./peers.ts";
 import { ENGINE, NODE, backAndForth } from "./reencrypt.ts";
 import type { Case, Table } from "./table.ts";
-import { type AadKind, type WorkloadShape, firstRecords, logUniform, makeWorkload, uniform } from "./workload.ts";
+import { type AadKind, type WorkloadShape, logUniform, makeWorkload, uniform } from "./workload.ts";
 
 /** How many records of which sizes. */
 export interface Load {
@@ -28,9 +28,6 @@ export const LOADS: readonly Load[] = [
   { name: "200 × 100", contracts: 200, recordsEach: 100, size: MIXED },
   { name: "2,000 × 10", contracts: 2_000, recordsEach: 10, size: SMALL },
 ];
-
-/** The loop over node:crypto takes the first records; its time per record doesn't depend on how many contracts there are. */
-const NODE_SHARE = 20;
 
 /** One table a suite, one row a load and AAD. */
 export function endToEndTable(suite: Suite, aads: readonly AadKind[], loads: readonly Load[] = LOADS): Table {
@@ -58,7 +55,6 @@ export function loadRow({ name }: Pick<Load, "name">, aad: AadKind): string {
 
 function casesOf(shape: Load & WorkloadShape, round: number): Case[] {
   const workload = makeWorkload(shape);
-  const fewer = firstRecords(workload, Math.ceil(shape.contracts / NODE_SHARE) * shape.recordsEach);
   const row = loadRow(shape, shape.aad);
   return [
     {
@@ -67,6 +63,11 @@ function casesOf(shape: Load & WorkloadShape, round: number): Case[] {
       items: workload.records.length,
       run: backAndForth(ENGINE, workload, engineFromRawKeysContender, round),
     },
-    { row, column: NODE, items: fewer.records.length, run: backAndForth(NODE, fewer, nodeFromRawKeysContender, round) },
+    {
+      row,
+      column: NODE,
+      items: workload.records.length,
+      run: backAndForth(NODE, workload, nodeFromRawKeysContender, round),
+    },
   ];
 }
