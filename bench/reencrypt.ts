@@ -19,7 +19,7 @@ const MIB = KIB * KIB;
 const RECORD_SIZES: readonly number[] = [32, 64, 128, 256, 512, KIB, 4 * KIB, 8 * KIB, 64 * KIB, MIB];
 
 /** Records of a contract: so many that a batch spends its time on records, not on keys. */
-const SMALL_BYTES_MAX = 256;
+const SMALL_BYTES_MAX = KIB;
 const RECORDS_OF_SMALL = 1_000;
 const RECORDS_OF_LARGER = 100;
 const CONTRACTS_MAX = 4;
@@ -95,7 +95,7 @@ function notesFor(suite: Suite, aad: AadKind): string[] {
     `${WASM_ALONE}: the same, kept to WebAssembly; ${PLAINTEXT_ALLOWED}: the same, allowed to have plaintexts in memory`,
     `${KERNEL}: the same between its copies: records and nonces lie in WebAssembly memory and stay there, keys are at hand`,
     `${NODE}: the careful loop, KeyObjects at hand, createDecipheriv and createCipheriv for each record`,
-    `records of a contract: ${RECORDS_OF_SMALL.toLocaleString("en")} up to ${SMALL_BYTES_MAX} B, ` +
+    `records of a contract: ${RECORDS_OF_SMALL.toLocaleString("en")} up to ${SMALL_BYTES_MAX / KIB} KiB, ` +
       `${RECORDS_OF_LARGER} up to 8 KiB, then as many as make 1 MiB, at least ${RECORDS_MIN}; the slower get fewer`,
   ];
   if (aad === "78 B") {
