@@ -5,7 +5,7 @@
  * Keystreams lie in two scratch areas of this file, one of the (old) key and one of the new. A record's keystream is its
  * encrypted block J0, which masks the tag, and then one block for each block of text.
  *
- * Re-encryption stores no plaintext. `xorText` and `moveRecord` alone store to a text, and what they store is
+ * Re-encryption stores no plaintext. Of the kernels, `xorText` and `moveRecord` alone store to a text:
  * ciphertext + (old keystream + new keystream), where the sum in brackets is made first, in a register; so what memory
  * holds of a text is its old ciphertext or its new one.
  *

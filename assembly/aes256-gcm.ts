@@ -4,7 +4,7 @@
  *
  * Rows are taken in chunks: consecutive rows, whatever their keys, as many as fit the scratch. A chunk goes through four
  * steps: write the counter blocks, encrypt them in place, verify each record's tag, combine each record with its
- * keystream. A record that alone exceeds the scratch is verified first, as every record is, and then goes
+ * keystream. A record that alone exceeds the scratch is verified first, as every record is that has a tag yet, and then goes
  * through the other steps in pieces. A record is changed (nonce, text, tag) only after its old tag has been found right
  * over the whole of it.
  *

@@ -37,8 +37,8 @@ const NIBBLES_WITH_BIT = memory.data<u8>(
 
 /**
  * Neighbouring lanes of one key: NIBBLES_WITH_BIT where a byte's bits are lanes, none set but theirs; then a word, the
- * address of the key's round keys. Nothing of it is secret, but some rows of tables that are look like it, and a search
- * for those should find none.
+ * address of the key's round keys. It is not secret, and wiped all the same: some rows of secret tables look like it, and a
+ * search of memory for those should find none.
  */
 const RUN_BYTES: usize = 80;
 const RUN_KEYS: usize = 64;

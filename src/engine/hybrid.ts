@@ -11,7 +11,7 @@ const OPERATION: Readonly<Record<Verb, number>> = { Seal: 0, Open: 1, Verify: 2,
 /** Keystreams are made in few sizes, multiples of one of these; so are the areas for them. native-key.ts says why. */
 const SHORT_STEP = 1024;
 const LONG_STEP = 8 * 1024;
-/** The nonce of the check: nothing is encrypted under it, and what it gives is not published. */
+/** The nonce of the check. What it gives is not published; batch-check.md covers a record with the same nonce. */
 const CHECK_NONCE = new Uint8Array(NONCE_BYTES);
 
 /** A key as the hybrid way needs it. */

@@ -1,8 +1,8 @@
 /**
  * One key in the hands of node:crypto, that is OpenSSL, for what the processor does faster than WebAssembly can.
  *
- * node:crypto returns its results in buffers of its own. Each is copied to where it belongs, filled with zeros if it is
- * secret, and given back at once: left to the garbage collector, every call would get fresh memory and pay for its page
+ * node:crypto returns its results in buffers of its own. Each text or keystream is copied to where it belongs,
+ * filled with zeros and given back at once (a tag is wiped if it is secret): left to the garbage collector, every call would get fresh memory and pay for its page
  * faults, which takes longer than the encryption.
  *
  * Limits: what OpenSSL and V8 hold of the key itself goes when the garbage collector finds this object unused. And

@@ -9,7 +9,7 @@ import { ROTATION_ID_MAX } from "../keys/master-key.ts";
 import type { Cell, CellWrite, PageRange, PageRef, StateStore } from "../store/store.ts";
 
 /**
- * Where a rotation stands, after DESIGN's Idle → KeyGeneration → Reencryption → Verification → Abandonment. The new
+ * Where a rotation stands, after Idle → KeyGeneration → Reencryption → Verification → Abandonment. The new
  * key is generated and sealed before the store hears of the rotation, so the store knows no KeyGeneration.
  */
 export type Phase = "idle" | "reencryption" | "verification" | "abandonment";

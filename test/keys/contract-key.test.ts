@@ -23,7 +23,7 @@ const deriverOf = (scalar: bigint, rotationId = 0): ContractKeyDeriver => {
 const ids = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const scalars = fc.bigInt({ min: 1n, max: N - 1n });
 
-/** The definition in DESIGN §4 written once more, with noble for the curve and node's HKDF. */
+/** The definition in keys/contract-key.ts written once more, with noble for the curve and node's HKDF. */
 function referenceKey(scalar: bigint, suite: number, rotationId: number, id: Uint8Array): string {
   const dst = "gatekeeper/v1 contract point with secp256k1_XMD:SHA-256_SSWU_RO_";
   const x = secp256k1_hasher.hashToCurve(id, { DST: dst }).multiply(scalar).toBytes(true).slice(1);

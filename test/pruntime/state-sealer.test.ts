@@ -29,7 +29,7 @@ function placed(sealed: readonly Uint8Array[]): PlacedState[] {
 describe.each(["aes-256-gcm", "chacha20-poly1305"] as const)("sealed states in bulk, %s", (suite) => {
   const suiteByte = suite === "aes-256-gcm" ? 1 : 2;
 
-  it("are DESIGN's bytes, as node:crypto makes them", async () => {
+  it("are the bytes of engine/sealed-state.ts, as node:crypto makes them", async () => {
     using keys = await ring(suiteByte);
     const sealed = sealStates(ENGINE, keys, suite, 1, plain);
     sealed.forEach((bytes, index) => {

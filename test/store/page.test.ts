@@ -49,7 +49,7 @@ describe("a page body", () => {
   ];
   const page = pageOf(bodyOf(records, 0xfedc_ba98_7654_3210n));
 
-  it("is read as the brief lays it out", () => {
+  it("is read as store/page.ts lays it out", () => {
     expect(pageRecords(page)).toBe(4);
     expect(highestWriteVersion(page)).toBe(0xfedc_ba98_7654_3210n);
     expect([...recordsOf(page)].map(({ key, sealed }) => [toHex(key), toHex(sealed)])).toEqual(
