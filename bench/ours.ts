@@ -35,8 +35,13 @@ function engineOf(variant: Variant): Engine {
  * within the time taken. The descriptor table is not: it depends on where records lie, not on what they hold.
  */
 export function engineContender(variant: Variant): MakeContender {
+  return contenderOn(() => engineOf(variant));
+}
+
+/** The same on an engine of one's own. */
+export function contenderOn(engineFor: () => Engine): MakeContender {
   return (workload) => {
-    const engine = engineOf(variant);
+    const engine = engineFor();
     const { suite } = workload.shape;
     const arena = workload.arena();
     const keys = secretsOf(workload);

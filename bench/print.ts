@@ -21,7 +21,8 @@ export function printed(result: TableResult): string {
     ]),
   ];
   const notes = result.notes.map((note) => `  ${note}`).join("\n");
-  return [result.title, aligned(times), aligned(ratios), notes].join("\n\n");
+  const parts = [result.title, aligned(times), ...(ratios.length > 1 ? [aligned(ratios)] : []), notes];
+  return parts.filter((part) => part !== "").join("\n\n");
 }
 
 /** Nanoseconds with the digits that mean something, or a dash where the table has no such case. */

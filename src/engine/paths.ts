@@ -12,8 +12,8 @@
  *              in memory between its decryption and its encryption: only where the caller said that it may. Sealing
  *              and opening have it there by their nature.
  *
- * The thresholds of `MEASURED` were tried out by hand on the machine that README.md names; bench/ measures what comes of
- * them. On another machine the choice may not be the fastest, and is as right.
+ * The thresholds of `MEASURED` are those of `npm run bench:thresholds` on the machine that README.md names; on another
+ * machine the choice may not be the fastest, and is as right.
  */
 import { createCipheriv } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
