@@ -87,8 +87,8 @@ export class Engine {
 
   /**
    * Moves every record whose tag matches from its key, nonce and AAD to its new key, a fresh random nonce and its new
-   * AAD, in place. No plaintext comes into being, unless the engine was made
-   * with `plaintextInMemory` or with `paths` that allow it.
+   * AAD, in place. No plaintext comes into being, unless the engine was made with `plaintextInMemory` or with `paths`
+   * that allow it.
    * @returns a `RecordStatus` for each record.
    * @throws GatekeeperError INVALID_ARGUMENT for a row out of range or records that overlap; the arena is
    * then as it was.

@@ -1,9 +1,9 @@
 /**
  * One key in the hands of node:crypto, that is OpenSSL, for what the processor does faster than WebAssembly can.
  *
- * node:crypto returns its results in buffers of its own. Each text or keystream is copied to where it belongs,
- * filled with zeros and given back at once (a tag is wiped if it is secret): left to the garbage collector, every call would get fresh memory and pay for its page
- * faults, which takes longer than the encryption.
+ * node:crypto returns its results in buffers of its own. Each text or keystream is copied to where it belongs, filled
+ * with zeros and given back at once (a tag is wiped if it is secret): left to the garbage collector, every call would get
+ * fresh memory and pay for its page faults, which takes longer than the encryption.
  *
  * Limits: what OpenSSL and V8 hold of the key itself goes when the garbage collector finds this object unused. And
  * `update` writes its result to memory that is a block longer than it, copies it to a buffer that fits, and frees the
@@ -64,7 +64,7 @@ export class NativeKey {
    * Encrypts whole AES blocks in place, each by itself.
    * @param taken - how many bytes to take, at most 128 KiB; those past the length are read, and stay as they are.
    */
-  encryptBlocks(memory: Uint8Array, { at, length }: Span, taken: number = length): void {
+  encryptBlocks(memory: Uint8Array, { at, length }: Span, taken: number): void {
     this.#ecb ??= createCipheriv("aes-256-ecb", this.#key, null).setAutoPadding(false);
     const encrypted = this.#ecb.update(memory.subarray(at, at + taken));
     freedLengths.add(taken);

@@ -97,7 +97,7 @@ describe("what node:crypto returned", () => {
   it("is overwritten for any lengths that a keystream has", () => {
     const key = new NativeKey("aes-256-gcm", KEY);
     const memory = new Uint8Array(131_072);
-    for (const length of [16, 8_192, 131_072]) key.encryptBlocks(memory, { at: 0, length });
+    for (const length of [16, 8_192, 131_072]) key.encryptBlocks(memory, { at: 0, length }, length);
     expect(() => overwriteFreed()).not.toThrow();
     expect(() => overwriteFreed()).not.toThrow();
   });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Engine } from "../../src/engine/engine.ts";
+import { Kernels } from "../../src/engine/kernels.ts";
 import { PageEngine } from "../../src/engine/page-engine.ts";
 import {
   choosePath,
@@ -87,6 +88,9 @@ describe("which way a record goes", () => {
   });
 
   it("is the hybrid one only for what fits its memory, whatever the table says", () => {
+    const kernels = new Kernels();
+    const area = kernels.constant("aes256GcmNewKeystream") - kernels.constant("aes256GcmKeystream");
+    expect(HYBRID_BYTES_MAX, "the area less the two blocks of the key and J0").toBe(area - 48);
     for (const never of [LONGEST + 1, 2 ** 32, Number.POSITIVE_INFINITY]) {
       const longBytes = { "aes-256-gcm": never, "chacha20-poly1305": never };
       const paths = { ...NATIVE_ALWAYS, longBytes, plaintextBytes: longBytes };

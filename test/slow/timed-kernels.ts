@@ -199,7 +199,7 @@ export function hybridTagCheck(): TimedCall {
   const context = kernels.alloc(kernels.keyContextBytes("aes-256-gcm"));
   kernels.call("aes256GcmHybridChunk", REENCRYPT, 0, 0);
   const keyBlocks = kernels.constant("aes256GcmKeystream");
-  native.encryptBlocks(kernels.bytes, { at: keyBlocks, length: KEY_BLOCKS_BYTES });
+  native.encryptBlocks(kernels.bytes, { at: keyBlocks, length: KEY_BLOCKS_BYTES }, KEY_BLOCKS_BYTES);
   kernels.call("aes256GcmHashKey", keyBlocks, context);
   const tag = kernels.alloc(TAG_BYTES);
   native.gcmHash(new Uint8Array(NONCE_BYTES), [new Uint8Array(streamBytes)], kernels.bytes, tag);
