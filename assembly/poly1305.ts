@@ -312,18 +312,25 @@ function multiplyLanes(
   d3 = i64x2.add(v128.and(d3, mask), carry(d2));
   d1 = i64x2.add(v128.and(d1, mask), carry(d0));
   d4 = i64x2.add(v128.and(d4, mask), carry(d3));
-  put(high, 0, v128.and(d0, mask));
-  put(high, 16, d1);
-  put(high, 32, v128.and(d2, mask));
-  put(high, 48, v128.and(d3, mask));
-  put(high, 64, d4);
+  if (high) {
+    pack(0, v128.and(d0, mask));
+    pack(16, d1);
+    pack(32, v128.and(d2, mask));
+    pack(48, v128.and(d3, mask));
+    pack(64, d4);
+  } else {
+    v128.store(PRODUCT, v128.and(d0, mask));
+    v128.store(PRODUCT, d1, 16);
+    v128.store(PRODUCT, v128.and(d2, mask), 32);
+    v128.store(PRODUCT, v128.and(d3, mask), 48);
+    v128.store(PRODUCT, d4, 64);
+  }
 }
 
 // @ts-ignore: decorator
 @inline
-function put(high: bool, at: usize, d: v128): void {
-  if (high) v128.store(SUM + at, v128.shuffle<i32>(v128.load(PRODUCT + at), d, 0, 2, 4, 6));
-  else v128.store(PRODUCT + at, d);
+function pack(at: usize, d: v128): void {
+  v128.store(SUM + at, v128.shuffle<i32>(v128.load(PRODUCT + at), d, 0, 2, 4, 6));
 }
 
 // @ts-ignore: decorator

@@ -31,7 +31,7 @@ function violations(path: string, text: string): string[] {
     if (!specifier.startsWith(".")) continue;
     const target = normalize(join(dirname(path), specifier));
     if (target.startsWith("..")) {
-      if (!target.endsWith("build/kernels.wasm")) found.push(`${path} reaches outside src: ${specifier}`);
+      if (!/build\/kernels(-unfused)?\.wasm$/.test(target)) found.push(`${path} reaches outside src: ${specifier}`);
       continue;
     }
     const targetFolder = target.includes("/") ? target.slice(0, target.indexOf("/")) : null;

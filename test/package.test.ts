@@ -23,6 +23,7 @@ describe("the package", () => {
     "CHANGELOG.md",
     "ARCHITECTURE.md",
     "build/kernels.wasm",
+    "build/kernels-unfused.wasm",
     "dist/index.js",
     "dist/index.d.ts",
     "dist/cli/gatekeeper.js",

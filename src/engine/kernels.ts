@@ -8,8 +8,10 @@ import { readFileSync } from "node:fs";
 import { GatekeeperError } from "../errors.ts";
 import { ALL_SUITES, type Suite, type Verb, kernelPrefix } from "./suite.ts";
 
-/** The same path from src/engine and from dist/engine. */
+/** The same paths from src/engine and from dist/engine. */
 const KERNELS_FILE = new URL("../../build/kernels.wasm", import.meta.url);
+/** The build for machines whose relaxed multiply-add rounds twice: assembly/secp256k1-fma.ts. */
+const UNFUSED_FILE = new URL("../../build/kernels-unfused.wasm", import.meta.url);
 const WASM_PAGE_BYTES = 65_536;
 /** v128 loads of tables and key contexts are aligned to this. */
 const ALIGNMENT = 16;
@@ -20,6 +22,7 @@ const WIPES: readonly string[] = [
   ...ALL_SUITES.map((suite) => `${kernelPrefix(suite)}Wipe`),
   "aes256GcmHybridWipe",
   "kdfWipe",
+  "secp256k1Wipe",
 ];
 
 type Kernel = (...args: number[]) => number;
@@ -27,10 +30,18 @@ type Kernel = (...args: number[]) => number;
 let compiled: WebAssembly.Module | undefined;
 
 /**
- * Compiles the kernels, once a thread.
- * @throws GatekeeperError KERNEL_UNAVAILABLE when the file is missing or is no WebAssembly module.
+ * Compiles the kernels, once a thread: those of `file`, or of `unfused` if the multiply-add of `file` rounds twice here.
+ * @throws GatekeeperError KERNEL_UNAVAILABLE when the file is missing or is no WebAssembly module of ours.
  */
-export function compileKernels(file: URL = KERNELS_FILE): WebAssembly.Module {
+export function compileKernels(file: URL = KERNELS_FILE, unfused: URL = UNFUSED_FILE): WebAssembly.Module {
+  const module = compile(file);
+  const factor = 1 + 2 ** -30;
+  // Its square is 1 + 2^−29 + 2^−60; rounded, it has lost the last of these.
+  const rest = new Kernels(module).call("multiplyAddDoubles", factor, factor, -(1 + 2 ** -29));
+  return rest === 2 ** -60 ? module : compile(unfused);
+}
+
+function compile(file: URL): WebAssembly.Module {
   try {
     return new WebAssembly.Module(readFileSync(file));
   } catch (cause) {
@@ -129,6 +140,12 @@ export class Kernels {
   /** Gives back everything allocated, without touching it. */
   reset(): void {
     this.#used = 0;
+  }
+
+  /** As reset, where all of it is public and so need not be wiped later either: a megabyte takes its time to fill. */
+  release(): void {
+    this.#used = 0;
+    this.#peak = 0;
   }
 
   /**

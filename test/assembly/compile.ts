@@ -11,6 +11,10 @@ const project = fileURLToPath(new URL("../..", import.meta.url));
 /** A source that exists in this compilation only. */
 const ENTRY = "assembly/compiled-for-a-test.ts";
 
+/** The builds of asconfig.json. */
+export const BUILDS = ["release", "unfused"] as const;
+export type Build = (typeof BUILDS)[number];
+
 /** What to put in place of `from`, which must occur exactly once in the source. */
 export interface SourceEdit {
   readonly from: string;
@@ -18,14 +22,18 @@ export interface SourceEdit {
 }
 
 /** The exports of assembly/`file` and HEAP_BASE, compiled with the options of asconfig.json. */
-export async function compileKernel(file: string, edit?: SourceEdit): Promise<WebAssembly.Module> {
+export async function compileKernel(file: string, edit?: SourceEdit, build?: Build): Promise<WebAssembly.Module> {
   let edited = edit === undefined;
-  const compiled = await compileEntry(`export * from "./${file}";`, (path, source) => {
-    if (edit === undefined || path !== resolve(project, `assembly/${file}.ts`)) return source;
-    if (source.split(edit.from).length !== 2) throw new Error(`what is to be altered is not once in ${file}.ts`);
-    edited = true;
-    return source.replace(edit.from, edit.to);
-  });
+  const compiled = await compileEntry(
+    `export * from "./${file}";`,
+    (path, source) => {
+      if (edit === undefined || path !== resolve(project, `assembly/${file}.ts`)) return source;
+      if (source.split(edit.from).length !== 2) throw new Error(`what is to be altered is not once in ${file}.ts`);
+      edited = true;
+      return source.replace(edit.from, edit.to);
+    },
+    build,
+  );
   if (!edited) throw new Error("asc did not compile what was asked");
   return compiled;
 }
@@ -61,18 +69,20 @@ const TRACED_STORES = `
 export async function compileEntry(
   entry: string,
   rewrite?: (path: string, source: string) => string,
+  build?: Build,
 ): Promise<WebAssembly.Module> {
-  return new WebAssembly.Module(await compileBytes(entry, rewrite));
+  return new WebAssembly.Module(await compileBytes(entry, rewrite, build));
 }
 
 /** As compileEntry, not yet a module. */
 export async function compileBytes(
   entry: string,
   rewrite: (path: string, source: string) => string = (_, source) => source,
+  build: Build = "release",
 ): Promise<Uint8Array<ArrayBuffer>> {
   const output: Uint8Array<ArrayBuffer>[] = [];
   const result = await asc.main(
-    [ENTRY, "--baseDir", project, "--config", "asconfig.json", "--target", "release", "--outFile", "kernel.wasm"],
+    [ENTRY, "--baseDir", project, "--config", "asconfig.json", "--target", build, "--outFile", "kernel.wasm"],
     {
       readFile(name, baseDir) {
         const path = resolve(baseDir, name);

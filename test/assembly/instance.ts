@@ -44,6 +44,13 @@ export class KernelInstance {
     return at;
   }
 
+  /** Gives back everything allocated, and returns where that ended; what is in it stays. */
+  reset(): number {
+    const end = this.#next;
+    this.#next = this.constant("HEAP_BASE");
+    return end;
+  }
+
   /** Address of a copy of `bytes`. */
   put(bytes: Uint8Array, align = 1): number {
     const at = this.alloc(bytes.length, align);

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { compileKernels, Kernels } from "../../src/engine/kernels.ts";
 import { ROW, ROW_BYTES } from "../../src/engine/rows.ts";
 import { ALL_SUITES } from "../../src/engine/suite.ts";
+import { compileBytes } from "../assembly/compile.ts";
 import { bytesOf } from "./deterministic-bytes.ts";
 
 /** A WebAssembly module that exports nothing but a memory and HEAP_BASE = 7. */
@@ -131,6 +132,25 @@ describe("Kernels", () => {
       expect(() => compileKernels(pathToFileURL(file))).toThrow(
         expect.objectContaining({ code: "KERNEL_UNAVAILABLE", message: expect.stringContaining(file) }),
       );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("takes the build without relaxed multiply-adds where these round twice", async () => {
+    const roundsTwice = await compileBytes(`export * from "./secp256k1-fma";`, (_, source) =>
+      source.replace("f64x2.relaxed_madd(a, b, c)", "f64x2.add(f64x2.mul(a, b), c)"),
+    );
+    const folder = mkdtempSync(join(tmpdir(), "gatekeeper-"));
+    try {
+      const file = join(folder, "kernels.wasm");
+      writeFileSync(file, roundsTwice);
+      const taken = new Kernels(compileKernels(pathToFileURL(file)));
+      expect(taken.call("multiplyAddDoubles", 1 + 2 ** -30, 1 + 2 ** -30, -(1 + 2 ** -29))).toBe(2 ** -60);
+      expect(taken.constant("aes256GcmKeyBytes")).toBe(new Kernels().constant("aes256GcmKeyBytes"));
+      // The control: a build whose multiply-adds round once is taken itself, and the other not even read.
+      const once = new URL("../../build/kernels-unfused.wasm", import.meta.url);
+      expect(() => compileKernels(once, new URL("file:///nowhere/kernels.wasm"))).not.toThrow();
     } finally {
       rmSync(folder, { recursive: true });
     }
