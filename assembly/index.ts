@@ -36,7 +36,27 @@ export {
 } from "./chacha20-poly1305";
 export { hkdfSha256Batch, kdfWipe } from "./hkdf-sha256";
 export { hmacSha256Batch } from "./hmac-sha256";
+export { multiplyAddDoubles } from "./secp256k1-fma";
 export { pageDescribe, pageRelabel, pageRetarget } from "./page";
+export {
+  secp256k1Combine,
+  secp256k1CombineWorkBytes,
+  secp256k1Convert,
+  secp256k1ConvertWorkBytes,
+  secp256k1EcdsaWorkBytes,
+  secp256k1GeneratorWorkBytes,
+  secp256k1MultiplyAll,
+  secp256k1MultiplyEach,
+  secp256k1MultiplyWorkBytes,
+  secp256k1Partials,
+  secp256k1PartialsWorkBytes,
+  secp256k1PublicKeys,
+  secp256k1VerifyEcdsa,
+  secp256k1Wipe,
+} from "./secp256k1";
+export { secp256k1HashToCurve, secp256k1HashToCurveWorkBytes } from "./secp256k1-hash-to-curve";
+export { secp256k1MultiScalar, secp256k1MultiScalarWorkBytes } from "./secp256k1-multi-scalar";
+export { secp256k1ScalarMultiplyAdd, secp256k1ScalarReduce, secp256k1ScalarWipe } from "./secp256k1-scalar";
 export { segmentBlocks, segmentEnd, segmentRow } from "./segment";
 export { sha256Batch } from "./sha256";
 

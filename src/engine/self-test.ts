@@ -1,6 +1,6 @@
 /**
  * The known-answer check that every engine runs before its first batch: a WebAssembly file that was altered, or a
- * machine that miscomputes, is refused instead of destroying records.
+ * machine that miscomputes, is refused instead of destroying records. secp256k1-self-test.ts is that of the curve.
  *
  * For each suite, records of every length class around the kernels' block and lane borders are sealed under two keys
  * alternately, moved to two other keys, opened and sealed again, damaged and verified, in WebAssembly alone and
@@ -213,7 +213,8 @@ function derive(
   return Buffer.from(kernels.bytes.slice(out, out + inputs.length * KEY_BYTES));
 }
 
-function failed(what: string): GatekeeperError {
+/** What is thrown when the kernel named gave a wrong answer. */
+export function failed(what: string): GatekeeperError {
   return new GatekeeperError(
     "KERNEL_SELF_TEST_FAILED",
     `the WebAssembly kernels gave a wrong answer (${what}): the file was altered or this machine miscomputes; reinstall the package and do not use this installation`,

@@ -274,6 +274,20 @@ function kdf(name: string, kernel: string, rows: readonly (readonly number[])[])
   };
 }
 
+/** A batch of messages of one length, hashed to the curve under a DST of `dstLength` bytes. */
+function points(size: 33 | 65, count: number, length: number, dstLength: number): TraceCase {
+  return {
+    name: `secp256k1HashToCurve: ${count} messages of ${length} bytes, a DST of ${dstLength}, points of ${size}`,
+    run(kernels, contents) {
+      const messages = kernels.put(contents.bytes(count * length));
+      const dst = kernels.put(contents.bytes(dstLength));
+      const work = kernels.alloc(kernels.constant("secp256k1HashToCurveWorkBytes"));
+      const out = kernels.alloc(size * count, 1);
+      kernels.call("secp256k1HashToCurve", messages, length, dst, dstLength, out, size, count, work);
+    },
+  };
+}
+
 const MESSAGES = [0, 1, 24, 31, 32, 55, 56, 63, 64, 65, 119, 120, 128, 300];
 /** Contract keys: 1 to 4 in a group, with infos around the ends of blocks. */
 const CONTRACT_KEYS = [64, 64, 0, 1, 54, 55, 63, 65, 128, 200].flatMap((info) =>
@@ -334,4 +348,7 @@ export const TRACE_CASES: readonly TraceCase[] = [
     "hkdfSha256Batch",
     MESSAGES.map((info) => [32, 0, info, 100]),
   ),
+  points(33, 5, 32, 64),
+  points(65, 2, 0, 1),
+  points(65, 3, 203, 255),
 ];

@@ -8,6 +8,12 @@
  *
  * Limits: code that no run reaches tells nothing; how long an instruction takes and what the engine makes of the code
  * are not seen.
+ *
+ * Sums, differences and products of doubles are not noted, fused or not. What is known of processors is that these take
+ * longer for subnormal numbers, and otherwise as long for all (Andrysco et al., On Subnormal Floating Point and Abnormal
+ * Timing, 2015; divisions and roots are another matter). Kernels have doubles in the field of secp256k1 alone, and none
+ * that is subnormal, infinite or no number: but for constants, the least of which is above 2^−230, each is a multiple
+ * of 1 and below 2^520 (assembly/secp256k1-field.ts). Comparisons and conversions of doubles are not known here.
  */
 import binaryen from "binaryen";
 import { KernelInstance } from "./instance.ts";
@@ -22,6 +28,8 @@ export interface TracedModule {
   readonly sites: readonly Site[];
   /** The functions that it exports: exported name, name in the code. */
   readonly functions: ReadonlyMap<string, string>;
+  /** Names in the code of the functions that each calls. */
+  readonly calls: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface Site {
@@ -74,11 +82,13 @@ const NOTED: readonly (readonly [instruction: RegExp, operands: Readonly<Record<
   [/^if$/, { condition: 0 }],
   [/^(?:br_if|select)$/, { condition: -1 }],
 ];
-/** What tells nothing: structure, variables, and arithmetic on integers and vectors. */
+/** What tells nothing: structure, variables, and arithmetic on integers, vectors of them, and doubles. */
 const SILENT: readonly RegExp[] = [
   /^(?:func|type|param|result|local|block|loop|then|else|br|return|call|drop|nop|unreachable)$/,
   /^(?:local|global)\.(?:get|set|tee)$/,
   /^(?:i32|i64|v128|i8x16|i16x8|i32x4|i64x2)\.(?!.*(?:load|store|div|rem|atomic))/,
+  // Sums and products of doubles may take longer where they are subnormal; the field has no such (bounds.ts).
+  /^(?:f64|f64x2)\.(?:const|add|sub|mul|relaxed_madd|splat|extract_lane)$/,
 ];
 /** What stands before or after an instruction's operands and is none. */
 const NO_OPERAND = /^(?:type|param|result|local|then|else)$/;
@@ -93,10 +103,12 @@ export function traced(wasm: Uint8Array): TracedModule {
   original.dispose();
   const sites: Site[] = [];
   const functions = new Map<string, string>();
+  const calls = new Map<string, Set<string>>();
   for (const field of fields) {
     const [kind, name, what] = field;
     if (kind === "func") {
       const inFunction = String(name);
+      calls.set(inFunction, new Set(callsIn(field)));
       addNotes(field, (node, noted) => sites.push({ inFunction, line: lines.get(node)!, what: noted }) - 1);
     }
     if (kind === "export" && what?.[0] === "func") functions.set(String(name).slice(1, -1), String(what[1]));
@@ -107,7 +119,15 @@ export function traced(wasm: Uint8Array): TracedModule {
     0,
     NOTE_IMPORT,
   );
-  return { module: compileText(textOf(["module", ...fields])), sites, functions };
+  return { module: compileText(textOf(["module", ...fields])), sites, functions, calls };
+}
+
+/** The names in the code of all functions that may run when one of these kernels is called. */
+export function reachableFrom({ functions, calls }: TracedModule, kernels: readonly string[]): Set<string> {
+  const reachable = new Set(kernels.map((name) => functions.get(name)!));
+  // The loop goes on to what is added meanwhile.
+  for (const name of reachable) for (const called of calls.get(name)!) reachable.add(called);
+  return reachable;
 }
 
 /** Runs kernels of a traced module, each time in a memory of its own. */
@@ -215,6 +235,12 @@ function compileText(text: string): WebAssembly.Module {
   const module = new WebAssembly.Module(Uint8Array.from(parsed.emitBinary()));
   parsed.dispose();
   return module;
+}
+
+/** The functions that a function's code calls. */
+function callsIn(node: Node[]): string[] {
+  const lists = node.filter((child) => typeof child !== "string");
+  return [...(node[0] === "call" ? [String(node[1])] : []), ...lists.flatMap(callsIn)];
 }
 
 /** Has an instruction noted, and all that lie within it. */
