@@ -42,6 +42,14 @@ export type ErrorCode =
   | "PASSPHRASE_WRONG"
   /** An import file is malformed; detail names file and byte offset. */
   | "IMPORT_INVALID"
+  /** Bytes are no element of the group, or the identity; detail.index is the first such element of its batch. */
+  | "ELEMENT_INVALID"
+  /** A share is no scalar, or not the one that its dealer committed to; detail.gatekeeper is its index. */
+  | "SHARE_INVALID"
+  /** A gatekeeper's partials are not proved to be right; detail has its index as gatekeeper, and the reason. */
+  | "PROOF_INVALID"
+  /** Too few gatekeepers gave partials that are proved to be right; detail.failed lists those that gave others. */
+  | "QUORUM_TOO_SMALL"
   /** A command line argument is malformed. */
   | "USAGE"
   /** A file can't be read or written; detail names it and the system's error code. */

@@ -1,8 +1,8 @@
-import { createECDH } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, type TestContext, test } from "vitest";
-import { contractPoint } from "../src/keys/contract-key.ts";
+import { MasterKey } from "../src/keys/master-key.ts";
 import { Secret } from "../src/secret.ts";
+import { referencePrf } from "./keys/reference-key.ts";
 import { countInMemory } from "./process-memory.ts";
 import { useFolder } from "./pruntime/folder.ts";
 
@@ -68,30 +68,16 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
     expect(await counted(context, script, TRACES)).toEqual([1, 0]);
   });
 
-  test("holds no copy that was made when it was lent to native code", async (context) => {
+  test("holds no copy that was made when contracts' keys were derived from it", async (context) => {
     const script = `
       import { MasterKey } from "SRC/keys/master-key.ts";
-      import { ContractKeyDeriver, contractKey } from "SRC/keys/contract-key.ts";
+      import { Secp256k1 } from "SRC/engine/secp256k1.ts";
+      import { contractPrfs } from "SRC/keys/contract-key.ts";
       import { Secret } from "SRC/secret.ts";
       ${MAKE_SCALAR}
       {
         using masterKey = new MasterKey(1, new Secret(scalar));
-        using deriver = new ContractKeyDeriver(masterKey);
-        contractKey(deriver, 1, new Uint8Array(32))[Symbol.dispose]();
-      }
-      pause();
-    `;
-    expect(await counted(context, script, TRACES)).toEqual([0, 0]);
-  });
-
-  test("holds no number that its public key was computed from", async (context) => {
-    const script = `
-      import { MasterKey } from "SRC/keys/master-key.ts";
-      import { Secret } from "SRC/secret.ts";
-      ${MAKE_SCALAR}
-      {
-        using masterKey = new MasterKey(1, new Secret(scalar));
-        masterKey.publicKey();
+        contractPrfs(new Secp256k1(), masterKey, new Uint8Array(64), () => undefined);
       }
       pause();
     `;
@@ -116,9 +102,8 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
 
   test("holds no copy that the garbage collector made of a ring's key material", async (context) => {
     const contract = new Uint8Array(32);
-    const ecdh = createECDH("secp256k1");
-    ecdh.setPrivateKey(SCALAR);
-    const material = ecdh.computeSecret(contractPoint(contract));
+    using key = new MasterKey(1, new Secret(Uint8Array.from(SCALAR)));
+    const material = referencePrf(key, contract);
     const script = `
       import { ContractKeyRing } from "SRC/keys/contract-key-ring.ts";
       import { MasterKey } from "SRC/keys/master-key.ts";
@@ -127,10 +112,10 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
       {
         using masterKey = new MasterKey(1, new Secret(scalar));
         using ring = new ContractKeyRing([masterKey], 1);
-        ring.material(1, new Uint8Array(32));
+        ring.materials(1, [new Uint8Array(32)]);
         gc({ type: "minor" });
         gc();
-        ring.key(1, new Uint8Array(32))[Symbol.dispose]();
+        for (const key of ring.keys(1, [new Uint8Array(32)])) key[Symbol.dispose]();
       }
       pause();
     `;

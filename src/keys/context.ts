@@ -8,10 +8,21 @@
 export const CONTEXT = Object.freeze({
   /** SHA-256 of a contract's kind and native name: contract-id.ts. */
   contractId: "gatekeeper/v1 contract id",
-  /** Domain separation tag of hash-to-curve, which RFC 9380 §3.1 wants to name its suite: contract-key.ts. */
+  /** Domain separation tags of the hash to a group, which RFC 9380 §3.1 wants to name its suite: contract-key.ts. */
   contractPoint: "gatekeeper/v1 contract point with secp256k1_XMD:SHA-256_SSWU_RO_",
+  contractPointRistretto255: "gatekeeper/v1 contract point with ristretto255_XMD:SHA-512_R255MAP_RO_",
   /** HKDF info of the key that a contract's states are sealed under: contract-key.ts. */
   contractKey: "gatekeeper/v1 contract key",
+  /** HKDF info of the key that users encrypt commands to a contract with: contract-ecdh-key.ts. */
+  contractEcdhKey: "gatekeeper/v1 contract EcdhKey",
+  /** What a gatekeeper's proof for a batch of partials is about: partial-proof.ts. */
+  dleqTranscript: "gatekeeper/v1 dleq transcript",
+  /** The weights that fold the batch of such a proof into one statement: partial-proof.ts. */
+  dleqWeights: "gatekeeper/v1 dleq weights",
+  /** Domain separation tag of such a proof's challenge: partial-proof.ts. */
+  dleqChallenge: "gatekeeper/v1 dleq challenge",
+  /** HKDF info of such a proof's nonce: partial-proof.ts. */
+  dleqNonce: "gatekeeper/v1 dleq nonce",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
   /** Export of a home's key file under a passphrase: pruntime/key-export.ts. */

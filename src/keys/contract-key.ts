@@ -1,50 +1,40 @@
 /**
  * Contract keys: a PRF of the contract id under a MasterKey (Naor–Pinkas–Reingold 1999), then HKDF.
  *
- *   H = hash_to_curve(contract id)                    RFC 9380, secp256k1_XMD:SHA-256_SSWU_RO_
+ *   H = hash_to_group(contract id)                    RFC 9380, secp256k1_XMD:SHA-256_SSWU_RO_
  *   P = s·H                                           s: the MasterKey's scalar
  *   contract key = HKDF-SHA256(ikm = x(P), salt = "", info = label ‖ key suite ‖ cipher suite ‖ rotation id ‖ id)
  *
- * x(P), the 32-byte big-endian x-coordinate, stands for P, as SEC 1 §3.3.1 and RFC 9180's DHKEM do: it is what every
- * Diffie–Hellman implementation returns, here OpenSSL's. It loses the sign of y, so two ids would share x(P) only if
- * their points were equal or opposite, which for a hash to a group of 2^256 points is as rare as a collision; and the
- * contract id in `info` would still keep their keys apart.
+ * P is evaluated in one place here, by whoever holds the scalar; or by holders of shares of it (partial.ts,
+ * combination.ts), for many contracts at once and in either group. In ristretto255, x(P) is P's encoding.
  *
- * The id is public, so hashing it may take as long as it likes and runs on noble's bigints. The scalar is multiplied by
- * OpenSSL (master-key.ts).
+ * x(P), the 32-byte big-endian x-coordinate, stands for P, as SEC 1 §3.3.1 and RFC 9180's DHKEM do: it is what every
+ * Diffie–Hellman implementation returns. It loses the sign of y, so two ids would share x(P) only if their points were
+ * equal or opposite, which for a hash to a group of 2^256 points is as rare as a collision; and the contract id in `info`
+ * would still keep their keys apart.
  */
-import { type ECDH, hkdfSync } from "node:crypto";
-import { secp256k1_hasher } from "@noble/curves/secp256k1.js";
+import { hkdfSync } from "node:crypto";
+import { POINT_BYTES, type Secp256k1 } from "../engine/secp256k1.ts";
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { CONTEXT } from "./context.ts";
 import { CONTRACT_ID_BYTES, checkContractId } from "./contract-id.ts";
-import { checkRotationId, forgetScalar, lendToOpenSsl, type MasterKey } from "./master-key.ts";
+import { type Group, KEY_SUITE, type KeySuite } from "./group.ts";
+import { checkRotationId, type MasterKey } from "./master-key.ts";
 
 /** Bytes of a contract key; both cipher suites use 256-bit keys. */
 export const CONTRACT_KEY_BYTES = 32;
-/** Bytes of a contract point: 4 ‖ x ‖ y (SEC 1 §2.3.3, uncompressed). */
-const CONTRACT_POINT_BYTES = 65;
 
-/** The key suite's number in `info`: secp256k1. */
-const KEY_SUITE = 1;
+/** Bytes of x(P), in either group. */
+export const PRF_BYTES = 32;
+
+/** Domain separation tag of H in secp256k1. */
+export const CONTRACT_POINT_DST: Uint8Array = Buffer.from(CONTEXT.contractPoint, "ascii");
 const LABEL = Buffer.from(CONTEXT.contractKey, "ascii");
 /** Bytes of what contractKeyInfo makes. */
 export const CONTRACT_KEY_INFO_BYTES = LABEL.length + 2 + 4 + CONTRACT_ID_BYTES;
 
-const UNCOMPRESSED = 4;
-const HASH_TO_CURVE = Object.freeze({ DST: CONTEXT.contractPoint });
 const EMPTY_SALT = new Uint8Array(0);
-
-/**
- * The public point H of a contract id, CONTRACT_POINT_BYTES long. It depends on no key: during a rotation it is
- * computed once for both generations.
- * @throws GatekeeperError INVALID_ARGUMENT when the id has not 32 bytes.
- */
-export function contractPoint(contractId: Uint8Array): Uint8Array<ArrayBuffer> {
-  checkContractId(contractId);
-  return Uint8Array.from(secp256k1_hasher.hashToCurve(contractId, HASH_TO_CURVE).toBytes(false));
-}
 
 /**
  * HKDF's info for one contract key: label ‖ key suite 1 ‖ cipher suite 1 ‖ rotation id 4 (LE) ‖ contract id 32.
@@ -52,6 +42,21 @@ export function contractPoint(contractId: Uint8Array): Uint8Array<ArrayBuffer> {
  * @throws GatekeeperError INVALID_ARGUMENT when an argument does not fit its field.
  */
 export function contractKeyInfo(
+  keySuite: KeySuite,
+  cipherSuite: number,
+  rotationId: number,
+  contractId: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return contractInfo(LABEL, keySuite, cipherSuite, rotationId, contractId);
+}
+
+/**
+ * HKDF's info for a key of any use, which the label says: `contractKeyInfo` with another label.
+ * @throws GatekeeperError INVALID_ARGUMENT as that does.
+ */
+export function contractInfo(
+  label: Uint8Array,
+  keySuite: KeySuite,
   cipherSuite: number,
   rotationId: number,
   contractId: Uint8Array,
@@ -61,65 +66,62 @@ export function contractKeyInfo(
   if (!Number.isInteger(cipherSuite) || cipherSuite < 1 || cipherSuite > 255) {
     throw new GatekeeperError("INVALID_ARGUMENT", `cipher suite ${cipherSuite} is not a number from 1 to 255`);
   }
-  const info = new Uint8Array(CONTRACT_KEY_INFO_BYTES);
-  info.set(LABEL);
-  info[LABEL.length] = KEY_SUITE;
-  info[LABEL.length + 1] = cipherSuite;
-  new DataView(info.buffer).setUint32(LABEL.length + 2, rotationId, true);
-  info.set(contractId, LABEL.length + 6);
+  const info = new Uint8Array(label.length + 2 + 4 + CONTRACT_ID_BYTES);
+  info.set(label);
+  info[label.length] = keySuite;
+  info[label.length + 1] = cipherSuite;
+  new DataView(info.buffer).setUint32(label.length + 2, rotationId, true);
+  info.set(contractId, label.length + 6);
   return info;
 }
 
 /**
- * Evaluates the PRF under one MasterKey. OpenSSL holds a copy of the scalar until dispose, which clears it. The copies
- * that JavaScript made on the way in are wiped as far as they can be reached.
+ * x(P) of every element of a batch, PRF_BYTES each: what contract keys are derived from. The caller owns it.
+ * @param elements - PRF values P, as `combinePartials` returns them; stay the caller's.
  */
-export class ContractKeyDeriver implements Disposable {
-  readonly rotationId: number;
-  readonly #ecdh: ECDH;
-  #disposed = false;
-
-  /** @param masterKey - copied from; stays the caller's. */
-  constructor(masterKey: MasterKey) {
-    this.rotationId = masterKey.rotationId;
-    this.#ecdh = lendToOpenSsl(masterKey);
-  }
-
-  /**
-   * x(s·H): 32 bytes, big-endian, leading zeros kept. The caller owns the secret.
-   * @param point - of contractPoint, whoever computed it; checked to be on the curve.
-   * @throws GatekeeperError INVALID_ARGUMENT when it is no uncompressed point of the curve, KEY_UNAVAILABLE after
-   * dispose.
-   */
-  prf(point: Uint8Array): Secret {
-    if (this.#disposed) {
-      throw new GatekeeperError("KEY_UNAVAILABLE", `MasterKey ${this.rotationId} was used after it had been wiped`);
+export function prfOutputs(group: Group, elements: Secret): Secret {
+  // secp256k1's encoding is a byte, then x; ristretto255's has nothing else.
+  const skipped = group.keySuite === KEY_SUITE.secp256k1 ? 1 : 0;
+  return elements.use((from) => {
+    const count = from.length / group.elementBytes;
+    const outputs = new Uint8Array(new ArrayBuffer(count * PRF_BYTES));
+    for (let i = 0; i < count; i++) {
+      const at = i * group.elementBytes + skipped;
+      for (let byte = 0; byte < PRF_BYTES; byte++) outputs[i * PRF_BYTES + byte] = from[at + byte]!;
     }
-    if (point.length !== CONTRACT_POINT_BYTES || point[0] !== UNCOMPRESSED) {
-      throw new GatekeeperError("INVALID_ARGUMENT", "a contract point is 65 bytes of which the first is 4");
-    }
-    try {
-      return new Secret(this.#ecdh.computeSecret(point));
-    } catch (cause) {
-      throw new GatekeeperError("INVALID_ARGUMENT", "a contract point does not lie on secp256k1", {}, { cause });
-    }
-  }
-
-  /** Wipes the scalar. */
-  [Symbol.dispose](): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    forgetScalar(this.#ecdh);
-  }
+    return new Secret(outputs);
+  });
 }
 
 /**
- * One contract key (32 bytes), all in one step; the caller owns it. For single keys, and as the oracle of the batched
- * derivation, whose HKDF runs in WebAssembly so that keys never leave its memory.
- * @throws GatekeeperError as contractPoint, contractKeyInfo and ContractKeyDeriver.prf do.
+ * A contract key (CONTRACT_KEY_BYTES) of x(P); the caller owns it.
+ * @param prf - x(P), PRF_BYTES; lent.
+ * @param info - of contractKeyInfo.
  */
-export function contractKey(deriver: ContractKeyDeriver, cipherSuite: number, contractId: Uint8Array): Secret {
-  const info = contractKeyInfo(cipherSuite, deriver.rotationId, contractId);
-  using prf = deriver.prf(contractPoint(contractId));
-  return prf.use((x) => new Secret(new Uint8Array(hkdfSync("sha256", x, EMPTY_SALT, info, CONTRACT_KEY_BYTES))));
+export function expandContractKey(prf: Uint8Array, info: Uint8Array): Secret {
+  return new Secret(new Uint8Array(hkdfSync("sha256", prf, EMPTY_SALT, info, CONTRACT_KEY_BYTES)));
+}
+
+/**
+ * Evaluates the PRF of many contracts under one MasterKey (t = 1), in constant time.
+ * @param curve - wipes what it computed with.
+ * @param masterKey - lent.
+ * @param ids - CONTRACT_ID_BYTES each, one after the other.
+ * @param use - is lent the x(P) of each contract, PRF_BYTES, in their order; they are wiped behind the last.
+ * @throws GatekeeperError KEY_UNAVAILABLE when the MasterKey was disposed, INVALID_ARGUMENT for more than 65,536 ids.
+ */
+export function contractPrfs(
+  curve: Secp256k1,
+  masterKey: MasterKey,
+  ids: Uint8Array,
+  use: (index: number, prf: Uint8Array) => void,
+): void {
+  const points = masterKey.use((scalar) => curve.partials(ids, CONTRACT_ID_BYTES, CONTRACT_POINT_DST, scalar));
+  try {
+    const size = POINT_BYTES[curve.form];
+    // x comes behind the first byte, in either form.
+    for (let at = 0; at < points.length; at += size) use(at / size, points.subarray(at + 1, at + 1 + PRF_BYTES));
+  } finally {
+    points.fill(0);
+  }
 }

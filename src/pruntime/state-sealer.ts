@@ -61,7 +61,9 @@ export function sealStates(
   );
   const arena = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
   const table = new BatchTable();
-  using contractKeys = new KeySlots((contract) => keys.key(rotationId, contract));
+  using contractKeys = new KeySlots();
+  for (const { contract } of states) contractKeys.ask(rotationId, contract);
+  contractKeys.derive(keys);
   try {
     let at = 0;
     const sealed = states.map((state, index) => {
@@ -76,7 +78,7 @@ export function sealStates(
         length: state.value.length,
         aadOffset: end,
         aadLength: aad.length,
-        key: contractKeys.slot(state.contract),
+        key: contractKeys.slot(rotationId, state.contract),
       });
       const view = arena.subarray(at, end);
       at += sizes[index]!;
@@ -107,7 +109,9 @@ export function openStates(
   const arena = new Uint8Array(bytes);
   const table = new BatchTable();
   let at = 0;
-  using contractKeys = new KeySlots((contract, rotationId) => keys.key(rotationId, contract));
+  using contractKeys = new KeySlots();
+  for (const { contract, sealed } of states) contractKeys.ask(decodeHeader(sealed).rotationId, contract);
+  contractKeys.derive(keys);
   const places = states.map(({ contract, key, sealed }) => {
     const header = decodeHeader(sealed);
     const ours = header.suite === suite;
@@ -121,7 +125,7 @@ export function openStates(
       length,
       aadOffset: at + sealed.length,
       aadLength: aad.length,
-      key: contractKeys.slot(contract, header.rotationId),
+      key: contractKeys.slot(header.rotationId, contract),
     });
     at += sealed.length + aad.length;
     return { text, length, ours };
@@ -139,22 +143,27 @@ export function openStates(
 
 /** The distinct contract keys of a batch; owns and wipes them. */
 class KeySlots implements Disposable {
-  readonly #derive: (contract: Uint8Array, rotationId: number) => Secret;
+  /** Contracts by rotation id and name. */
+  readonly #asked = new Map<number, Map<string, Uint8Array>>();
   readonly #slots = new Map<string, number>();
   readonly #keys: Secret[] = [];
 
-  constructor(derive: (contract: Uint8Array, rotationId: number) => Secret) {
-    this.#derive = derive;
+  ask(rotationId: number, contract: Uint8Array): void {
+    const contracts = this.#asked.get(rotationId) ?? new Map<string, Uint8Array>();
+    this.#asked.set(rotationId, contracts.set(slotName(rotationId, contract), contract));
   }
 
-  slot(contract: Uint8Array, rotationId = 0): number {
-    const name = `${rotationId} ${Buffer.from(contract).toString("latin1")}`;
-    let slot = this.#slots.get(name);
-    if (slot === undefined) {
-      slot = this.#keys.push(this.#derive(contract, rotationId)) - 1;
-      this.#slots.set(name, slot);
+  /** Derives the keys that were asked for, each generation's together. */
+  derive(ring: ContractKeyRing): void {
+    for (const [rotationId, contracts] of this.#asked) {
+      const keys = ring.keys(rotationId, [...contracts.values()]);
+      for (const name of contracts.keys()) this.#slots.set(name, this.#slots.size);
+      this.#keys.push(...keys);
     }
-    return slot;
+  }
+
+  slot(rotationId: number, contract: Uint8Array): number {
+    return this.#slots.get(slotName(rotationId, contract))!;
   }
 
   batch(arena: Uint8Array<ArrayBuffer>, table: BatchTable): Batch {
@@ -164,4 +173,8 @@ class KeySlots implements Disposable {
   [Symbol.dispose](): void {
     for (const key of this.#keys) key[Symbol.dispose]();
   }
+}
+
+function slotName(rotationId: number, contract: Uint8Array): string {
+  return `${rotationId} ${Buffer.from(contract).toString("latin1")}`;
 }

@@ -9,7 +9,7 @@ import { GatekeeperError } from "../errors.ts";
 import type { PageEngine, ReencryptJob, ReencryptOutcome } from "../engine/page-engine.ts";
 import type { Suite } from "../engine/suite.ts";
 import { freeBytes, toHex } from "../bytes.ts";
-import type { ContractKeyRing } from "../keys/contract-key-ring.ts";
+import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../keys/contract-key-ring.ts";
 import { countRotationIds } from "../store/page.ts";
 import type { Page, PageWrite, StateStore } from "../store/store.ts";
 import {
@@ -27,12 +27,8 @@ import {
  * Measured with one thread: 4 MiB take a tenth less time than 1 MiB, 2 MiB half of that.
  */
 const SWEEP_BYTES = 1 << 21;
-/**
- * Pages of one commit at most. Where each is a contract of its own, their keys are the work: two point multiplications a
- * page, 3 ms, and a claim must move well within the 3 s after which it counts as abandoned. It is also no more than the
- * ring remembers: more would push each other's keys out before they are used.
- */
-export const SWEEP_PAGES = 256;
+/** Pages of one commit at most: each may be a contract of its own, and the ring gives keys of no more at once. */
+export const SWEEP_PAGES = CONTRACTS_REMEMBERED;
 /** A stretch with nothing to do is not worth a commit and its fsync; so many of them are: they show a living owner. */
 const STRETCHES_WITHOUT_COMMIT = 8;
 
@@ -142,8 +138,11 @@ function reencryptPages(context: SweepContext, pages: readonly Page[]): Step[] {
     return ids !== null && [...ids.keys()].some((id) => id !== to);
   });
   if (behind.length === 0) return broken;
-  const jobs = behind.map(({ contract, body }): ReencryptJob => {
-    return { contract, body, key: context.keys.material(from, contract), newKey: context.keys.material(to, contract) };
+  const contracts = behind.map(({ contract }) => contract);
+  const keys = context.keys.materials(from, contracts);
+  const newKeys = context.keys.materials(to, contracts);
+  const jobs = behind.map(({ contract, body }, index): ReencryptJob => {
+    return { contract, body, key: keys[index]!, newKey: newKeys[index]! };
   });
   const outcomes = context.engine.reencrypt(context.suite, from, to, jobs);
   return [...broken, ...outcomes.map((outcome, index) => stepOf(behind[index]!, outcome, from, to))];

@@ -57,7 +57,7 @@ export async function verifyRange(
   const found = emptyVerification();
   for (let after = null; ;) {
     const scanned: Page[] = await context.store.scan(range, after, VERIFY_BYTES);
-    // More contracts than the ring remembers would push each other's keys out before they are used.
+    // Each may be a contract of its own, and the ring gives keys of no more at once.
     const pages = scanned.slice(0, CONTRACTS_REMEMBERED);
     const last = pages.at(-1);
     if (last === undefined) return found;
@@ -92,7 +92,9 @@ function verifyPages(context: VerifyContext, pages: readonly Page[], found: Veri
 }
 
 function run(context: VerifyContext, pages: readonly Page[], from: number, leave: number): PageOutcome[] {
-  const jobs = pages.map(({ contract, body }) => ({ contract, body, key: context.keys.material(from, contract) }));
+  const contracts = pages.map(({ contract }) => contract);
+  const keys = context.keys.materials(from, contracts);
+  const jobs = pages.map(({ contract, body }, index) => ({ contract, body, key: keys[index]! }));
   return jobs.length === 0 ? [] : context.engine.verify(context.suite, from, leave, jobs);
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Run, programFile, runProgram, workFolder } from "./transcript.ts";
 
-const ACCOUNTS = 700;
+const ACCOUNTS = 20_000;
 const work = workFolder();
 const gatekeeper = (...args: string[]): Promise<Run> => runProgram("gatekeeper", args, { cwd: work });
 const status = async (home: string): Promise<Record<string, unknown>> =>

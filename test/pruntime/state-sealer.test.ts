@@ -38,7 +38,7 @@ describe.each(["aes-256-gcm", "chacha20-poly1305"] as const)("sealed states in b
       expect([...state.subarray(0, 2)]).toEqual([1, suiteByte]);
       expect(state.readUInt32LE(2)).toBe(1);
       expect(state.readBigUInt64LE(6)).toBe(writeVersion);
-      using contractKey = keys.key(1, contract);
+      using contractKey = keys.keys(1, [contract])[0]!;
       const cipher = contractKey.use((secret) =>
         createCipheriv(suite as "aes-256-gcm", secret, state.subarray(14, 26), { authTagLength: 16 }),
       );

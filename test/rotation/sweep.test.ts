@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PageEngine, ReencryptJob, ReencryptOutcome } from "../../src/engine/page-engine.ts";
+import type { KeyMaterial, PageEngine, ReencryptJob, ReencryptOutcome } from "../../src/engine/page-engine.ts";
 import type { Suite } from "../../src/engine/suite.ts";
-import type { ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
+import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { sweepClaimed } from "../../src/rotation/claim.ts";
 import { advance, initialiseStore, readPartitions, readRotation } from "../../src/rotation/control.ts";
 import { SWEEP_PAGES } from "../../src/rotation/sweep.ts";
@@ -74,7 +74,7 @@ describe("a sweep", () => {
     expect(await readPartitions(store)).toEqual([]);
   });
 
-  it("never derives keys of more contracts than 256 before it commits", async () => {
+  it("never asks for keys of more contracts at once than are remembered", async () => {
     const store = new MemoryStore();
     const generations = new Generations();
     await initialiseStore(store);
@@ -90,11 +90,13 @@ describe("a sweep", () => {
         return jobs.map(({ body }) => ({ wellFormed: true, done: 0, bytes: 0, mismatched: [], body }));
       },
     } as unknown as PageEngine;
-    const keys = { material: () => ({ ikm: text("ikm"), info: text("info") }) } as unknown as ContractKeyRing;
+    const materials = (_: number, ids: readonly Uint8Array[]): KeyMaterial[] =>
+      ids.map(() => ({ ikm: text("ikm"), info: text("info") }));
+    const keys = { materials } as unknown as ContractKeyRing;
     const stopped = (): boolean => false;
     const context = { store, engine, keys, suite: SUITE, from: 0, to: 1, stopped };
     await sweepClaimed(context, { owner: "me", pass: 1, begin: 0, abandoned: [] });
-    expect(SWEEP_PAGES).toBe(256);
+    expect(SWEEP_PAGES).toBe(CONTRACTS_REMEMBERED);
     expect(sizes).toEqual([SWEEP_PAGES, SWEEP_PAGES, 1]);
   });
 

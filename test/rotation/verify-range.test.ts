@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PageEngine, type PageJob, type PageOutcome } from "../../src/engine/page-engine.ts";
+import { type KeyMaterial, PageEngine, type PageJob, type PageOutcome } from "../../src/engine/page-engine.ts";
 import type { Suite } from "../../src/engine/suite.ts";
 import { CONTRACTS_REMEMBERED, ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { initialiseStore } from "../../src/rotation/control.ts";
@@ -138,7 +138,9 @@ describe("verifyRange", () => {
         return jobs.map(() => ({ wellFormed: true, done: 1, bytes: 0, mismatched: [] }));
       },
     } as unknown as PageEngine;
-    const keys = { material: () => ({ ikm: text("ikm"), info: text("info") }) } as unknown as ContractKeyRing;
+    const materials = (_: number, ids: readonly Uint8Array[]): KeyMaterial[] =>
+      ids.map(() => ({ ikm: text("ikm"), info: text("info") }));
+    const keys = { materials } as unknown as ContractKeyRing;
     const context = { store, engine, keys, suite: SUITE, rotationId: 0, leaving: null };
     expect(await verifyRange(context, ALL, ignore)).toMatchObject({ records: CONTRACTS_REMEMBERED + 5, failed: 0 });
     expect(sizes).toEqual([CONTRACTS_REMEMBERED, 5]);

@@ -1,0 +1,34 @@
+import { randomBytes } from "node:crypto";
+import { secp256k1_hasher } from "@noble/curves/secp256k1.js";
+import { describe, expect, test } from "vitest";
+import { hashContracts } from "../../src/keys/contract-points.ts";
+import { RISTRETTO255_GROUP } from "../../src/keys/ristretto255-group.ts";
+import { GROUPS, hex, RISTRETTO255_ORACLE, SECP256K1_GROUP, split } from "./groups.ts";
+
+const ids = randomBytes(3 * 32);
+const each = [0, 1, 2].map((i) => ids.subarray(32 * i, 32 * (i + 1)));
+
+describe("hashed contracts", () => {
+  test("on secp256k1 are hashed under the tag that contract keys have", () => {
+    const dst = Buffer.from("gatekeeper/v1 contract point with secp256k1_XMD:SHA-256_SSWU_RO_");
+    const { points } = hashContracts(SECP256K1_GROUP, ids);
+    const expected = each.map((id) => secp256k1_hasher.hashToCurve(id, { DST: dst }).toHex(false));
+    expect(split(SECP256K1_GROUP, points).map(hex)).toEqual(expected);
+  });
+
+  test("on ristretto255 are hashed under a tag of their own", () => {
+    const dst = Buffer.from("gatekeeper/v1 contract point with ristretto255_XMD:SHA-512_R255MAP_RO_");
+    const { points } = hashContracts(RISTRETTO255_GROUP, ids);
+    const expected = each.map((id) => hex(RISTRETTO255_ORACLE.hashToGroup(id, dst)));
+    expect(split(RISTRETTO255_GROUP, points).map(hex)).toEqual(expected);
+  });
+
+  test.each(GROUPS)("come with ids, count and group of $name", ({ group }) => {
+    expect(hashContracts(group, ids)).toMatchObject({ group, ids, count: 3 });
+    expect(hashContracts(group, new Uint8Array(0)).count).toBe(0);
+    for (const length of [1, 31, 33, 65]) {
+      const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
+      expect(() => hashContracts(group, new Uint8Array(length))).toThrow(refused);
+    }
+  });
+});
