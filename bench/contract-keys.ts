@@ -1,7 +1,8 @@
 /** The last step of a contract key: HKDF-SHA256 of 32 bytes of key material, no salt, and the key's own info. */
 import { createHmac, createSecretKey, hkdfSync, randomBytes } from "node:crypto";
 import { Kernels } from "../src/engine/kernels.ts";
-import { CONTRACT_KEY_BYTES, contractKeyInfo } from "../src/keys/contract-key.ts";
+import { CONTRACT_KEY_BYTES, CONTRACT_KEY_INFO_BYTES, PRF_BYTES, contractKeyInfo } from "../src/keys/contract-key.ts";
+import { KEY_SUITE } from "../src/keys/group.ts";
 import type { Case, Table } from "./table.ts";
 
 const KERNEL = "kernel";
@@ -40,7 +41,7 @@ export function contractKeyTable(): Table {
     ],
     prepare: async () => {
       const materials = Array.from({ length: KEYS }, (): Material => {
-        return { ikm: randomBytes(32), info: contractKeyInfo(1, 7, randomBytes(32)) };
+        return { ikm: randomBytes(32), info: contractKeyInfo(KEY_SUITE.secp256k1, 1, 7, randomBytes(32)) };
       });
       const some = materials.slice(0, PEER_KEYS);
       const derive = kernelDeriver(materials);
@@ -88,28 +89,28 @@ function kernelDeriver(materials: readonly Material[]): () => Uint8Array {
   const ikmAt = kernels.alloc(ikms.length);
   const infoAt = kernels.alloc(infos.length);
   const out = kernels.alloc(materials.length * CONTRACT_KEY_BYTES);
-  let info = infoAt;
-  const words = materials.flatMap((material, index) => {
-    const row = [
-      ikmAt + index * material.ikm.length,
-      material.ikm.length,
-      0,
-      0,
-      info,
-      material.info.length,
-      out + index * CONTRACT_KEY_BYTES,
-      CONTRACT_KEY_BYTES,
-    ];
-    info += material.info.length;
-    return row;
-  });
-  const rows = kernels.put(new Uint8Array(Uint32Array.from(words).buffer));
+  const rows = kernels.put(contractKeyRows(materials.length, ikmAt, infoAt, out));
   return () => {
     kernels.bytes.set(ikms, ikmAt);
     kernels.bytes.set(infos, infoAt);
     kernels.call("hkdfSha256Batch", rows, materials.length);
     return kernels.bytes.slice(out, out + materials.length * CONTRACT_KEY_BYTES);
   };
+}
+
+/** The kernel's rows for keys of which all materials, all infos and all outputs lie one after the other. */
+export function contractKeyRows(count: number, ikm: number, info: number, out: number): Uint8Array {
+  const words = Array.from({ length: count }, (_, i) => [
+    ikm + i * PRF_BYTES,
+    PRF_BYTES,
+    0,
+    0,
+    info + i * CONTRACT_KEY_INFO_BYTES,
+    CONTRACT_KEY_INFO_BYTES,
+    out + i * CONTRACT_KEY_BYTES,
+    CONTRACT_KEY_BYTES,
+  ]);
+  return new Uint8Array(Uint32Array.from(words.flat()).buffer);
 }
 
 function keysOf(arena: Uint8Array): Uint8Array[] {

@@ -2,6 +2,9 @@
  * How many times faster each thing must be than what it is compared with. A ratio is a median over rounds, and its
  * floor is missed only where the whole 95 % interval lies below it: a median just below may be the machine's doing.
  */
+import { ADDON, ADDON_VARIABLE_TIME, NOBLE_CURVES, TINY } from "./curve-peers.ts";
+import { OPERATIONS, type Operation } from "./curve-workload.ts";
+import { PROVE, VERIFY } from "./dleq.ts";
 import { LOADS, loadRow } from "./end-to-end.ts";
 import { times95 } from "./print.ts";
 import {
@@ -64,6 +67,16 @@ export const FLOORS: readonly Floor[] = [
 
   ...rows("threads/kernel", TWO, [ONE], ["aes-256-gcm", "chacha20-poly1305"], [1.8, 1.8]),
 
+  ...curve("multiplyAll", [NOBLE_CURVES, TINY, ADDON, ADDON_VARIABLE_TIME], [100, 8, 2.7, 1.8]),
+  ...curve("multiplyEach", [NOBLE_CURVES, ADDON], [95, 2.5]),
+  ...curve("publicKeys", [NOBLE_CURVES, TINY, ADDON], [52, 13, 3.7]),
+  ...curve("hashToCurve", [NOBLE_CURVES], [58]),
+  ...curve("decompress", [NOBLE_CURVES, TINY, ADDON], [33, 9, 2.5]),
+  ...curve("partials", [NOBLE_CURVES], [95]),
+  ...curve("verifyEcdsa", [NOBLE_CURVES, TINY, ADDON], [30, 4, 1.2]),
+  ...rows("dleq", ENGINE, [NOBLE_CURVES], [PROVE, VERIFY], [500, 500]),
+  ...rows("threads/secp256k1", TWO, [ONE], [OPERATIONS.multiplyAll], [1.8]),
+
   { ...ROTATION, ours: "1 thread", theirs: ["copy, 1 thread"], atLeast: 0.6 },
   { ...ROTATION, ours: "2 threads", theirs: ["copy, 2 threads"], atLeast: 0.6 },
   { ...ROTATION, ours: "2 threads", theirs: ["paged loop"], atLeast: 0.5 },
@@ -123,6 +136,14 @@ function rows(
   atLeast: readonly number[],
 ): Floor[] {
   return atLeast.map((times, index) => ({ table, row: names[index]!, ours, theirs, atLeast: times }));
+}
+
+/** One floor a peer, for an operation of secp256k1. */
+function curve(operation: Operation, peers: readonly string[], atLeast: readonly number[]): Floor[] {
+  const row = OPERATIONS[operation];
+  return peers.map((peer, index) => {
+    return { table: "secp256k1", row, ours: ENGINE, theirs: [peer], atLeast: atLeast[index]! };
+  });
 }
 
 function loadRows(): string[] {

@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { ALL_SUITES } from "../src/engine/suite.ts";
 import { chartPage } from "./chart.ts";
 import { contractKeyTable } from "./contract-keys.ts";
+import { curveTable } from "./curve.ts";
+import { dleqTable } from "./dleq.ts";
 import { endToEndTable } from "./end-to-end.ts";
 import { FLOORS, floorSummary, judge } from "./floors.ts";
 import { appendHistory, historyLine, readHistory, surroundings } from "./history.ts";
@@ -12,7 +14,9 @@ import { pageTable } from "./pages.ts";
 import { printed } from "./print.ts";
 import { reencryptTable } from "./reencrypt.ts";
 import { rotationResults } from "./rotation.ts";
-import { kernelThreadTable, threadTable } from "./threads.ts";
+import { loadSecp256k1Addon } from "./secp256k1-addon.ts";
+import { curveThreadTable, kernelThreadTable, threadTable } from "./threads.ts";
+import { thresholdKeyTable } from "./threshold-keys.ts";
 
 const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
 const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
@@ -29,6 +33,10 @@ const tables = [
   contractKeyTable(),
   threadTable(ALL_SUITES),
   kernelThreadTable(ALL_SUITES),
+  curveTable(await loadSecp256k1Addon()),
+  dleqTable(),
+  thresholdKeyTable(),
+  curveThreadTable(),
 ];
 const results = [...(await measure(tables, EFFORT)), ...(await rotationResults(ROTATION))];
 for (const result of results) console.log(`\n${printed(result)}`);

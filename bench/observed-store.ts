@@ -135,9 +135,9 @@ function wrapped(store: StateStore, replaced: Partial<StateStore>): StateStore {
 
 /** Times the keys and the cipher of this thread, or takes the cipher out. */
 function observeSweeping(words: BigInt64Array, copies: boolean): void {
-  const { material } = ContractKeyRing.prototype;
-  ContractKeyRing.prototype.material = function (...args) {
-    return timed(words, KEYS, () => material.apply(this, args));
+  const { materials } = ContractKeyRing.prototype;
+  ContractKeyRing.prototype.materials = function (...args) {
+    return timed(words, KEYS, () => materials.apply(this, args));
   };
   const { reencrypt } = PageEngine.prototype;
   PageEngine.prototype.reencrypt = function (suite, from, to, jobs) {

@@ -8,6 +8,7 @@ import { type KeyMaterial, PageEngine, type ReencryptJob } from "../src/engine/p
 import { SEALED_HEADER_BYTES, encodeHeader, sealedAad } from "../src/engine/sealed-state.ts";
 import { NONCE_BYTES, type Suite, TAG_BYTES, suiteId } from "../src/engine/suite.ts";
 import { contractKeyInfo } from "../src/keys/contract-key.ts";
+import { KEY_SUITE } from "../src/keys/group.ts";
 import { editPage } from "../src/store/page-edit.ts";
 import { type PageBody, RecordCursor, recordsOf } from "../src/store/page.ts";
 import { NODE } from "./reencrypt.ts";
@@ -96,7 +97,7 @@ function makePages(suite: Suite): MadePage[] {
 function makeContract(suite: Suite): Contract {
   const id = randomBytes(32);
   const material = (rotationId: number): KeyMaterial => {
-    return { ikm: randomBytes(32), info: contractKeyInfo(suiteId(suite), rotationId, id) };
+    return { ikm: randomBytes(32), info: contractKeyInfo(KEY_SUITE.secp256k1, suiteId(suite), rotationId, id) };
   };
   const materials = [material(FROM), material(TO)] as const;
   const key = ({ ikm, info }: KeyMaterial): KeyObject =>

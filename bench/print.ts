@@ -13,6 +13,10 @@ export function printed(result: TableResult): string {
     [`ns per ${result.item}`, ...result.columns],
     ...result.rows.map((row) => [row, ...result.columns.map((column) => nanoseconds(cellOf(result, row, column)))]),
   ];
+  const rates = [
+    [`${result.item}s per second`, ...result.columns],
+    ...result.rows.map((row) => [row, ...result.columns.map((column) => perSecond(cellOf(result, row, column)))]),
+  ];
   const ratios = [
     ["times faster", ...result.rows],
     ...pairsOf(result).map(([ours, theirs]) => [
@@ -21,7 +25,13 @@ export function printed(result: TableResult): string {
     ]),
   ];
   const notes = result.notes.map((note) => `  ${note}`).join("\n");
-  const parts = [result.title, aligned(times), ...(ratios.length > 1 ? [aligned(ratios)] : []), notes];
+  const parts = [
+    result.title,
+    aligned(times),
+    ...(result.perSecond ? [aligned(rates)] : []),
+    ...(ratios.length > 1 ? [aligned(ratios)] : []),
+    notes,
+  ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
@@ -29,6 +39,11 @@ export function printed(result: TableResult): string {
 export function nanoseconds(value: number | null): string {
   if (value === null) return "–";
   return value < 100 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
+}
+
+/** How often something fits into a second that takes so many nanoseconds. */
+function perSecond(value: number | null): string {
+  return value === null ? "–" : Math.round(1e9 / value).toLocaleString("en");
 }
 
 /** A ratio with its 95 % interval. */

@@ -132,7 +132,7 @@ class RowKeys implements Disposable {
     const name = `${rotationId} ${Buffer.from(contract).toString("latin1")}`;
     let object = this.#objects.get(name);
     if (object === undefined) {
-      using key = this.#ring.key(rotationId, contract);
+      using key = this.#ring.keys(rotationId, [contract])[0]!;
       object = key.use((bytes) => createSecretKey(bytes));
       this.#objects.set(name, object);
     }

@@ -31,6 +31,8 @@ export interface TableHead {
   readonly pairs?: readonly Pair[];
   /** Rows are cases of their own, not steps of one scale: they are drawn as bars. */
   readonly unordered?: true;
+  /** Items per second are printed too. */
+  readonly perSecond?: true;
   /** Said under the table. */
   readonly notes: readonly string[];
 }
@@ -89,8 +91,12 @@ export function resultOf(table: TableHead, cases: readonly CaseTimes[]): TableRe
 }
 
 /** The head alone: a table that is to be measured has more. */
-function headOf({ name, title, item, ours, pairs, unordered, notes }: TableHead): TableHead {
-  const options = { ...(pairs === undefined ? {} : { pairs }), ...(unordered === undefined ? {} : { unordered }) };
+function headOf({ name, title, item, ours, pairs, unordered, perSecond, notes }: TableHead): TableHead {
+  const options = {
+    ...(pairs === undefined ? {} : { pairs }),
+    ...(unordered === undefined ? {} : { unordered }),
+    ...(perSecond === undefined ? {} : { perSecond }),
+  };
   return { name, title, item, ours, notes, ...options };
 }
 

@@ -1,6 +1,6 @@
 /**
- * One thread and two: the engine's pool on the same stream of batches, and the bare kernel, where each thread has a
- * WebAssembly memory and records of its own and nothing goes to and fro.
+ * One thread and two: the engine's pool on the same stream of batches; and the bare kernel and secp256k1, where each
+ * thread has a WebAssembly memory, and records or points, of its own and nothing goes to and fro.
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
@@ -10,6 +10,8 @@ import { RecordStatus } from "../src/engine/rows.ts";
 import type { Suite } from "../src/engine/suite.ts";
 import { Secret } from "../src/secret.ts";
 import { checkMoved, oneIn } from "./contender.ts";
+import type { CurveTask } from "./curve-task.ts";
+import { OPERATIONS } from "./curve-workload.ts";
 import type { KernelTask } from "./kernel-task.ts";
 import { makeTable } from "./ours.ts";
 import type { Case, Table } from "./table.ts";
@@ -24,6 +26,8 @@ export const ONE = "1 thread";
 export const TWO = "2 threads";
 /** A task of the kernel's is some milliseconds of work, beside which its message to the thread is nothing. */
 const KERNEL_TASK = { aad: "16 B", size: TEXT_BYTES, contracts: 4, recordsEach: 1_000, calls: 20 } as const;
+/** As much of the curve's. */
+const CURVE_TASK = { points: 256, calls: 5 } as const;
 
 /** One row a suite; the two columns have pools of their own. */
 export function threadTable(suites: readonly Suite[]): Table {
@@ -70,32 +74,61 @@ export function kernelThreadTable(suites: readonly Suite[]): Table {
     notes: [
       `each thread: ${calls} calls over ${records.toLocaleString("en")} records in its own memory; until the last thread has ended`,
     ],
-    prepare: async () => {
-      const workers = [ONE, TWO].map(() => new Worker(new URL("./kernel-task.ts", import.meta.url)));
-      const cases = suites.flatMap((suite) =>
-        [ONE, TWO].map((column, index): Case => {
-          const busy = workers.slice(0, index + 1);
-          return {
-            row: suite,
-            column,
-            items: busy.length * calls * records,
-            run: async () =>
-              void (await Promise.all(busy.map((worker) => callKernel(worker, { suite, ...KERNEL_TASK })))),
-          };
-        }),
-      );
-      return {
-        cases,
-        [Symbol.asyncDispose]: async () => {
-          for (const worker of workers) await worker.terminate();
-        },
-      };
-    },
+    prepare: prepareThreads(
+      new URL("./kernel-task.ts", import.meta.url),
+      suites.map((suite) => ({ row: suite, items: calls * records, task: { suite, ...KERNEL_TASK } })),
+    ),
+  };
+}
+
+/** Points times one secret scalar; both columns use the same threads, one of them or both. */
+export function curveThreadTable(): Table {
+  const { points, calls } = CURVE_TASK;
+  return {
+    name: "threads/secp256k1",
+    title: "Points of secp256k1 × one secret scalar, threads on their own",
+    item: "point",
+    ours: [TWO],
+    notes: [`each thread: ${calls} batches of ${points} points of its own; until the last thread has ended`],
+    prepare: prepareThreads(new URL("./curve-task.ts", import.meta.url), [
+      { row: OPERATIONS.multiplyAll, items: calls * points, task: CURVE_TASK },
+    ]),
+  };
+}
+
+/** What threads are told to do for one row, and how many items that is for each of them. */
+interface ThreadRow {
+  readonly row: string;
+  readonly items: number;
+  readonly task: KernelTask | CurveTask;
+}
+
+/** @param program - of a thread: it does each task that it is sent, and answers with null when it is done. */
+function prepareThreads(program: URL, rows: readonly ThreadRow[]): Table["prepare"] {
+  return async () => {
+    const workers = [ONE, TWO].map(() => new Worker(program));
+    const cases = rows.flatMap(({ row, items, task }) =>
+      [ONE, TWO].map((column, index): Case => {
+        const busy = workers.slice(0, index + 1);
+        return {
+          row,
+          column,
+          items: busy.length * items,
+          run: async () => void (await Promise.all(busy.map((worker) => callThread(worker, task)))),
+        };
+      }),
+    );
+    return {
+      cases,
+      [Symbol.asyncDispose]: async () => {
+        for (const worker of workers) await worker.terminate();
+      },
+    };
   };
 }
 
 /** @throws Error when the thread fails: `once` rejects with what ended it. */
-async function callKernel(worker: Worker, task: KernelTask): Promise<void> {
+async function callThread(worker: Worker, task: ThreadRow["task"]): Promise<void> {
   const done = once(worker, "message");
   worker.postMessage(task);
   await done;

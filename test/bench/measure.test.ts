@@ -1,13 +1,19 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { contractKeyTable } from "../../bench/contract-keys.ts";
+import { ADDON, ADDON_VARIABLE_TIME, NOBLE_CURVES, TINY } from "../../bench/curve-peers.ts";
+import { OPERATIONS } from "../../bench/curve-workload.ts";
+import { curveTable } from "../../bench/curve.ts";
+import { dleqTable } from "../../bench/dleq.ts";
 import { endToEndTable } from "../../bench/end-to-end.ts";
 import { FLOORS, judge } from "../../bench/floors.ts";
 import { measure } from "../../bench/measure.ts";
 import { pageTable } from "../../bench/pages.ts";
 import { ENGINE, KERNEL, LIBSODIUM, NOBLE, NODE, WASM_ALONE, reencryptTable } from "../../bench/reencrypt.ts";
-import { type Case, type Table, cellOf, ratioOf } from "../../bench/table.ts";
-import { kernelThreadTable, threadTable } from "../../bench/threads.ts";
+import { loadSecp256k1Addon } from "../../bench/secp256k1-addon.ts";
+import { type Case, type Table, type TableResult, cellOf, ratioOf } from "../../bench/table.ts";
+import { curveThreadTable, kernelThreadTable, threadTable } from "../../bench/threads.ts";
+import { thresholdKeyTable } from "../../bench/threshold-keys.ts";
 import { uniform } from "../../bench/workload.ts";
 
 const EFFORT = { rounds: 2, sampleSeconds: 0.001, caseSeconds: 0.001 };
@@ -102,18 +108,41 @@ describe("measure", () => {
       "threads",
       "threads/kernel",
     ]);
-    for (const { cases } of results) {
-      for (const { times } of cases) expect(times.every((time) => time > 0 && Number.isFinite(time))).toBe(true);
-    }
     expect(results[0]!.rows).toEqual(["32 B", "8 KiB"]);
     expect(results[1]!.rows).toEqual(["4 KiB"]);
     expect(results[2]!.columns).toEqual([ENGINE, WASM_ALONE, KERNEL, NODE, NOBLE, LIBSODIUM]);
     expect(results[3]!.rows).toEqual(["2 × 3, AAD of 16 B", "2 × 3, AAD of 78 B"]);
-    const measured = judge(FLOORS, results).filter(({ ratio }) => ratio !== null);
-    const expected = FLOORS.filter(({ table, row }) =>
-      results.some(({ name, rows }) => name === table && rows.includes(row)),
-    );
-    expect(measured.map(({ floor }) => floor)).toEqual(expected);
-    expect(expected.length).toBeGreaterThan(8);
+    expect(expectedFloors(results)).toBeGreaterThan(8);
+  });
+
+  it("measures every table of secp256k1, where its floors look for it", async () => {
+    const addon = await loadSecp256k1Addon();
+    const tables = [curveTable(addon, 4), dleqTable(2), thresholdKeyTable(1), curveThreadTable()];
+    const results = await measure(tables, { ...EFFORT, rounds: 1 });
+    expect(results.map(({ name, rows }) => [name, rows])).toEqual([
+      ["secp256k1", Object.values(OPERATIONS)],
+      ["dleq", ["prove", "verify"]],
+      ["threshold-keys", ["t = 3 of n = 5"]],
+      ["threads/secp256k1", [OPERATIONS.multiplyAll]],
+    ]);
+    const addonColumns = addon === null ? [] : [ADDON, ADDON_VARIABLE_TIME];
+    expect(results[0]!.columns).toEqual([ENGINE, NOBLE_CURVES, TINY, ...addonColumns]);
+    expect(expectedFloors(results)).toBeGreaterThan(8);
   });
 });
+
+/** Checks that the floors of what was measured found their columns. @returns how many floors. */
+function expectedFloors(results: readonly TableResult[]): number {
+  for (const { cases } of results) {
+    for (const { times } of cases) expect(times.every((time) => time > 0 && Number.isFinite(time))).toBe(true);
+  }
+  const measured = judge(FLOORS, results).filter(({ ratio }) => ratio !== null);
+  const hasAddon = results.some(({ columns }) => columns.includes(ADDON));
+  const expected = FLOORS.filter(
+    ({ table, row, theirs }) =>
+      results.some(({ name, rows }) => name === table && rows.includes(row)) &&
+      (hasAddon || !theirs.some((column) => column === ADDON || column === ADDON_VARIABLE_TIME)),
+  );
+  expect(measured.map(({ floor }) => floor)).toEqual(expected);
+  return expected.length;
+}

@@ -37,6 +37,17 @@ describe("printed", () => {
     expect(lines.filter((line) => line.startsWith("  times faster")).join()).toMatch(/row 0 .*row 11/);
   });
 
+  it("gives items per second where a table asks for them", () => {
+    const lines = printed({ ...RESULT, perSecond: true }).split("\n");
+    const from = lines.findIndex((line) => line.startsWith("  records per second"));
+    expect(lines.slice(from, from + 4).map((text) => text.trimEnd())).toEqual([
+      "  records per second     engine  node:crypto",
+      "  32 B                5,000,000      625,000",
+      "  64 B                5,000,000      625,000",
+      "  128 B               5,000,000            –",
+    ]);
+  });
+
   it("compares the pairs that a table names, if it names any", () => {
     expect(printed({ ...RESULT, pairs: [["node:crypto", "engine"]] })).toContain("  node:crypto than engine  0.10 ");
   });
