@@ -1,6 +1,7 @@
 /**
- * Gatekeeper as a library: seal, open, verify and above all re-encrypt batches of records under your keys, and rotate
- * the MasterKey of a store that keeps the store contract: the embedded one, or your own.
+ * Gatekeeper as a library: seal, open, verify and above all re-encrypt batches of records under your keys; rotate the
+ * MasterKey of a store that keeps the store contract: the embedded one, or your own; derive contract keys from shares of a
+ * MasterKey that nobody has.
  */
 export {
   BATCH_BYTES_MAX,
@@ -16,9 +17,25 @@ export { type Paths, WASM_ONLY } from "./engine/paths.ts";
 export { type BatchResult, EnginePool, type EnginePoolOptions } from "./engine/pool.ts";
 export { RecordStatus } from "./engine/rows.ts";
 export type { Suite } from "./engine/suite.ts";
+export { POINT_BYTES, type PointForm, type Points, Secp256k1 } from "./engine/secp256k1.ts";
 export { type ErrorCode, type ErrorDetail, GatekeeperError, type WireError } from "./errors.ts";
+export { combinePartials } from "./keys/combination.ts";
 export { CONTRACT_KIND, type ContractKind, contractId } from "./keys/contract-id.ts";
+export { contractKeyInfo, expandContractKey, prfOutputs } from "./keys/contract-key.ts";
+export { type HashedContracts, hashContracts } from "./keys/contract-points.ts";
+export type { Combination, Group, KeySuite } from "./keys/group.ts";
 export { MasterKey, generateMasterKey } from "./keys/master-key.ts";
+export {
+  type PartialReply,
+  type SortedReplies,
+  type VerifiedPartials,
+  evaluatePartials,
+  sortReplies,
+} from "./keys/partial.ts";
+export type { PartialRequest } from "./keys/partial-request.ts";
+export { RISTRETTO255_GROUP } from "./keys/ristretto255-group.ts";
+export { Secp256k1Group } from "./keys/secp256k1-group.ts";
+export { type Dealing, Share, type Threshold, dealShares, verificationShare, verifyShare } from "./keys/shamir.ts";
 export {
   type ContractEdit,
   ContractStates,

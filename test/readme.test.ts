@@ -12,7 +12,7 @@ const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```\s*prints\s*```\n([\s\
 
 describe("README.md", () => {
   it("has examples", () => {
-    expect(examples.length).toBe(2);
+    expect(examples.length).toBe(3);
   });
 
   it.each(examples.map(([, program, output], index) => [index + 1, program!, output!] as const))(
