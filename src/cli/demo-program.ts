@@ -95,8 +95,7 @@ function summaryOf(folder: string, address: string, report: RotationReport): str
   const { records, bytes, seconds } = report;
   const speed = `${formatCount(recordsPerSecond(report))} records/s`;
   return [
-    `${counted(records, "record")}, ${counted(bytes, "byte")} re-encrypted in ${seconds.toFixed(2)} s (${speed});`,
-    "most of that time derives two keys for each contract, which here has hardly more than one record.",
+    `${counted(records, "record")}, ${counted(bytes, "byte")} re-encrypted in ${seconds.toFixed(2)} s (${speed}).`,
     `The home is ${folder}. What to try next:`,
     `  npx gatekeeper get ${address} balance --home ${folder}`,
     `  npx gatekeeper rotate --home ${folder}`,
