@@ -1,5 +1,5 @@
 /**
- * Buckets that points of secp256k1 are added to, in variable time: points are public.
+ * Buckets that points of secp256k1 are added to, in variable time.
  *
  * A bucket holds an affine point or is empty, which stands for infinity. Additions wait in a queue until there are
  * thousands of them, and then share one division (Montgomery's trick); two are made at a time, one in each lane. They are
@@ -48,9 +48,10 @@ const PREFIXES: usize = DENOMINATORS + QUEUE_PAIRS * PAIR_BYTES;
 /** Bytes of a room, at an address that 16 divides. */
 export const BUCKETS_BYTES: usize = PREFIXES + (QUEUE_PAIRS + 1) * PAIR_BYTES;
 
-// Scratch; public, so that nothing has to wipe it. Points a (a bucket's) and b of an addition, its slope, what comes
+// Scratch, in one piece so that one fill wipes it. Points a (a bucket's) and b of an addition, its slope, what comes
 // between; the inverse of a product, and of a denominator.
-const SCRATCH: usize = memory.data(8 * 80, 16);
+const SCRATCH_BYTES: i32 = 8 * 80;
+const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
 const A_X: usize = SCRATCH;
 const A_Y: usize = SCRATCH + PAIR_BYTES;
 const B_X: usize = SCRATCH + 2 * PAIR_BYTES;
@@ -59,6 +60,11 @@ const SLOPE: usize = SCRATCH + 4 * PAIR_BYTES;
 const T: usize = SCRATCH + 5 * PAIR_BYTES;
 const PRODUCT: usize = SCRATCH + 6 * PAIR_BYTES;
 const INVERSE: usize = SCRATCH + 7 * PAIR_BYTES;
+
+/** Zeroes this file's scratch. */
+export function wipeBuckets(): void {
+  memory.fill(SCRATCH, 0, SCRATCH_BYTES);
+}
 
 /** Empties all buckets of a room. */
 export function emptyBuckets(room: usize): void {

@@ -1,6 +1,6 @@
 /**
- * One sum of many points of secp256k1 with weights of 128 bits, M = Σ w_i·P_i, in variable time: points and weights are
- * public, and branches and addresses depend on them.
+ * One sum of many points of secp256k1 with weights of 128 bits, M = Σ w_i·P_i, in variable time: branches and addresses
+ * depend on the weights, and on which points have one x, and on nothing else of the points.
  *
  * Pippenger's bucket method (as in Bernstein, Doumen, Lange, Oosterwijk, "Faster batch forgery identification", 2012). A
  * weight is cut into windows; its digit in one is signed, from −2^(c−1) to 2^(c−1), where c is the window's width. Every
@@ -8,8 +8,8 @@
  * B_0, B_1, … then takes Σ (j+1)·B_j. All these are the additions of secp256k1-buckets.ts, right for equal points,
  * opposite ones and infinity; what is left, Horner's rule over the bits, has additions of its own that are.
  *
- * A sum is begun, given points as often as one likes, and ended. Until then it lies in a room of the caller's, where what
- * is left is public. Any weights give the right result, but only those that look random give it fast: a bucket takes one
+ * A sum is begun, given points as often as one likes, and ended. Until then it lies in a room of the caller's, who wipes
+ * it if the points are no public ones. Any weights give the right result, but only those that look random give it fast: a bucket takes one
  * point a round, and a round has a division. Where all weights are the same, a point takes some 10 µs.
  */
 import { PAIR_BYTES, double, setSmall } from "./secp256k1-field";
@@ -26,6 +26,7 @@ import {
   isFilled,
   pairToSlots,
   slotToPair,
+  wipeBuckets,
 } from "./secp256k1-buckets";
 import { Y, Z, addPointToW, doublePoint, yToW } from "./secp256k1-jacobian";
 import { readPoints, writePoints } from "./secp256k1-point-bytes";
@@ -56,11 +57,18 @@ const NEXTS: usize = HEADS + 2 * BUCKETS_MAX;
 /** Bytes of a sum's room, at an address that 16 divides, for any number of points. */
 export const MULTI_SCALAR_BYTES: usize = NEXTS + 2 * CHUNK_POINTS * <usize>WINDOWS_MAX;
 
-// Scratch; public, so that nothing has to wipe it: the sum of all windows, Jacobian, and what is added to it.
-const SCRATCH: usize = memory.data(5 * 80, 16);
+// Scratch, in one piece so that one fill wipes it: the sum of all windows, Jacobian, and what is added to it.
+const SCRATCH_BYTES: i32 = 5 * 80;
+const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
 const SUM: usize = SCRATCH;
 const ADDEND_X: usize = SCRATCH + 3 * PAIR_BYTES;
 const ADDEND_Y: usize = SCRATCH + 4 * PAIR_BYTES;
+
+/** Zeroes the scratch of this file and of the buckets. */
+export function wipeMultiScalar(): void {
+  memory.fill(SCRATCH, 0, SCRATCH_BYTES);
+  wipeBuckets();
+}
 
 /**
  * Begins a sum.
@@ -260,7 +268,7 @@ export const secp256k1MultiScalarWorkBytes: usize = COORDINATES + MULTI_SCALAR_B
  * @param weights - count × WEIGHT_BYTES.
  * @param out - receives `size` bytes, if the sum is a point.
  * @param valid - receives a byte a point: 1, or 0 where the bytes are no point; then the sum means nothing.
- * @param work - secp256k1MultiScalarWorkBytes, at an address that 16 divides.
+ * @param work - secp256k1MultiScalarWorkBytes, at an address that 16 divides; the host wipes it, and calls secp256k1Wipe.
  * @returns 1, or 0 if the sum is infinity.
  */
 export function secp256k1MultiScalar(

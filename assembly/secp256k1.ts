@@ -22,6 +22,7 @@ import {
 } from "./secp256k1-generator";
 import { HASH_TO_CURVE_SCRATCH_BYTES, hashToCurvePairs, wipeHashToCurve } from "./secp256k1-hash-to-curve";
 import { recodeComb, recodeShared, wipeRecoding } from "./secp256k1-glv";
+import { wipeMultiScalar } from "./secp256k1-multi-scalar";
 import {
   DIGITS_BYTES,
   MULTIPLY_PAIRS,
@@ -321,6 +322,7 @@ export function secp256k1Wipe(): void {
   wipeFieldPower();
   wipeHashToCurve();
   wipeJacobian();
+  wipeMultiScalar();
   wipeMultiply();
   wipePointBytes();
   wipeRecoding();

@@ -142,12 +142,6 @@ export class Kernels {
     this.#used = 0;
   }
 
-  /** As reset, where all of it is public and so need not be wiped later either: a megabyte takes its time to fill. */
-  release(): void {
-    this.#used = 0;
-    this.#peak = 0;
-  }
-
   /**
    * Gives back everything allocated, and fills with zeros all that was allocated since the last wipe, and the kernels'
    * scratch: they zero it themselves before they return, but not when they trap.

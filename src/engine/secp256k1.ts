@@ -4,7 +4,7 @@
  * Everything is bytes, one item after the other in one array. Points are in one of the forms of SEC 1 §2.3.3, and never
  * infinite; scalars are 32 bytes, big-endian, from 1 to n − 1. Methods check what they are given: an item that is no
  * point or scalar is named by its index and costs the others nothing. No method keeps anything: the kernels' memory is
- * wiped before it returns, but of what multiScalar leaves, which is public. What is said to be constant time neither branches on secrets nor loads from addresses that
+ * wiped before it returns. What is said to be constant time neither branches on secrets nor loads from addresses that
  * depend on them (assembly/secp256k1*.ts).
  */
 import { GatekeeperError } from "../errors.ts";
@@ -139,7 +139,9 @@ export class Secp256k1 {
    * @throws GatekeeperError INVALID_ARGUMENT as convert does.
    */
   invalid(points: Uint8Array): readonly number[] {
-    return this.convert(points, this.form).invalid;
+    const { points: copy, invalid } = this.convert(points, this.form);
+    copy.fill(0);
+    return invalid;
   }
 
   /**
@@ -227,7 +229,8 @@ export class Secp256k1 {
   }
 
   /**
-   * Σ w_i·P_i, of public points with public weights, in variable time.
+   * Σ w_i·P_i with public weights, in variable time: for points that a proof is about. What that tells of them are digits of
+   * the weights, which are hashes of all of them, and which points have one x.
    * @param weights - one a point, 16 bytes each, big-endian; fast if they look random.
    * @returns `point` is the sum, or null if it is infinite, or means nothing where `invalid` names what is no point.
    * @throws GatekeeperError INVALID_ARGUMENT when they are not whole, not as many, or more than 65,536.
@@ -238,14 +241,15 @@ export class Secp256k1 {
   ): { readonly point: Uint8Array<ArrayBuffer> | null; readonly invalid: readonly number[] } {
     const count = itemsOf(points, this.#size, "points");
     itemsOf(weights, WEIGHT_BYTES, "weights", count);
-    const kernels = this.#kernels;
-    const work = kernels.alloc(kernels.constant("secp256k1MultiScalarWorkBytes"));
-    const [valid, out] = [kernels.alloc(count), kernels.alloc(this.#size)];
-    const [at, weightsAt] = [kernels.put(points), kernels.put(weights)];
-    const finite = kernels.call("secp256k1MultiScalar", at, this.#size, weightsAt, out, count, valid, work) === 1;
-    const point = finite ? kernels.bytes.slice(out, out + this.#size) : null;
-    const invalid = indicesOf(kernels.bytes.subarray(valid, valid + count), 0);
-    kernels.release();
+    let point: Uint8Array<ArrayBuffer> | null = null;
+    const invalid = this.#statuses(count, "secp256k1MultiScalar", (valid, work) => {
+      const kernels = this.#kernels;
+      const out = kernels.alloc(this.#size);
+      const [at, weightsAt] = [kernels.put(points), kernels.put(weights)];
+      if (kernels.call("secp256k1MultiScalar", at, this.#size, weightsAt, out, count, valid, work) === 1) {
+        point = secretCopy(kernels.bytes.subarray(out, out + this.#size));
+      }
+    });
     return { point, invalid };
   }
 

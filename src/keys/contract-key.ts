@@ -19,7 +19,7 @@ import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { CONTEXT } from "./context.ts";
 import { CONTRACT_ID_BYTES, checkContractId } from "./contract-id.ts";
-import { type Group, KEY_SUITE, type KeySuite } from "./group.ts";
+import { type Group, KEY_SUITE, type KeySuite, elementCount } from "./group.ts";
 import { checkRotationId, type MasterKey } from "./master-key.ts";
 
 /** Bytes of a contract key; both cipher suites use 256-bit keys. */
@@ -78,12 +78,13 @@ export function contractInfo(
 /**
  * x(P) of every element of a batch, PRF_BYTES each: what contract keys are derived from. The caller owns it.
  * @param elements - PRF values P, as `combinePartials` returns them; stay the caller's.
+ * @throws GatekeeperError INVALID_ARGUMENT when they are not whole elements.
  */
 export function prfOutputs(group: Group, elements: Secret): Secret {
   // secp256k1's encoding is a byte, then x; ristretto255's has nothing else.
   const skipped = group.keySuite === KEY_SUITE.secp256k1 ? 1 : 0;
   return elements.use((from) => {
-    const count = from.length / group.elementBytes;
+    const count = elementCount(group, from);
     const outputs = new Uint8Array(new ArrayBuffer(count * PRF_BYTES));
     for (let i = 0; i < count; i++) {
       const at = i * group.elementBytes + skipped;

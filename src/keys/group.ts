@@ -76,6 +76,7 @@ export interface Group {
 
   /**
    * Σ_i w_i·E_i in variable time, or null when it is the identity.
+   * What that tells of the elements is which of them are equal or opposite.
    * @param weights - one an element, public, WEIGHT_BYTES each, big-endian, concatenated.
    */
   multiScalar(elements: Uint8Array, weights: Uint8Array): Uint8Array<ArrayBuffer> | null;

@@ -20,7 +20,7 @@ export interface PartialRequest {
   readonly session: Uint8Array;
   /** Who is asked, rising, if partials are to be scaled for exactly these; null if whoever answers counts. */
   readonly quorum: readonly number[] | null;
-  /** 1 to PROOF_ELEMENTS_MAX. */
+  /** 1 to PROOF_ELEMENTS_MAX. Whoever is asked answers with elements of the same form: of secp256k1, uncompressed. */
   readonly contracts: HashedContracts;
 }
 

@@ -37,7 +37,7 @@ type BlameReason =
   | "UNKNOWN"
   /** The quorum that was asked does not have its index. */
   | "NOT_ASKED"
-  /** It has not one partial a contract, or its proof has another length than proofs have. */
+  /** It has not one partial a contract, in the request's own form of elements, or its proof has another length than proofs. */
   | "LENGTH"
   /** A partial is no element. */
   | "ELEMENT"
@@ -57,16 +57,29 @@ interface Blame {
 class VerifiedPartials implements Disposable {
   readonly request: PartialRequest;
   readonly index: number;
-  readonly partials: Uint8Array;
+  readonly #partials: Uint8Array;
 
+  /** @param request - copied but for its contracts: what was proved stays what it was, whatever becomes of the caller's. */
   constructor(request: PartialRequest, { index, partials }: PartialReply) {
-    this.request = request;
+    const { genesis, nonce, session, quorum } = request;
+    this.request = {
+      ...request,
+      genesis: genesis.slice(),
+      nonce: nonce.slice(),
+      session: session.slice(),
+      quorum: quorum === null ? null : [...quorum],
+    };
     this.index = index;
-    this.partials = secretCopy(partials);
+    this.#partials = secretCopy(partials);
+  }
+
+  /** Key material; stays this object's. */
+  get partials(): Uint8Array {
+    return this.#partials;
   }
 
   [Symbol.dispose](): void {
-    this.partials.fill(0);
+    this.#partials.fill(0);
   }
 }
 export type { VerifiedPartials };
@@ -141,17 +154,22 @@ export function sortReplies(
   checkRequest(request);
   const verified = new Map<number, VerifiedPartials>();
   const blamed = new Map<number, Blame>();
-  for (const reply of replies) {
-    const { index } = reply;
-    if (verified.has(index)) continue;
-    const verificationShare = verificationShares.get(index);
-    const reason = verificationShare === undefined ? "UNKNOWN" : faultOf(request, verificationShare, reply);
-    if (reason !== null) {
-      blamed.set(index, { index, reason });
-      continue;
+  try {
+    for (const reply of replies) {
+      const { index } = reply;
+      if (verified.has(index)) continue;
+      const verificationShare = verificationShares.get(index);
+      const reason = verificationShare === undefined ? "UNKNOWN" : faultOf(request, verificationShare, reply);
+      if (reason !== null) {
+        blamed.set(index, { index, reason });
+        continue;
+      }
+      blamed.delete(index);
+      verified.set(index, new VerifiedPartials(request, reply));
     }
-    blamed.delete(index);
-    verified.set(index, new VerifiedPartials(request, reply));
+  } catch (error) {
+    for (const partials of verified.values()) partials[Symbol.dispose]();
+    throw error;
   }
   return { verified: [...verified.values()], blamed: [...blamed.values()] };
 }

@@ -54,6 +54,20 @@ describe.each(GROUPS)("combined partials in $name", ({ group }) => {
     fc.assert(fc.property(subsets, agrees), { numRuns: 20 });
   });
 
+  test("stay what they were proved for, whatever becomes of the request afterwards", () => {
+    const quorum = [1, 2, 3];
+    const [genesis, session] = [named("genesis"), named("session")];
+    const asked = requestFor(contracts, { quorum, genesis, session });
+    const first = replies(committee, asked, [1, 2]);
+    // Whoever is asked in the place of 3 is asked by an altered request.
+    quorum[2] = 5;
+    const second = replies(committee, { ...asked, quorum: [...quorum] }, [5]);
+    expect(combined(committee, join(first, second))).toBe(whole);
+    genesis.fill(0);
+    session.fill(0);
+    expect(combined(committee, join(first, second))).toBe(whole);
+  });
+
   test("of any t of n, for thresholds from 1 of 1 to 4 of 4", () => {
     for (const [minShares, maxShares] of [
       [1, 1],

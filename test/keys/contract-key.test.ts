@@ -148,6 +148,8 @@ describe("x(P) of a batch", () => {
     expect(secret.use(hex)).toBe(hex(elements));
     using none = prfOutputs(group, new Secret(new Uint8Array(0)));
     expect(none.length).toBe(0);
+    const piece = new Secret(new Uint8Array(group.elementBytes + 1));
+    expect(() => prfOutputs(group, piece)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
   test("is on secp256k1 what a MasterKey gives by itself", () => {
