@@ -16,13 +16,15 @@ import type { MasterKey } from "./master-key.ts";
 /** Contracts remembered, and the most that material can be asked for at once. */
 export const CONTRACTS_REMEMBERED = 1_024;
 
+/** One a thread, as it keeps nothing between calls and takes 10 ms to check. */
+let curve: Secp256k1 | undefined;
+
 /** Owns copies of some MasterKey generations, and material derived from them; dispose wipes them all. */
 export class ContractKeyRing implements Disposable {
   readonly #masterKeys = new Map<number, MasterKey>();
   /** By contract, in the order of last use; then by generation. */
   readonly #remembered = new Map<string, Map<number, KeyMaterial>>();
   readonly #cipherSuite: number;
-  readonly #curve = new Secp256k1();
 
   /**
    * @param masterKeys - the generations that may be asked for; copied, they stay the caller's.
@@ -101,7 +103,8 @@ export class ContractKeyRing implements Disposable {
     contracts.forEach(([, id], i) => {
       ids.set(id, i * CONTRACT_ID_BYTES);
     });
-    contractPrfs(this.#curve, masterKey, ids, (i, prf) => {
+    curve ??= new Secp256k1();
+    contractPrfs(curve, masterKey, ids, (i, prf) => {
       const [name, id] = contracts[i]!;
       const info = contractKeyInfo(KEY_SUITE.secp256k1, this.#cipherSuite, rotationId, id);
       this.#remembered.get(name)!.set(rotationId, { ikm: secretCopy(prf), info });
