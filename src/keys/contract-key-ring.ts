@@ -2,7 +2,7 @@
  * The contract keys that a thread is working with, under MasterKeys that it holds whole (t = 1): derived in batches, in
  * WebAssembly, and kept while they are likely to be asked for again, as a large contract's pages follow each other.
  *
- * Deriving a key by itself takes five times as long as in a batch: who knows what it will need asks for all of it.
+ * Deriving a key by itself takes four to five times as long as in a batch: who knows what it will need asks for all of it.
  */
 import type { KeyMaterial } from "../engine/page-engine.ts";
 import { Secp256k1 } from "../engine/secp256k1.ts";
@@ -16,7 +16,7 @@ import type { MasterKey } from "./master-key.ts";
 /** Contracts remembered, and the most that material can be asked for at once. */
 export const CONTRACTS_REMEMBERED = 1_024;
 
-/** One a thread, as it keeps nothing between calls and takes 10 ms to check. */
+/** One a thread, as it keeps nothing between calls and takes tens of milliseconds to make and check. */
 let curve: Secp256k1 | undefined;
 
 /** Owns copies of some MasterKey generations, and material derived from them; dispose wipes them all. */
@@ -69,9 +69,14 @@ export class ContractKeyRing implements Disposable {
    */
   keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[] {
     const keys: Secret[] = [];
-    for (let first = 0; first < contracts.length; first += CONTRACTS_REMEMBERED) {
-      const some = contracts.slice(first, first + CONTRACTS_REMEMBERED);
-      for (const { ikm, info } of this.materials(rotationId, some)) keys.push(expandContractKey(ikm, info));
+    try {
+      for (let first = 0; first < contracts.length; first += CONTRACTS_REMEMBERED) {
+        const some = contracts.slice(first, first + CONTRACTS_REMEMBERED);
+        for (const { ikm, info } of this.materials(rotationId, some)) keys.push(expandContractKey(ikm, info));
+      }
+    } catch (error) {
+      for (const key of keys) key[Symbol.dispose]();
+      throw error;
     }
     return keys;
   }

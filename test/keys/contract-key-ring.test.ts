@@ -1,8 +1,9 @@
 import { createHash, hkdfSync } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { KeyMaterial } from "../../src/engine/page-engine.ts";
 import { CONTRACTS_REMEMBERED, ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { generateMasterKey } from "../../src/keys/master-key.ts";
+import { Secret } from "../../src/secret.ts";
 import { referenceKey } from "./reference-key.ts";
 
 const contractOf = (index: number): Uint8Array => createHash("sha256").update(`contract ${index}`).digest();
@@ -49,6 +50,21 @@ describe("a contract key ring", () => {
     const [a, b, c] = ring.materials(1, [contractOf(2), contract, Uint8Array.from(contractOf(2))]);
     expect(b).toBe(first);
     expect(c).toBe(a);
+  });
+
+  test("wipes the keys that it has made when a later contract is refused", () => {
+    using masterKey = generateMasterKey(1);
+    using ring = new ContractKeyRing([masterKey], 1);
+    const contracts = Array.from({ length: CONTRACTS_REMEMBERED }, (_, i) => contractOf(i));
+    const wiped = vi.spyOn(Secret.prototype, Symbol.dispose);
+    try {
+      expect(() => ring.keys(1, [...contracts, new Uint8Array(31)])).toThrow(
+        expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+      );
+      expect(wiped).toHaveBeenCalledTimes(CONTRACTS_REMEMBERED);
+    } finally {
+      wiped.mockRestore();
+    }
   });
 
   test("keeps what it gave when the caller disposes the MasterKey or a key", () => {
