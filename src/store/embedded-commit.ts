@@ -1,7 +1,7 @@
 /** The embedded store's write transaction: compare-and-swap, counts, cells and the minimum rotation id in one. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
-import { BUSY_WAIT_MS } from "./embedded-database.ts";
+import { BUSY_WAIT_MS } from "./database-file.ts";
 import { isBusy } from "./embedded-error.ts";
 import { CountChanges, checkRotationId, countAfter, writtenTwice } from "./commit.ts";
 import { asNumber } from "./embedded-value.ts";

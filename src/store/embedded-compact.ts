@@ -24,7 +24,8 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import { DATABASE_PAGE_BYTES, openDatabase } from "./embedded-database.ts";
+import { DATABASE_PAGE_BYTES } from "./database-file.ts";
+import { openDatabase } from "./embedded-database.ts";
 import { corrupt } from "./embedded-error.ts";
 import { freePagesAreZero, leavesOf } from "./embedded-leftovers.ts";
 import { type StillFile, StructureUnexpected, standStill } from "./embedded-still-file.ts";

@@ -15,15 +15,8 @@ import { GatekeeperError } from "../errors.ts";
 import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
 import { CommitWriter } from "./embedded-commit.ts";
 import { END, compact } from "./embedded-compact.ts";
-import {
-  attempt,
-  BUSY_WAIT_MS,
-  createDatabase,
-  LOG_BYTES_LIMIT,
-  openDatabase,
-  SHORT_WAIT_MS,
-  withShortWait,
-} from "./embedded-database.ts";
+import { attempt, BUSY_WAIT_MS, LOG_BYTES_LIMIT, SHORT_WAIT_MS, withShortWait } from "./database-file.ts";
+import { createDatabase, openDatabase } from "./embedded-database.ts";
 import { corrupt, storeError } from "./embedded-error.ts";
 import { asBytes, asNumber } from "./embedded-value.ts";
 import { comparePlaces } from "./page.ts";
