@@ -10,7 +10,7 @@ import { fromHex, toHex } from "../bytes.ts";
 import { ALL_SUITES, type Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
-import { syncFolder } from "../pruntime/durable-file.ts";
+import { syncFolder } from "../durable-file.ts";
 import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "../pruntime/key-file.ts";
 import { HOME_ID_BYTES, MasterKeyFiles } from "../pruntime/master-key-files.ts";
 import { firstRotation } from "../rotation/control.ts";

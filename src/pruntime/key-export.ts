@@ -12,7 +12,7 @@ import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from "node:
 import { GatekeeperError } from "../errors.ts";
 import { CONTEXT } from "../keys/context.ts";
 import { Secret } from "../secret.ts";
-import { createDirectly, readSmallFile } from "./durable-file.ts";
+import { createDirectly, readSmallFile } from "../durable-file.ts";
 import { createKeyFile, KEY_ENCRYPTION_KEY_BYTES, readKeyFile } from "./key-file.ts";
 
 /** The cost of one guess: 128·N·r bytes of memory and N·r·p steps. */

@@ -17,7 +17,7 @@ import {
   ROTATION_ID_MAX,
 } from "../keys/master-key.ts";
 import type { Secret } from "../secret.ts";
-import { createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "./durable-file.ts";
+import { createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "../durable-file.ts";
 import { SEAL_OVERHEAD, seal, unseal } from "./sealer.ts";
 
 /** Bytes of a home's id: random, given when the home is made, public. */

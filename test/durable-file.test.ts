@@ -10,15 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, expect, test } from "vitest";
-import {
-  createDirectly,
-  createOnce,
-  destroyFile,
-  makeFolder,
-  namesIn,
-  readSmallFile,
-} from "../../src/pruntime/durable-file.ts";
-import { useFolder } from "./folder.ts";
+import { createDirectly, createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "../src/durable-file.ts";
+import { useFolder } from "./pruntime/folder.ts";
 
 const at = useFolder();
 const refusedWith = (code: string): unknown => expect.objectContaining({ code });

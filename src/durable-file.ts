@@ -22,7 +22,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { GatekeeperError } from "../errors.ts";
+import { GatekeeperError } from "./errors.ts";
 
 const OWNER_ONLY = 0o600;
 /** Each attempt can only fail because another process swept this one's temporary file; that process then made progress. */
