@@ -50,6 +50,8 @@ export type ErrorCode =
   | "PROOF_INVALID"
   /** Too few gatekeepers gave partials that are proved to be right; detail.failed lists those that gave others. */
   | "QUORUM_TOO_SMALL"
+  /** An election's input is malformed or contradicts itself; detail names the place, or the voter or candidate. */
+  | "ELECTION_INVALID"
   /** A command line argument is malformed. */
   | "USAGE"
   /** A file can't be read or written; detail names it and the system's error code. */

@@ -1,0 +1,82 @@
+/**
+ * Star balancing (Cevallos, Stewart: A verifiably secure and proportional committee election rule, 2021, appendix;
+ * `balance` of `sp-npos-elections` with tolerance 0): one voter after the other spreads its stake anew over its elected
+ * candidates, so that the least backed of them come level. The order of voters is the order of the input.
+ */
+import { type Edge, type Elector, normalizeEdges } from "./graph.ts";
+import type { Id } from "./id.ts";
+import { saturatingAdd, saturatingMul, saturatingSub } from "./u128.ts";
+
+/**
+ * Balances at most `iterations` times, and stops once nobody has anything to gain. Edges may be left without stake.
+ * @returns how many iterations there were.
+ */
+export function balance<I extends Id>(electors: readonly Elector<I>[], iterations: number): number {
+  const choices = electors
+    .map(({ stake, edges }) => ({ stake, edges: edges.filter(({ candidate }) => candidate.elected) }))
+    .filter(({ edges }) => edges.length > 1);
+  for (let iteration = 1; iteration <= iterations; iteration++) {
+    let moved = false;
+    for (const { stake, edges } of choices) {
+      if (imbalance(stake, edges) > 0n) moved = true;
+      balanceVoter(stake, edges);
+    }
+    if (!moved) return iteration;
+  }
+  return iterations;
+}
+
+/**
+ * How far a voter is from balance: the most backed candidate that it gives stake, above the least backed that it could
+ * give some, and the stake that it gives nobody.
+ */
+function imbalance<I extends Id>(stake: bigint, edges: readonly Edge<I>[]): bigint {
+  let used = 0n;
+  let most: bigint | null = null;
+  let least = edges[0]!.candidate.backedStake;
+  for (const { candidate, weight } of edges) {
+    used += weight;
+    const { backedStake } = candidate;
+    if (backedStake < least) least = backedStake;
+    if (weight > 0n && (most === null || backedStake > most)) most = backedStake;
+  }
+  return most === null ? stake : saturatingSub(most, least) + saturatingSub(stake, used);
+}
+
+/** Takes all stake of a voter back, and raises the least backed candidates to one level with it. */
+function balanceVoter<I extends Id>(stake: bigint, edges: readonly Edge<I>[]): void {
+  for (const edge of edges) {
+    edge.candidate.backedStake = saturatingSub(edge.candidate.backedStake, edge.weight);
+    edge.weight = 0n;
+  }
+  // Stable: among candidates that are backed alike the voter's first comes first.
+  const rising = edges.toSorted((a, b) => compareBacking(a, b));
+  let total = 0n;
+  let ways = rising.length;
+  for (const [index, { candidate }] of rising.entries()) {
+    // Lifting all before it to its level would take more than there is.
+    if (saturatingSub(saturatingMul(candidate.backedStake, BigInt(index)), total) > stake) {
+      ways = index;
+      break;
+    }
+    total = saturatingAdd(total, candidate.backedStake);
+  }
+  const level = rising[ways - 1]!.candidate.backedStake;
+  const excess = saturatingSub(saturatingAdd(stake, total), saturatingMul(level, BigInt(ways)));
+  const top = saturatingAdd(excess / BigInt(ways), level);
+  for (const edge of rising.slice(0, ways)) {
+    const { candidate } = edge;
+    edge.weight = saturatingSub(top, candidate.backedStake);
+    candidate.backedStake = saturatingAdd(candidate.backedStake, edge.weight);
+  }
+  // The division leaves a few units over. Weights that can't be normalised stay: they are still weights.
+  normalizeEdges(edges, stake);
+}
+
+function compareBacking<I extends Id>(a: Edge<I>, b: Edge<I>): number {
+  return a.candidate.backedStake < b.candidate.backedStake
+    ? -1
+    : a.candidate.backedStake > b.candidate.backedStake
+      ? 1
+      : 0;
+}

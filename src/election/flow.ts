@@ -1,0 +1,73 @@
+/**
+ * Assignments of stake as a flow from voters to targets, from which redundant edges are taken. Ids are numbered from 0,
+ * those of voters and of targets in one range, since a voter may be a target.
+ */
+import { GatekeeperError } from "../errors.ts";
+import type { Assignment } from "./assignment.ts";
+import type { Id } from "./id.ts";
+import { saturatingAdd, saturatingSub } from "./u128.ts";
+
+/** One edge. */
+export interface FlowEdge {
+  readonly target: number;
+  stake: bigint;
+}
+
+/** A voter, and what it gives. */
+export interface FlowVoter {
+  readonly id: number;
+  readonly edges: FlowEdge[];
+}
+
+/** A flow; it is changed in place. */
+export interface Flow<I extends Id> {
+  readonly voters: readonly FlowVoter[];
+  /** By their numbers. */
+  readonly ids: readonly I[];
+}
+
+/** @throws GatekeeperError ELECTION_INVALID when a voter is there twice. */
+export function flowOf<I extends Id>(assignments: readonly Assignment<I>[]): Flow<I> {
+  const numbers = new Map<I, number>();
+  const numberOf = (id: I): number => {
+    const number = numbers.get(id) ?? numbers.size;
+    numbers.set(id, number);
+    return number;
+  };
+  const seen = new Set<I>();
+  const voters = assignments.map(({ voter, distribution }) => {
+    if (seen.has(voter)) throw new GatekeeperError("ELECTION_INVALID", `voter ${voter} is there twice`, { voter });
+    seen.add(voter);
+    const edges = distribution.map(([target, stake]) => ({ target: numberOf(target), stake }));
+    return { id: numberOf(voter), edges };
+  });
+  return { voters, ids: [...numbers.keys()] };
+}
+
+/** What is left of the assignments. */
+export function assignmentsOf<I extends Id>({ voters, ids }: Flow<I>): Assignment<I>[] {
+  return voters.map(({ id, edges }) => ({
+    voter: ids[id]!,
+    distribution: edges.map(({ target, stake }) => [ids[target]!, stake]),
+  }));
+}
+
+/** Adds stake to the first edge to a target, if there is one. */
+export function addStake({ edges }: FlowVoter, target: number, stake: bigint): void {
+  const edge = edges.find((each) => each.target === target);
+  if (edge !== undefined) edge.stake = saturatingAdd(edge.stake, stake);
+}
+
+/**
+ * Takes stake off the first edge to a target, if there is one; an edge that has nothing left is removed.
+ * @returns whether it was removed.
+ */
+export function takeStake({ edges }: FlowVoter, target: number, stake: bigint): boolean {
+  const at = edges.findIndex((edge) => edge.target === target);
+  const edge = edges[at];
+  if (edge === undefined) return false;
+  edge.stake = saturatingSub(edge.stake, stake);
+  if (edge.stake > 0n) return false;
+  edges.splice(at, 1);
+  return true;
+}
