@@ -52,6 +52,16 @@ export type ErrorCode =
   | "QUORUM_TOO_SMALL"
   /** An election's input is malformed or contradicts itself; detail names the place, or the voter or candidate. */
   | "ELECTION_INVALID"
+  /** A genesis, or its file, can't begin a chain; the message says what in it. */
+  | "GENESIS_INVALID"
+  /** Bytes are not the state of a ledger. */
+  | "LEDGER_INVALID"
+  /** A block does not follow the one before it, or was altered; detail has its height, and the reason. */
+  | "BLOCK_INVALID"
+  /** As many messages wait for the chain's next block as it takes. */
+  | "INBOX_FULL"
+  /** A message was not taken by the chain, or could not be done; detail.reason says why. */
+  | "MESSAGE_REFUSED"
   /** A command line argument is malformed. */
   | "USAGE"
   /** A file can't be read or written; detail names it and the system's error code. */

@@ -27,4 +27,16 @@ export const CONTEXT = Object.freeze({
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
   /** Export of a home's key file under a passphrase: pruntime/key-export.ts. */
   exportKeyFile: "gatekeeper/v1 export: key file",
+  /** What a chain begins with: protocol/genesis.ts. */
+  genesis: "gatekeeper/v1 genesis",
+  /** All that a ledger knows: protocol/state.ts. */
+  ledgerState: "gatekeeper/v1 ledger state",
+  /** What an account or IdentityKey signs to send a message: protocol/message.ts. */
+  message: "gatekeeper/v1 message",
+  /** What an IdentityKey signs to be registered by its operator: protocol/message.ts. */
+  workerRegistration: "gatekeeper/v1 worker registration",
+  /** A block's header, which its authority signs: protocol/block.ts. */
+  block: "gatekeeper/v1 block header",
+  /** The messages of a block: protocol/block.ts. */
+  blockMessages: "gatekeeper/v1 block messages",
 } as const);

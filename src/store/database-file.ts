@@ -172,7 +172,8 @@ function recognise(kind: DatabaseKind, database: DatabaseSync, path: string): vo
     const message = `store ${path} has format ${format}, this program knows ${kind.format}; use the program that made it`;
     throw new GatekeeperError("STORE_UNAVAILABLE", message, { path, format });
   }
-  const tables = database.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
+  // SQLite's own, where a kind counts with AUTOINCREMENT.
+  const tables = database.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'").all();
   const asMade =
     tables.length === Object.keys(kind.schema).length &&
     tables.every(({ name, sql }) => kind.schema[String(name)] === sql);

@@ -1,0 +1,249 @@
+/**
+ * A chain on this machine: blocks of one authority, in an SQLite file. A block is there whole or not at all, and final
+ * once it is there. Any number of processes read it, follow it and hand in messages; whoever has the authority's key
+ * appends, and a block is only appended to the one that it names as its parent, so that no fork can come into being.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { GatekeeperError } from "../errors.ts";
+import { BLOCK_BYTES_MAX, BLOCK_MESSAGES_MAX, type Block, decodeBlock, encodeBlock } from "../protocol/block.ts";
+import { MESSAGE_BYTES_MAX } from "../protocol/call.ts";
+import { type Genesis, decodeGenesis, encodeGenesis } from "../protocol/genesis.ts";
+import { type DatabaseKind, createDatabaseFile, openDatabaseFile } from "../store/database-file.ts";
+import { corrupt, storeError } from "../store/embedded-error.ts";
+
+/** Messages that wait for a block, at most; and those whose refusal is remembered. */
+export const INBOX_MAX = 16_384;
+/** Blocks that are read at a time, at most. */
+const READ_BLOCKS_MAX = 1_024;
+/** Bytes of blocks that are read at a time: the last may go beyond. */
+const READ_BYTES = 8 << 20;
+/** How long a subscriber waits before he looks again. */
+const POLL_MILLISECONDS = 20;
+
+const CHAIN: DatabaseKind = {
+  applicationId: 0x474b6368,
+  format: 1,
+  schema: {
+    chain: "CREATE TABLE chain (\n  id INTEGER PRIMARY KEY CHECK (id = 1),\n  genesis BLOB NOT NULL\n) STRICT",
+    block: "CREATE TABLE block (\n  height INTEGER PRIMARY KEY,\n  bytes BLOB NOT NULL\n) STRICT",
+    // One row: the last state that was kept, so that a start does not replay everything.
+    snapshot:
+      "CREATE TABLE snapshot (\n  id INTEGER PRIMARY KEY CHECK (id = 1),\n  height INTEGER NOT NULL,\n  state BLOB NOT NULL\n) STRICT",
+    // AUTOINCREMENT: an id never comes again, so nobody takes another's outcome for his.
+    inbox:
+      "CREATE TABLE inbox (\n  id INTEGER PRIMARY KEY AUTOINCREMENT,\n  bytes BLOB NOT NULL,\n  refused TEXT\n) STRICT",
+  },
+  rowBytesMax: 1_000_000_000,
+};
+
+/** A message that waits. */
+export interface Waiting {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What becomes of the inbox with a block. */
+export interface Handled {
+  /** In the block. */
+  readonly taken: readonly number[];
+  readonly refused: readonly { readonly id: number; readonly reason: string }[];
+}
+
+/** The last state that was kept. */
+export interface Snapshot {
+  readonly height: number;
+  readonly state: Uint8Array;
+}
+
+/** An opened chain. Owns its connection. */
+export class EmbeddedChain implements Disposable {
+  readonly path: string;
+  readonly genesis: Genesis;
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(path: string, genesis: Genesis, database: DatabaseSync) {
+    this.path = path;
+    this.genesis = genesis;
+    this.#database = database;
+  }
+
+  /**
+   * Makes a chain without blocks. It appears at `path` complete or not at all.
+   * @param genesis - one that a ledger can begin with.
+   * @throws GatekeeperError ALREADY_EXISTS, STORE_UNAVAILABLE.
+   */
+  static create(path: string, genesis: Genesis): void {
+    createDatabaseFile(CHAIN, path, (database) => {
+      database.prepare("INSERT INTO chain (id, genesis) VALUES (1, ?)").run(encodeGenesis(genesis));
+    });
+  }
+
+  /** @throws GatekeeperError NOT_FOUND, STORE_UNAVAILABLE, STORE_CORRUPT. */
+  static open(path: string): EmbeddedChain {
+    const database = openDatabaseFile(CHAIN, path);
+    const row = database.prepare("SELECT genesis FROM chain").get();
+    const genesis = row === undefined ? null : decodeGenesis(row["genesis"] as Uint8Array);
+    if (genesis !== null) return new EmbeddedChain(path, genesis, database);
+    database.close();
+    throw corrupt(path, "it has no genesis");
+  }
+
+  /** Height of the last block; 0 before the first. */
+  height(): number {
+    return Number(this.#get("SELECT coalesce(max(height), 0) AS height FROM block")!["height"]);
+  }
+
+  /**
+   * Blocks from a height on, as many as are there, up to a few MiB.
+   * @throws GatekeeperError STORE_CORRUPT
+   */
+  blocks(from: number): Block[] {
+    return this.#reported(() => {
+      const blocks: Block[] = [];
+      let read = 0;
+      const rows = this.#prepared("SELECT height, bytes FROM block WHERE height >= ? ORDER BY height LIMIT ?");
+      for (const { height, bytes } of rows.iterate(from, READ_BLOCKS_MAX)) {
+        const block = decodeBlock(bytes as Uint8Array);
+        if (block === null || block.header.height !== height) throw corrupt(this.path, `block ${height} is damaged`);
+        blocks.push(block);
+        read += (bytes as Uint8Array).length;
+        if (read >= READ_BYTES) break;
+      }
+      return blocks;
+    });
+  }
+
+  /**
+   * All blocks from a height on, and then each that comes, until `signal` fires. However slow its reader is, a few MiB
+   * wait for him.
+   * @param from - 1 or more.
+   */
+  async *subscribeFinalized(from: number, signal: AbortSignal): AsyncGenerator<Block> {
+    for (let next = from; !signal.aborted;) {
+      const blocks = this.blocks(next);
+      for (const block of blocks) {
+        if (signal.aborted) return;
+        yield block;
+      }
+      next += blocks.length;
+      if (blocks.length === 0) await sleep(POLL_MILLISECONDS);
+    }
+  }
+
+  /**
+   * Hands in a message for the next blocks.
+   * @returns its name in the inbox.
+   * @throws GatekeeperError INBOX_FULL; MESSAGE_REFUSED if it is larger than messages are.
+   */
+  submit(bytes: Uint8Array): number {
+    if (bytes.length > MESSAGE_BYTES_MAX) {
+      throw new GatekeeperError("MESSAGE_REFUSED", `a message of ${bytes.length} bytes is too large`, {
+        reason: "Oversized",
+      });
+    }
+    return this.#transaction(() => {
+      const { waiting } = this.#get("SELECT count(*) AS waiting FROM inbox WHERE refused IS NULL")!;
+      if (Number(waiting) >= INBOX_MAX) {
+        throw new GatekeeperError("INBOX_FULL", `${INBOX_MAX} messages wait already; try again after the next block`);
+      }
+      return Number(this.#prepared("INSERT INTO inbox (bytes) VALUES (?)").run(bytes).lastInsertRowid);
+    });
+  }
+
+  /** The messages that wait, in the order in which they came: as many as one block may have. */
+  waiting(): Waiting[] {
+    return this.#reported(() => {
+      const found: Waiting[] = [];
+      let size = 0;
+      const rows = this.#prepared("SELECT id, bytes FROM inbox WHERE refused IS NULL ORDER BY id LIMIT ?");
+      for (const { id, bytes } of rows.iterate(BLOCK_MESSAGES_MAX)) {
+        size += (bytes as Uint8Array).length;
+        if (size > BLOCK_BYTES_MAX) break;
+        found.push({ id: Number(id), bytes: bytes as Uint8Array });
+      }
+      return found;
+    });
+  }
+
+  /** What became of a message: it waits, it is in a block, or why it is in none. */
+  outcome(id: number): "waiting" | "taken" | { readonly refused: string } {
+    const row = this.#get("SELECT refused FROM inbox WHERE id = ?", id);
+    if (row === undefined) return "taken";
+    return row["refused"] === null ? "waiting" : { refused: String(row["refused"]) };
+  }
+
+  /**
+   * Appends the next block; the messages that it handled leave the inbox in the same transaction.
+   * @returns false if another block took its place.
+   * @throws GatekeeperError STORE_FULL, STORE_BUSY, IO_FAILED: nothing was appended.
+   */
+  append(block: Block, { taken, refused }: Handled): boolean {
+    return this.#transaction(() => {
+      const { height } = block.header;
+      if (height !== this.height() + 1) return false;
+      this.#prepared("INSERT INTO block (height, bytes) VALUES (?, ?)").run(height, encodeBlock(block));
+      const remove = this.#prepared("DELETE FROM inbox WHERE id = ?");
+      for (const id of taken) remove.run(id);
+      const refuse = this.#prepared("UPDATE inbox SET refused = ? WHERE id = ?");
+      for (const { id, reason } of refused) refuse.run(reason, id);
+      this.#prepared("DELETE FROM inbox WHERE refused IS NOT NULL AND id <= (SELECT max(id) FROM inbox) - ?").run(
+        INBOX_MAX,
+      );
+      return true;
+    });
+  }
+
+  /** The last state that was kept, or null. */
+  snapshot(): Snapshot | null {
+    const row = this.#get("SELECT height, state FROM snapshot");
+    return row === undefined ? null : { height: Number(row["height"]), state: row["state"] as Uint8Array };
+  }
+
+  /** Keeps a state in the place of the one before. @throws GatekeeperError as append does. */
+  keepSnapshot({ height, state }: Snapshot): void {
+    this.#reported(() =>
+      this.#prepared("INSERT OR REPLACE INTO snapshot (id, height, state) VALUES (1, ?, ?)").run(height, state),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  #get(sql: string, ...values: number[]): Record<string, unknown> | undefined {
+    return this.#reported(() => this.#prepared(sql).get(...values));
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #transaction<T>(body: () => T): T {
+    return this.#reported(() => {
+      this.#database.exec("BEGIN IMMEDIATE");
+      try {
+        const result = body();
+        this.#database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  #reported<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (cause) {
+      throw storeError(cause, this.path);
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/** Genesis files: JSON for people, made into the genesis of a chain. */
+import * as v from "valibot";
+import { GatekeeperError } from "../errors.ts";
+import { accountOf } from "../protocol/account.ts";
+import { NOMINATIONS_MAX } from "../protocol/call.ts";
+import { GATEKEEPERS_MAX, type Genesis, type GenesisStaker, MEMBERS_MAX } from "../protocol/genesis.ts";
+import { PERBILL } from "../protocol/perbill.ts";
+
+/** Polkadot's, where it has such a number. */
+const DEFAULTS = Object.freeze({
+  sessionsPerEra: 6,
+  bondingDuration: 28,
+  slashDeferDuration: 27,
+  minNominatorBond: "1",
+  minValidatorBond: "1",
+  minCommission: 0,
+  maxValidatorCount: 1_000,
+  maxNominatorCount: 22_500,
+  slashRewardFraction: 0.1,
+  offences: { unresponsive: 0, equivocation: 0.1 },
+  inflation: { minimum: 0.025, maximum: 0.1, idealStake: 0.75, falloff: 0.05 },
+});
+
+const hex = (bytes: number) =>
+  v.pipe(v.string(), v.regex(new RegExp(`^0x[0-9a-f]{${2 * bytes}}$`), `0x and ${2 * bytes} lower-case hex digits`));
+const count = (max = 0xffff_ffff) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(max));
+const publicKey = hex(33);
+/** Accounts may be named by their keys. */
+const account = v.union([hex(32), v.pipe(publicKey, v.transform(accountOf))]);
+const amount = v.pipe(
+  v.string(),
+  v.regex(/^[0-9]{1,39}$/, "a decimal number as a string"),
+  v.transform((digits) => BigInt(digits)),
+);
+const fraction = v.pipe(
+  v.number(),
+  v.minValue(0),
+  v.maxValue(1),
+  v.transform((part) => Math.round(part * PERBILL)),
+);
+
+const stakingSchema = v.strictObject({
+  sessionsPerEra: v.optional(count(), DEFAULTS.sessionsPerEra),
+  bondingDuration: v.optional(count(), DEFAULTS.bondingDuration),
+  slashDeferDuration: v.optional(count(), DEFAULTS.slashDeferDuration),
+  minNominatorBond: v.optional(amount, DEFAULTS.minNominatorBond),
+  minValidatorBond: v.optional(amount, DEFAULTS.minValidatorBond),
+  minCommission: v.optional(fraction, DEFAULTS.minCommission),
+  maxValidatorCount: v.optional(count(), DEFAULTS.maxValidatorCount),
+  maxNominatorCount: v.optional(count(), DEFAULTS.maxNominatorCount),
+  slashRewardFraction: v.optional(fraction, DEFAULTS.slashRewardFraction),
+  offences: v.optional(v.strictObject({ unresponsive: fraction, equivocation: fraction }), DEFAULTS.offences),
+  inflation: v.optional(
+    v.strictObject({ minimum: fraction, maximum: fraction, idealStake: fraction, falloff: fraction }),
+    DEFAULTS.inflation,
+  ),
+});
+
+const stakerSchema = v.union([
+  v.strictObject({
+    stash: account,
+    bond: amount,
+    validate: v.strictObject({
+      identityKey: publicKey,
+      commission: v.optional(fraction, 0),
+      blocked: v.optional(v.boolean(), false),
+    }),
+  }),
+  v.strictObject({
+    stash: account,
+    bond: amount,
+    nominate: v.pipe(v.array(account), v.minLength(1), v.maxLength(NOMINATIONS_MAX)),
+  }),
+]);
+
+const schema = v.strictObject({
+  name: v.pipe(v.string(), v.maxBytes(64)),
+  timestamp: v.optional(count(Number.MAX_SAFE_INTEGER), 0),
+  blockMilliseconds: v.optional(count(), 6_000),
+  sessionBlocks: count(),
+  existentialDeposit: v.optional(amount, "1"),
+  /** An election, or the list of those who act for ever. */
+  gatekeepers: v.union([
+    v.strictObject({ seats: count(), minimum: v.optional(count(), 1), balancing: v.optional(count(), 10) }),
+    v.pipe(v.array(publicKey), v.maxLength(GATEKEEPERS_MAX)),
+  ]),
+  staking: v.optional(stakingSchema, {}),
+  governance: v.strictObject({
+    members: v.pipe(v.array(publicKey), v.maxLength(MEMBERS_MAX)),
+    threshold: v.optional(count(), 1),
+  }),
+  measurements: v.optional(v.array(hex(32)), []),
+  accounts: v.array(v.strictObject({ account, free: amount })),
+  workers: v.optional(v.array(v.strictObject({ identityKey: publicKey, ecdhKey: publicKey, operator: account })), []),
+  stakers: v.optional(v.array(stakerSchema), []),
+});
+
+/**
+ * The genesis that a file describes.
+ * @param authority - public key of who makes the blocks.
+ * @throws GatekeeperError GENESIS_INVALID, which names the place in the file. Whether its rules make sense together is
+ * for the ledger to say.
+ */
+export function parseGenesis(text: string, authority: string): Genesis {
+  const parsed = v.safeParse(schema, json(text), { abortEarly: true });
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw invalid(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+  }
+  const { name, gatekeepers, accounts, stakers, ...rest } = parsed.output;
+  return {
+    ...rest,
+    name: Buffer.from(name, "utf8"),
+    authority,
+    gatekeepers: Array.isArray(gatekeepers)
+      ? { tag: "listed", value: gatekeepers }
+      : { tag: "elected", value: gatekeepers },
+    accounts: accounts.map(({ account: id, free }) => ({ id, free })),
+    stakers: stakers.map((staker): GenesisStaker => ({
+      stash: staker.stash,
+      bond: staker.bond,
+      role:
+        "validate" in staker
+          ? { tag: "validator", value: staker.validate }
+          : { tag: "nominator", value: staker.nominate },
+    })),
+  };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalid(String(cause instanceof Error ? cause.message : cause));
+  }
+}
+
+function invalid(why: string): GatekeeperError {
+  return new GatekeeperError("GENESIS_INVALID", `the genesis file is malformed: ${why}`);
+}

@@ -1,0 +1,116 @@
+/** The step of the ledger: a block's messages, in their order, on the state that was before. */
+import type { AuthenticMessage, Unreadable } from "./authenticate.ts";
+import { transfer } from "./balances.ts";
+import { bond, bondExtra, unbond, withdrawUnbonded } from "./bonding.ts";
+import type { Call } from "./call.ts";
+import { chill, nominate, setKeys, setPayee, validate } from "./candidacy.ts";
+import { type Draft, Failure, require } from "./draft.ts";
+import type { Effect, RefusalReason } from "./effect.ts";
+import { advanceSession } from "./eras.ts";
+import { govern } from "./governance.ts";
+import type { Ledger } from "./ledger.ts";
+import { reportEquivocation } from "./offences.ts";
+import { deregisterWorker, heartbeat, registerWorker, setEcdhKey } from "./registry.ts";
+import { bondedOf } from "./staking-ledger.ts";
+
+/** What a block does to a ledger, wherever it comes from. */
+export interface LedgerBlock {
+  readonly height: number;
+  readonly timestamp: number;
+  readonly messages: readonly (AuthenticMessage | Unreadable)[];
+}
+
+/**
+ * The ledger after a block. A message that can't be read, is not signed by who has an account, or is out of its
+ * sender's sequence is refused: it changes nothing. One whose call can't be done is counted as sent, and changes
+ * nothing else.
+ * @param block - the next height; its time is checked where its header is.
+ */
+export function apply(
+  ledger: Ledger,
+  block: LedgerBlock,
+): { readonly ledger: Ledger; readonly effects: readonly Effect[] } {
+  const draft = openBlock(ledger, block);
+  for (const [index, message] of block.messages.entries()) applyMessage(draft, message, index);
+  return { ledger: ledger.with(draft.state), effects: draft.effects };
+}
+
+/** A block's beginning: what its height alone brings. */
+export function openBlock(ledger: Ledger, { height, timestamp }: Omit<LedgerBlock, "messages">): Draft {
+  const draft: Draft = { genesis: ledger.genesis, state: { ...ledger.state, height, timestamp }, effects: [] };
+  advanceSession(draft, ledger.stateHash());
+  return draft;
+}
+
+/** @returns why the message was refused, or null if it counts. */
+export function applyMessage(
+  draft: Draft,
+  message: AuthenticMessage | Unreadable,
+  index: number,
+): RefusalReason | null {
+  const refused = typeof message === "string" ? message : refusalOf(draft, message);
+  if (refused !== null || typeof message === "string") {
+    draft.effects.push({ kind: "MessageRefused", index, reason: refused! });
+    return refused;
+  }
+  const { sender } = message;
+  const account = draft.state.accounts.get(sender)!;
+  draft.state.accounts = draft.state.accounts.set(sender, { ...account, sequence: account.sequence + 1 });
+  const before = { ...draft.state };
+  const told = draft.effects.length;
+  try {
+    perform(draft, message);
+    draft.effects.push({ kind: "MessageDone", index, sender });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    Object.assign(draft.state, before);
+    draft.effects.splice(told, Number.POSITIVE_INFINITY, {
+      kind: "MessageFailed",
+      index,
+      sender,
+      reason: error.reason,
+    });
+  }
+  return null;
+}
+
+function refusalOf({ state }: Draft, { sender, sequence }: AuthenticMessage): RefusalReason | null {
+  const account = state.accounts.get(sender);
+  if (account === undefined) return "UnknownSender";
+  if (sequence === account.sequence) return null;
+  return sequence < account.sequence ? "SequenceTooLow" : "SequenceTooHigh";
+}
+
+/** @throws Failure */
+function perform(draft: Draft, message: AuthenticMessage): void {
+  require(message.proven, "BadProof");
+  const { tag, value } = message.call;
+  const handle = HANDLERS[tag] as (draft: Draft, value: Call["value"], message: AuthenticMessage) => void;
+  handle(draft, value, message);
+}
+
+/** What each call does. */
+const HANDLERS: {
+  readonly [C in Call as C["tag"]]: (draft: Draft, value: C["value"], message: AuthenticMessage) => void;
+} = {
+  transfer: (draft, { to, amount }, { sender }) => transfer(draft, sender, to, amount),
+  bond: (draft, { amount, payee }, { sender }) => bond(draft, sender, amount, payee),
+  bondExtra: (draft, amount, { sender }) => bondExtra(draft, sender, amount),
+  unbond: (draft, amount, { sender }) => unbond(draft, sender, amount),
+  withdrawUnbonded: (draft, _, { sender }) => withdrawUnbonded(draft, sender),
+  validate: (draft, prefs, { sender }) => validate(draft, sender, prefs),
+  nominate: (draft, targets, { sender }) => nominate(draft, sender, targets),
+  chill: (draft, _, { sender }) => {
+    bondedOf(draft, sender);
+    chill(draft, sender);
+  },
+  setPayee: (draft, payee, { sender }) => setPayee(draft, sender, payee),
+  setKeys: (draft, identityKey, { sender }) => setKeys(draft, sender, identityKey),
+  registerWorker: (draft, registration, { sender }) => registerWorker(draft, sender, registration),
+  deregisterWorker: (draft, identityKey, { sender }) => deregisterWorker(draft, sender, identityKey),
+  setEcdhKey: (draft, ecdhKey, { sender }) => setEcdhKey(draft, sender, ecdhKey),
+  heartbeat: (draft, { session, stateHash }, { sender }) => heartbeat(draft, sender, session, stateHash),
+  reportOffence: (draft, _, { sender, evidence: [first, second] }) =>
+    reportEquivocation(draft, sender, first!, second!),
+  govern: (draft, { round, action }, { signer }) => govern(draft, signer, round, action),
+};

@@ -1,0 +1,58 @@
+/** Who owns what: `pallet_balances`, as far as a chain without fees needs it. Every token is somebody's. */
+import type { AccountId } from "./account.ts";
+import { type Draft, require } from "./draft.ts";
+import type { Account } from "./state.ts";
+
+const NEW_ACCOUNT: Account = { sequence: 0, free: 0n, workers: 0 };
+
+/** What an account owns; 0 if there is none. */
+export function freeOf({ state }: Draft, id: AccountId): bigint {
+  return state.accounts.get(id)?.free ?? 0n;
+}
+
+/** What it may spend: what is not at stake, and not the last that keeps it. */
+export function spendableOf(draft: Draft, id: AccountId): bigint {
+  const staked = draft.state.bonded.get(id)?.total ?? 0n;
+  const kept = staked > draft.genesis.existentialDeposit ? staked : draft.genesis.existentialDeposit;
+  const free = freeOf(draft, id);
+  return free > kept ? free - kept : 0n;
+}
+
+/** `transfer_keep_alive`. @throws Failure */
+export function transfer(draft: Draft, from: AccountId, to: AccountId, amount: bigint): void {
+  require(amount <= spendableOf(draft, from), "InsufficientBalance");
+  require(canReceive(draft, to, amount), "ExistentialDeposit");
+  add(draft, from, -amount);
+  add(draft, to, amount);
+  draft.effects.push({ kind: "Transferred", from, to, amount });
+}
+
+/** Makes new tokens; none where the account that would begin with them would have too little. @returns what was made. */
+export function mint(draft: Draft, to: AccountId, amount: bigint): bigint {
+  if (amount === 0n || !canReceive(draft, to, amount)) return 0n;
+  add(draft, to, amount);
+  draft.state.totalIssuance += amount;
+  return amount;
+}
+
+/** Destroys tokens of an account that has them. */
+export function burn(draft: Draft, from: AccountId, amount: bigint): void {
+  add(draft, from, -amount);
+  draft.state.totalIssuance -= amount;
+}
+
+/** Makes sure that there is an account, with nothing: for keys that only sign. */
+export function openAccount({ state }: Draft, id: AccountId): Account {
+  const account = state.accounts.get(id) ?? NEW_ACCOUNT;
+  state.accounts = state.accounts.set(id, account);
+  return account;
+}
+
+function canReceive({ genesis, state }: Draft, to: AccountId, amount: bigint): boolean {
+  return state.accounts.has(to) || amount >= genesis.existentialDeposit;
+}
+
+function add({ state }: Draft, id: AccountId, amount: bigint): void {
+  const account = state.accounts.get(id) ?? NEW_ACCOUNT;
+  state.accounts = state.accounts.set(id, { ...account, free: account.free + amount });
+}

@@ -1,0 +1,160 @@
+/**
+ * What messages ask for, and its bytes. Staking calls are named and mean as in `pallet_staking`; the order of each list
+ * is its encoding, so lists only grow at their end.
+ */
+import { type Codec, Enum } from "scale-ts";
+import {
+  type AccountId,
+  type PublicKey,
+  accountIdCodec,
+  hashCodec,
+  publicKeyCodec,
+  signatureCodec,
+} from "./account.ts";
+import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
+
+/** Bytes of a message at most. */
+export const MESSAGE_BYTES_MAX = 65_536;
+/** Bytes of evidence that a pRuntime is what it says: a quote with its collateral. */
+const ATTESTATION_BYTES_MAX = 32_768;
+/** Gatekeepers whom one nominator may back: `MaxNominations`. */
+export const NOMINATIONS_MAX = 16;
+/** Bytes of the name of a store that states migrate to. */
+const STORE_BYTES_MAX = 256;
+/** Bytes of a message that is part of another as evidence. */
+const EVIDENCE_BYTES_MAX = 1_024;
+
+/** Where rewards go: `RewardDestination`. */
+export type Payee =
+  /** To the stash, and at stake. */
+  | { readonly tag: "staked"; readonly value: undefined }
+  | { readonly tag: "stash"; readonly value: undefined }
+  | { readonly tag: "account"; readonly value: AccountId }
+  /** Nowhere: they are not made. */
+  | { readonly tag: "none"; readonly value: undefined };
+
+/** What a gatekeeper that stands for election says of itself: `ValidatorPrefs`. */
+export interface ValidatorPrefs {
+  /** Its part of rewards before they are shared, in billionths. */
+  readonly commission: number;
+  /** Nobody new may nominate it. */
+  readonly blocked: boolean;
+}
+
+/** Where and how states are to move. */
+export interface Migration {
+  /** Of the pRuntime that they move to. */
+  readonly measurement: Hex;
+  /** Version byte of sealed states, cipher suite and key suite there. */
+  readonly envelopeVersion: number;
+  readonly cipherSuite: number;
+  readonly keySuite: number;
+  /** Name of the store, for its operator. */
+  readonly store: Uint8Array;
+  /** Block from which on it may begin. */
+  readonly height: number;
+}
+
+/** What only governance may order. */
+export type Action =
+  | { readonly tag: "rotate"; readonly value: undefined }
+  | { readonly tag: "allow"; readonly value: Hex }
+  | { readonly tag: "withdraw"; readonly value: Hex }
+  | { readonly tag: "cancelSlash"; readonly value: number }
+  | { readonly tag: "migrate"; readonly value: Migration };
+
+/** Proof of an offence that needs no other word: signed messages of the offender. */
+export type Evidence =
+  /** Two heartbeats of one session that vouch for different states: two messages, as they were signed. */
+  { readonly tag: "equivocation"; readonly value: { readonly first: Uint8Array; readonly second: Uint8Array } };
+
+/** A pRuntime introduces itself, through the account of its operator. */
+export interface Registration {
+  readonly identityKey: PublicKey;
+  readonly ecdhKey: PublicKey;
+  /** What proves the pRuntime's measurement; nothing reads it yet. */
+  readonly attestation: Uint8Array;
+  /** The IdentityKey's own sequence: an old registration can't be brought back. */
+  readonly sequence: number;
+  /** The IdentityKey's signature of all this and of its operator: message.ts. */
+  readonly proof: Hex;
+}
+
+/** What a message asks for. */
+export type Call =
+  | { readonly tag: "transfer"; readonly value: { readonly to: AccountId; readonly amount: bigint } }
+  | { readonly tag: "bond"; readonly value: { readonly amount: bigint; readonly payee: Payee } }
+  | { readonly tag: "bondExtra"; readonly value: bigint }
+  | { readonly tag: "unbond"; readonly value: bigint }
+  | { readonly tag: "withdrawUnbonded"; readonly value: undefined }
+  | { readonly tag: "validate"; readonly value: ValidatorPrefs }
+  | { readonly tag: "nominate"; readonly value: readonly AccountId[] }
+  | { readonly tag: "chill"; readonly value: undefined }
+  | { readonly tag: "setPayee"; readonly value: Payee }
+  /** The IdentityKey that a stash serves with when it is elected: `pallet_session`. */
+  | { readonly tag: "setKeys"; readonly value: PublicKey }
+  | { readonly tag: "registerWorker"; readonly value: Registration }
+  | { readonly tag: "deregisterWorker"; readonly value: PublicKey }
+  | { readonly tag: "setEcdhKey"; readonly value: PublicKey }
+  /** A gatekeeper vouches for the ledger that it has: the state at the end of the session before. */
+  | { readonly tag: "heartbeat"; readonly value: { readonly session: number; readonly stateHash: Hex } }
+  | { readonly tag: "reportOffence"; readonly value: Evidence }
+  /** A vote for an action, which is done when enough have given theirs. */
+  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } };
+
+export const payeeCodec = Enum({
+  staked: nothing,
+  stash: nothing,
+  account: accountIdCodec,
+  none: nothing,
+}) as unknown as Codec<Payee>;
+
+export const prefsCodec = struct<ValidatorPrefs>({ commission: u32, blocked: boolean });
+
+export const migrationCodec = struct<Migration>({
+  measurement: hashCodec,
+  envelopeVersion: u8,
+  cipherSuite: u8,
+  keySuite: u8,
+  store: boundedBytes(STORE_BYTES_MAX),
+  height: u32,
+});
+
+export const actionCodec = Enum({
+  rotate: nothing,
+  allow: hashCodec,
+  withdraw: hashCodec,
+  cancelSlash: u32,
+  migrate: migrationCodec,
+}) as unknown as Codec<Action>;
+
+const evidenceCodec = Enum({
+  equivocation: struct({ first: boundedBytes(EVIDENCE_BYTES_MAX), second: boundedBytes(EVIDENCE_BYTES_MAX) }),
+});
+
+const registrationCodec = struct<Registration>({
+  identityKey: publicKeyCodec,
+  ecdhKey: publicKeyCodec,
+  attestation: boundedBytes(ATTESTATION_BYTES_MAX),
+  sequence: u32,
+  proof: signatureCodec,
+});
+
+export const callCodec = Enum({
+  transfer: struct({ to: accountIdCodec, amount: compactBalance }),
+  bond: struct({ amount: compactBalance, payee: payeeCodec }),
+  bondExtra: compactBalance,
+  unbond: compactBalance,
+  withdrawUnbonded: nothing,
+  validate: prefsCodec,
+  nominate: boundedVector(accountIdCodec, NOMINATIONS_MAX),
+  chill: nothing,
+  setPayee: payeeCodec,
+  setKeys: publicKeyCodec,
+  registerWorker: registrationCodec,
+  deregisterWorker: publicKeyCodec,
+  setEcdhKey: publicKeyCodec,
+  heartbeat: struct({ session: u32, stateHash: hashCodec }),
+  reportOffence: evidenceCodec,
+  govern: struct({ round: u32, action: actionCodec }),
+}) as unknown as Codec<Call>;

@@ -1,0 +1,60 @@
+/** Who stands for election, and who backs whom: validate, nominate, chill, setPayee of `pallet_staking`, and setKeys. */
+import { type AccountId, type PublicKey, accountOf } from "./account.ts";
+import type { Payee, ValidatorPrefs } from "./call.ts";
+import { type Draft, activeEraIndex, require } from "./draft.ts";
+import { PERBILL } from "./perbill.ts";
+import { bondedOf, put } from "./staking-ledger.ts";
+
+/** Stands for election as a gatekeeper. @throws Failure */
+export function validate(draft: Draft, stash: AccountId, prefs: ValidatorPrefs): void {
+  const { state, genesis } = draft;
+  const { active } = bondedOf(draft, stash);
+  const { minValidatorBond, minCommission, maxValidatorCount } = genesis.staking;
+  require(active >= minValidatorBond, "InsufficientBond");
+  require(prefs.commission >= minCommission, "CommissionTooLow");
+  require(prefs.commission <= PERBILL, "CommissionTooHigh");
+  require(state.validators.has(stash) || state.validators.size < maxValidatorCount, "TooManyValidators");
+  state.nominators = state.nominators.delete(stash);
+  state.validators = state.validators.set(stash, prefs);
+}
+
+/** Backs up to 16 who stand for election. @throws Failure */
+export function nominate(draft: Draft, stash: AccountId, targets: readonly AccountId[]): void {
+  const { state, genesis } = draft;
+  const { active } = bondedOf(draft, stash);
+  const { minNominatorBond, maxNominatorCount } = genesis.staking;
+  require(active >= minNominatorBond, "InsufficientBond");
+  require(targets.length > 0, "EmptyTargets");
+  require(new Set(targets).size === targets.length, "DuplicateTarget");
+  const before = state.nominators.get(stash)?.targets ?? [];
+  for (const target of targets) {
+    const prefs = state.validators.get(target);
+    require(before.includes(target) || (prefs !== undefined && !prefs.blocked), "BadTarget");
+  }
+  require(state.nominators.has(stash) || state.nominators.size < maxNominatorCount, "TooManyNominators");
+  state.validators = state.validators.delete(stash);
+  state.nominators = state.nominators.set(stash, { targets, submittedIn: activeEraIndex(draft) });
+}
+
+/** Neither stands for election nor backs anybody any more. */
+export function chill(draft: Draft, stash: AccountId): void {
+  const { state } = draft;
+  if (!state.validators.has(stash) && !state.nominators.has(stash)) return;
+  state.validators = state.validators.delete(stash);
+  state.nominators = state.nominators.delete(stash);
+  draft.effects.push({ kind: "Chilled", stash });
+}
+
+/** Says where rewards go. @throws Failure */
+export function setPayee(draft: Draft, stash: AccountId, payee: Payee): void {
+  put(draft, stash, { ...bondedOf(draft, stash), payee });
+}
+
+/** Says which of its pRuntimes a stash serves with, from the next election on. @throws Failure */
+export function setKeys(draft: Draft, stash: AccountId, identityKey: PublicKey): void {
+  const ledger = bondedOf(draft, stash);
+  const worker = draft.state.workers.get(accountOf(identityKey));
+  require(worker !== undefined, "NotWorker");
+  require(worker.operator === stash, "NotOperator");
+  put(draft, stash, { ...ledger, identityKey });
+}

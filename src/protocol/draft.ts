@@ -1,0 +1,41 @@
+/** A state on its way to the next one. Its tables never change, so a draft is copied and dropped at no cost. */
+import type { Effect, FailureReason } from "./effect.ts";
+import type { Genesis } from "./genesis.ts";
+import type { Era, State } from "./state.ts";
+
+/** What transitions work on: they replace fields of `state`, and tell what they did. */
+export interface Draft {
+  readonly genesis: Genesis;
+  readonly state: { -readonly [K in keyof State]: State[K] };
+  readonly effects: Effect[];
+}
+
+/** What a call ends with that can't be done; whoever catches it drops the draft. */
+export class Failure extends Error {
+  readonly reason: FailureReason;
+
+  constructor(reason: FailureReason) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+/** @throws Failure with this reason unless the condition holds. */
+export function require(condition: boolean, reason: FailureReason): asserts condition {
+  if (!condition) throw new Failure(reason);
+}
+
+/** The era that is under way; none where gatekeepers are listed. */
+export function activeEra({ state }: Draft): Era | undefined {
+  return state.eras.at(-1);
+}
+
+/** Its number; 0 where there is none. */
+export function activeEraIndex(draft: Draft): number {
+  return activeEra(draft)?.index ?? 0;
+}
+
+/** Puts an era in the place of the one of its number. */
+export function replaceEra({ state }: Draft, era: Era): void {
+  state.eras = state.eras.map((each) => (each.index === era.index ? era : each));
+}

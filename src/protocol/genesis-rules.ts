@@ -1,0 +1,47 @@
+/** Which rules of a genesis make sense together. */
+import { GatekeeperError } from "../errors.ts";
+import { GATEKEEPERS_MAX, type Genesis } from "./genesis.ts";
+import { PERBILL } from "./perbill.ts";
+
+/** Rounds of balancing, at most: they cost as much as the election itself. */
+const BALANCING_MAX = 100;
+
+/** @throws GatekeeperError GENESIS_INVALID with the first rule that is broken. */
+export function checkRules(genesis: Genesis): void {
+  const { staking, governance, gatekeepers } = genesis;
+  const { inflation, offences } = staking;
+  const fractions = { ...inflation, ...offences, ...fractionsOf(staking) };
+  for (const [name, fraction] of Object.entries(fractions)) check(fraction <= PERBILL, `${name} is more than all`);
+  check(genesis.blockMilliseconds > 0, "blocks take no time");
+  check(genesis.sessionBlocks > 0, "sessions have no blocks");
+  check(genesis.existentialDeposit > 0n, "the existential deposit is nothing");
+  check(staking.sessionsPerEra > 0, "eras have no sessions");
+  check(staking.bondingDuration > 0, "stake is not bonded for any era");
+  check(staking.slashDeferDuration < staking.bondingDuration, "slashes wait until the stake is gone");
+  check(inflation.minimum <= inflation.maximum, "the least inflation is more than the most");
+  check(inflation.idealStake > 0 && inflation.falloff > 0, "the ideal stake and the falloff are more than nothing");
+  check(governance.threshold >= 1 && governance.threshold <= governance.members.length, "nobody can govern");
+  check(distinct(governance.members), "a member of governance is there twice");
+  check(distinct(genesis.measurements), "a measurement is there twice");
+  if (gatekeepers.tag === "listed") {
+    check(gatekeepers.value.length > 0, "no gatekeeper is listed");
+    check(distinct(gatekeepers.value), "a gatekeeper is listed twice");
+  } else {
+    const { seats, minimum, balancing } = gatekeepers.value;
+    check(seats >= 1 && seats <= GATEKEEPERS_MAX, `there are 1 to ${GATEKEEPERS_MAX} seats`);
+    check(minimum >= 1 && minimum <= seats, "the minimum of gatekeepers is more than there are seats, or none");
+    check(balancing <= BALANCING_MAX, `there are ${BALANCING_MAX} rounds of balancing at most`);
+  }
+}
+
+function fractionsOf({ minCommission, slashRewardFraction }: Genesis["staking"]): Record<string, number> {
+  return { minCommission, slashRewardFraction };
+}
+
+function distinct(names: readonly string[]): boolean {
+  return new Set(names).size === names.length;
+}
+
+function check(holds: boolean, broken: string): void {
+  if (!holds) throw new GatekeeperError("GENESIS_INVALID", `the genesis can't begin a chain: ${broken}`);
+}

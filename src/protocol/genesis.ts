@@ -1,0 +1,168 @@
+/** What a chain begins with: its rules and its first state. Its hash is in every signature, so nothing leaves its chain. */
+import { hash } from "node:crypto";
+import { type Codec, Enum } from "scale-ts";
+import { CONTEXT } from "../keys/context.ts";
+import { type AccountId, type PublicKey, accountIdCodec, hashCodec, publicKeyCodec } from "./account.ts";
+import { type ValidatorPrefs, NOMINATIONS_MAX } from "./call.ts";
+import type { InflationCurve } from "./inflation.ts";
+import {
+  type Hex,
+  balance,
+  boolean,
+  boundedBytes,
+  boundedVector,
+  decode,
+  joined,
+  millisecondsCodec,
+  struct,
+  u32,
+} from "./scale.ts";
+
+/** Things in each list of a genesis, at most. */
+const LIST_MAX = 1_000_000;
+/** Gatekeepers that a network has at most. */
+export const GATEKEEPERS_MAX = 1_000;
+/** Members of governance, at most. */
+export const MEMBERS_MAX = 64;
+
+/** How offences are called. */
+export interface OffenceFractions {
+  /** No points in an era in which others had some. */
+  readonly unresponsive: number;
+  /** Two heartbeats of one session for different states. */
+  readonly equivocation: number;
+}
+
+/** The rules of staking, `pallet_staking::Config`. */
+export interface StakingRules {
+  readonly sessionsPerEra: number;
+  /** Eras for which unbonded stake stays, and can be slashed. */
+  readonly bondingDuration: number;
+  /** Eras for which a slash waits, and can be cancelled: less than `bondingDuration`. */
+  readonly slashDeferDuration: number;
+  readonly minNominatorBond: bigint;
+  readonly minValidatorBond: bigint;
+  /** In billionths, as all fractions here. */
+  readonly minCommission: number;
+  readonly maxValidatorCount: number;
+  readonly maxNominatorCount: number;
+  /** Of what is slashed, the part that a reporter gets at most. */
+  readonly slashRewardFraction: number;
+  readonly offences: OffenceFractions;
+  readonly inflation: InflationCurve;
+}
+
+/** How gatekeepers come to be: by election, or by this list for ever. */
+export type GatekeeperRule =
+  | { readonly tag: "elected"; readonly value: ElectionRule }
+  | { readonly tag: "listed"; readonly value: readonly PublicKey[] };
+
+/** The election of each era. */
+export interface ElectionRule {
+  readonly seats: number;
+  /** With fewer winners, who acts goes on. */
+  readonly minimum: number;
+  /** Rounds of balancing. */
+  readonly balancing: number;
+}
+
+/** Who has what. */
+export interface GenesisAccount {
+  readonly id: AccountId;
+  readonly free: bigint;
+}
+
+/** What somebody has at stake from the start. */
+export interface GenesisStaker {
+  readonly stash: AccountId;
+  readonly bond: bigint;
+  readonly role:
+    | { readonly tag: "validator"; readonly value: ValidatorPrefs & { readonly identityKey: PublicKey } }
+    | { readonly tag: "nominator"; readonly value: readonly AccountId[] };
+}
+
+/** A pRuntime that is registered from the start. */
+export interface GenesisWorker {
+  readonly identityKey: PublicKey;
+  readonly ecdhKey: PublicKey;
+  readonly operator: AccountId;
+}
+
+/** The beginning of a chain. */
+export interface Genesis {
+  /** UTF-8, for people. */
+  readonly name: Uint8Array;
+  /** Whose signature a block must have. */
+  readonly authority: PublicKey;
+  readonly timestamp: number;
+  readonly blockMilliseconds: number;
+  readonly sessionBlocks: number;
+  /** What an account has at the least. */
+  readonly existentialDeposit: bigint;
+  readonly gatekeepers: GatekeeperRule;
+  readonly staking: StakingRules;
+  readonly governance: { readonly members: readonly PublicKey[]; readonly threshold: number };
+  readonly measurements: readonly Hex[];
+  readonly accounts: readonly GenesisAccount[];
+  readonly workers: readonly GenesisWorker[];
+  readonly stakers: readonly GenesisStaker[];
+}
+
+const genesisCodec: Codec<Genesis> = struct<Genesis>({
+  name: boundedBytes(64),
+  authority: publicKeyCodec,
+  timestamp: millisecondsCodec,
+  blockMilliseconds: u32,
+  sessionBlocks: u32,
+  existentialDeposit: balance,
+  gatekeepers: Enum({
+    elected: struct<ElectionRule>({ seats: u32, minimum: u32, balancing: u32 }),
+    listed: boundedVector(publicKeyCodec, GATEKEEPERS_MAX),
+  }) as unknown as Codec<GatekeeperRule>,
+  staking: struct<StakingRules>({
+    sessionsPerEra: u32,
+    bondingDuration: u32,
+    slashDeferDuration: u32,
+    minNominatorBond: balance,
+    minValidatorBond: balance,
+    minCommission: u32,
+    maxValidatorCount: u32,
+    maxNominatorCount: u32,
+    slashRewardFraction: u32,
+    offences: struct<OffenceFractions>({ unresponsive: u32, equivocation: u32 }),
+    inflation: struct<InflationCurve>({ minimum: u32, maximum: u32, idealStake: u32, falloff: u32 }),
+  }),
+  governance: struct({ members: boundedVector(publicKeyCodec, MEMBERS_MAX), threshold: u32 }),
+  measurements: boundedVector(hashCodec, LIST_MAX),
+  accounts: boundedVector(struct<GenesisAccount>({ id: accountIdCodec, free: balance }), LIST_MAX),
+  workers: boundedVector(
+    struct<GenesisWorker>({ identityKey: publicKeyCodec, ecdhKey: publicKeyCodec, operator: accountIdCodec }),
+    LIST_MAX,
+  ),
+  stakers: boundedVector(
+    struct<GenesisStaker>({
+      stash: accountIdCodec,
+      bond: balance,
+      role: Enum({
+        validator: struct({ commission: u32, blocked: boolean, identityKey: publicKeyCodec }),
+        nominator: boundedVector(accountIdCodec, NOMINATIONS_MAX),
+      }) as unknown as Codec<GenesisStaker["role"]>,
+    }),
+    LIST_MAX,
+  ),
+});
+
+/** A genesis as bytes. */
+export function encodeGenesis(genesis: Genesis): Uint8Array {
+  return genesisCodec.enc(genesis);
+}
+
+/** The genesis in these bytes, or null if they are none. Its rules are checked where its ledger is made. */
+export function decodeGenesis(bytes: Uint8Array): Genesis | null {
+  return decode(genesisCodec, bytes);
+}
+
+/** Its name in signatures and blocks: SHA-256. */
+export function hashGenesis(genesis: Genesis): Uint8Array {
+  return hash("sha256", joined([Buffer.from(CONTEXT.genesis, "ascii"), encodeGenesis(genesis)]), "buffer");
+}

@@ -1,0 +1,60 @@
+/**
+ * What a key, or m of n keys, named in the genesis may order. Members vote for an action in a round; when enough have, it
+ * is done and the next round begins, which voids all other votes: no vote outlives the state that it was given for.
+ */
+import { toHex } from "../bytes.ts";
+import type { PublicKey } from "./account.ts";
+import { type Action, actionCodec } from "./call.ts";
+import { type Draft, require } from "./draft.ts";
+import { slashKey } from "./state.ts";
+
+/** pRuntimes that may serve at a time. */
+export const MEASUREMENTS_MAX = 64;
+
+/** A member's vote, in the place of the one that he gave in this round before. @throws Failure */
+export function govern(draft: Draft, member: PublicKey, round: number, action: Action): void {
+  const { state, genesis } = draft;
+  const { members, threshold } = genesis.governance;
+  require(members.includes(member), "NotGovernance");
+  require(round === state.governanceRound, "WrongRound");
+  const meant = toHex(actionCodec.enc(action));
+  const votes = [...state.votes.filter((vote) => vote.member !== member), { member, action }];
+  const given = votes.filter((vote) => toHex(actionCodec.enc(vote.action)) === meant).length;
+  draft.effects.push({ kind: "Voted", member, votes: given, threshold });
+  // A vote for what can't be done is refused when it is given, not when it is the last.
+  const tried: Draft = given < threshold ? { genesis, state: { ...state }, effects: [] } : draft;
+  perform(tried, action);
+  state.votes = given < threshold ? votes : [];
+  if (given >= threshold) state.governanceRound++;
+}
+
+function perform(draft: Draft, action: Action): void {
+  const { state, effects } = draft;
+  switch (action.tag) {
+    case "rotate":
+      state.rotationOrdered = state.height;
+      effects.push({ kind: "RotationOrdered" });
+      break;
+    case "allow":
+      require(!state.measurements.includes(action.value), "NothingToDo");
+      require(state.measurements.length < MEASUREMENTS_MAX, "TooManyMeasurements");
+      state.measurements = [...state.measurements, action.value].sort();
+      effects.push({ kind: "MeasurementAllowed", measurement: action.value });
+      break;
+    case "withdraw":
+      require(state.measurements.includes(action.value), "NothingToDo");
+      state.measurements = state.measurements.filter((measurement) => measurement !== action.value);
+      effects.push({ kind: "MeasurementWithdrawn", measurement: action.value });
+      break;
+    case "cancelSlash":
+      require(state.unapplied.has(slashKey(action.value)), "NothingToDo");
+      state.unapplied = state.unapplied.delete(slashKey(action.value));
+      effects.push({ kind: "SlashCancelled", id: action.value });
+      break;
+    case "migrate":
+      require(action.value.height > state.height, "HeightInThePast");
+      state.migrationOrdered = action.value;
+      effects.push({ kind: "MigrationOrdered", migration: action.value });
+      break;
+  }
+}

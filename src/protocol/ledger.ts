@@ -1,0 +1,143 @@
+/** The ledger: rules, state, and what a block makes of it. Every pRuntime replays the same blocks to the same ledger. */
+import { GatekeeperError } from "../errors.ts";
+import { accountOf } from "./account.ts";
+import { openAccount } from "./balances.ts";
+import { bond } from "./bonding.ts";
+import { nominate, setKeys, validate } from "./candidacy.ts";
+import { type Draft, Failure } from "./draft.ts";
+import { electEra } from "./elections.ts";
+import { beginPlannedEra, changeGatekeepers } from "./eras.ts";
+import { type Genesis, hashGenesis } from "./genesis.ts";
+import { checkRules } from "./genesis-rules.ts";
+import { type State, decodeState, emptyTables, encodeState, hashState } from "./state.ts";
+
+/** Leaves inflation more than fifty years before balances have no room. */
+const ISSUANCE_MAX = 1n << 120n;
+
+/** A chain's rules and its state after some block. Nothing changes it: `apply` makes another. */
+export class Ledger {
+  readonly genesis: Genesis;
+  readonly genesisHash: Uint8Array;
+  readonly state: State;
+  #stateHash: Uint8Array | null = null;
+
+  private constructor(genesis: Genesis, genesisHash: Uint8Array, state: State) {
+    this.genesis = genesis;
+    this.genesisHash = genesisHash;
+    this.state = state;
+  }
+
+  /**
+   * The ledger that a chain begins with: accounts, stakes, and the gatekeepers of era 0.
+   * @throws GatekeeperError GENESIS_INVALID, which says what can't be.
+   */
+  static atGenesis(genesis: Genesis): Ledger {
+    checkRules(genesis);
+    const draft: Draft = { genesis, state: emptyState(genesis), effects: [] };
+    fillAccounts(draft);
+    try {
+      fillStakers(draft);
+    } catch (error) {
+      if (error instanceof Failure) throw invalid(`a staker can't have what it says: ${error.reason}`);
+      throw error;
+    }
+    const { gatekeepers } = genesis;
+    if (gatekeepers.tag === "listed") {
+      changeGatekeepers(
+        draft,
+        gatekeepers.value.map((identityKey) => [null, identityKey]),
+      );
+    } else {
+      draft.state.planned = electEra(draft, gatekeepers.value, 0);
+      if (draft.state.planned === null) {
+        throw invalid(`its stakers elect fewer than the ${gatekeepers.value.minimum} gatekeepers that it asks for`);
+      }
+      beginPlannedEra(draft);
+    }
+    return new Ledger(genesis, hashGenesis(genesis), draft.state);
+  }
+
+  /**
+   * A ledger that `encode` wrote.
+   * @throws GatekeeperError LEDGER_INVALID when these are not the bytes of a state.
+   */
+  static decode(genesis: Genesis, bytes: Uint8Array): Ledger {
+    const state = decodeState(bytes);
+    if (state === null) throw new GatekeeperError("LEDGER_INVALID", "these bytes are not the state of a ledger");
+    return new Ledger(genesis, hashGenesis(genesis), state);
+  }
+
+  /** The state as bytes; the genesis is not among them. */
+  encode(): Uint8Array {
+    return encodeState(this.state);
+  }
+
+  /** The same chain with another state. */
+  with(state: State): Ledger {
+    return new Ledger(this.genesis, this.genesisHash, state);
+  }
+
+  /** 32 bytes that stand for the state. */
+  stateHash(): Uint8Array {
+    this.#stateHash ??= hashState(this.state);
+    return this.#stateHash;
+  }
+}
+
+function emptyState(genesis: Genesis): Draft["state"] {
+  return {
+    ...emptyTables(),
+    height: 0,
+    timestamp: genesis.timestamp,
+    totalIssuance: 0n,
+    session: 0,
+    sessionHeight: 0,
+    sessionParent: `0x${"00".repeat(32)}`,
+    gatekeepers: [],
+    nextSlash: 0,
+    governanceRound: 0,
+    votes: [],
+    measurements: [...genesis.measurements].sort(),
+    rotationOrdered: null,
+    migrationOrdered: null,
+    eras: [],
+    planned: null,
+  };
+}
+
+function fillAccounts(draft: Draft): void {
+  const { state, genesis } = draft;
+  for (const { id, free } of genesis.accounts) {
+    if (state.accounts.has(id)) throw invalid(`account ${id} is there twice`);
+    if (free < genesis.existentialDeposit) throw invalid(`account ${id} has less than the existential deposit`);
+    state.accounts = state.accounts.set(id, { sequence: 0, free, workers: 0 });
+    state.totalIssuance += free;
+  }
+  if (state.totalIssuance > ISSUANCE_MAX) throw invalid("its accounts have more than 2^120 together");
+  for (const member of genesis.governance.members) openAccount(draft, accountOf(member));
+  for (const { identityKey, ecdhKey, operator } of genesis.workers) {
+    const id = accountOf(identityKey);
+    if (state.workers.has(id)) throw invalid(`pRuntime ${identityKey} is there twice`);
+    const owner = openAccount(draft, operator);
+    state.accounts = state.accounts.set(operator, { ...owner, workers: owner.workers + 1 });
+    openAccount(draft, id);
+    state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, attestation: new Uint8Array(0) });
+  }
+}
+
+/** Gatekeepers first, so that nominators find them. */
+function fillStakers(draft: Draft): void {
+  const { stakers } = draft.genesis;
+  for (const { stash, bond: amount } of stakers) bond(draft, stash, amount, { tag: "staked", value: undefined });
+  for (const { stash, role } of stakers) {
+    if (role.tag !== "validator") continue;
+    const { identityKey, commission, blocked } = role.value;
+    setKeys(draft, stash, identityKey);
+    validate(draft, stash, { commission, blocked });
+  }
+  for (const { stash, role } of stakers) if (role.tag === "nominator") nominate(draft, stash, role.value);
+}
+
+function invalid(why: string): GatekeeperError {
+  return new GatekeeperError("GENESIS_INVALID", `the genesis can't begin a chain: ${why}`);
+}

@@ -1,0 +1,136 @@
+/**
+ * A map of 32-byte keys that never changes, and knows the hash of what is in it: the ledger's tables.
+ *
+ * `set` and `delete` make another map, which shares with the old one all but a path of nodes. A node's hash is computed
+ * when it is first asked for and kept, so hashing a map again costs what changed. It is a radix-16 tree with the fewest
+ * nodes: a branch stands where keys part, a key alone hangs where it parts from others, so that equal contents make
+ * equal trees, whatever was done to reach them.
+ *
+ *   leaf   SHA-256(0 ‖ key ‖ value)
+ *   branch SHA-256(1 ‖ which of 16 children exist, 2 LE ‖ their hashes)
+ *   empty  32 zeros
+ */
+import { hash } from "node:crypto";
+import type { Codec } from "scale-ts";
+import { type Hex, joined } from "./scale.ts";
+
+const DIGITS = 16;
+/** `0x` before a key's digits. */
+const PREFIX = 2;
+const HASH_BYTES = 32;
+const LEAF = Uint8Array.of(0);
+
+interface Leaf<V> {
+  readonly key: Hex;
+  readonly value: V;
+  hash: Uint8Array | null;
+}
+
+interface Branch<V> {
+  readonly children: readonly (Node<V> | null)[];
+  hash: Uint8Array | null;
+}
+
+type Node<V> = Leaf<V> | Branch<V>;
+
+/** Keys are 32 bytes as hex; iteration goes in their order. */
+export class MerkleMap<V> implements Iterable<readonly [Hex, V]> {
+  /** Of values. */
+  readonly codec: Codec<V>;
+  readonly size: number;
+  readonly #root: Node<V> | null;
+
+  /** An empty map; `root` and `size` are for maps that are made from others. */
+  constructor(codec: Codec<V>, root: Node<V> | null = null, size = 0) {
+    this.codec = codec;
+    this.#root = root;
+    this.size = size;
+  }
+
+  get(key: Hex): V | undefined {
+    let node = this.#root;
+    for (let depth = PREFIX; node !== null && "children" in node; depth++) node = node.children[digit(key, depth)]!;
+    return node !== null && node.key === key ? node.value : undefined;
+  }
+
+  has(key: Hex): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  /** This map with `value` at `key`. */
+  set(key: Hex, value: V): MerkleMap<V> {
+    const leaf: Leaf<V> = { key, value, hash: null };
+    const grown = this.has(key) ? this.size : this.size + 1;
+    return new MerkleMap(this.codec, inserted(this.#root, leaf, PREFIX), grown);
+  }
+
+  /** This map without `key`. */
+  delete(key: Hex): MerkleMap<V> {
+    if (!this.has(key)) return this;
+    return new MerkleMap(this.codec, removed(this.#root!, key, PREFIX), this.size - 1);
+  }
+
+  *[Symbol.iterator](): Generator<readonly [Hex, V]> {
+    yield* entriesOf(this.#root);
+  }
+
+  *keys(): Generator<Hex> {
+    for (const [key] of this) yield key;
+  }
+
+  *values(): Generator<V> {
+    for (const [, value] of this) yield value;
+  }
+
+  /** 32 bytes that stand for the contents. */
+  rootHash(): Uint8Array {
+    return this.#root === null ? new Uint8Array(HASH_BYTES) : this.#hashOf(this.#root);
+  }
+
+  #hashOf(node: Node<V>): Uint8Array {
+    if (node.hash !== null) return node.hash;
+    const parts =
+      "children" in node
+        ? [branchHead(node), ...node.children.filter((child) => child !== null).map((child) => this.#hashOf(child))]
+        : [LEAF, Buffer.from(node.key.slice(PREFIX), "hex"), this.codec.enc(node.value)];
+    node.hash = hash("sha256", joined(parts), "buffer");
+    return node.hash;
+  }
+}
+
+function digit(key: Hex, depth: number): number {
+  const code = key.charCodeAt(depth);
+  return code < 97 ? code - 48 : code - 87;
+}
+
+function inserted<V>(node: Node<V> | null, leaf: Leaf<V>, depth: number): Node<V> {
+  if (node === null) return leaf;
+  if ("children" in node) {
+    const at = digit(leaf.key, depth);
+    return { children: node.children.with(at, inserted(node.children[at]!, leaf, depth + 1)), hash: null };
+  }
+  if (node.key === leaf.key) return leaf;
+  const children = new Array<Node<V> | null>(DIGITS).fill(null);
+  children[digit(node.key, depth)] = node;
+  return inserted({ children, hash: null }, leaf, depth);
+}
+
+/** A branch that keeps one leaf only gives way to it. */
+function removed<V>(node: Node<V>, key: Hex, depth: number): Node<V> | null {
+  if (!("children" in node)) return null;
+  const at = digit(key, depth);
+  const children = node.children.with(at, removed(node.children[at]!, key, depth + 1));
+  const rest = children.filter((child) => child !== null);
+  return rest.length === 1 && !("children" in rest[0]!) ? rest[0]! : { children, hash: null };
+}
+
+function* entriesOf<V>(node: Node<V> | null): Generator<readonly [Hex, V]> {
+  if (node === null) return;
+  if ("children" in node) for (const child of node.children) yield* entriesOf(child);
+  else yield [node.key, node.value];
+}
+
+function branchHead<V>({ children }: Branch<V>): Uint8Array {
+  const bits = children.reduce((sum, child, at) => (child === null ? sum : sum | (1 << at)), 0);
+  return Uint8Array.of(1, bits & 0xff, bits >> 8);
+}

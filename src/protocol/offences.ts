@@ -1,0 +1,51 @@
+/** What gatekeepers may do wrong, and how it is known. */
+import { type AccountId, accountOf } from "./account.ts";
+import type { AuthenticMessage } from "./authenticate.ts";
+import { type Draft, activeEra, require } from "./draft.ts";
+import type { OffenceFractions } from "./genesis.ts";
+import { type Offence, punish } from "./slashing.ts";
+import type { Era } from "./state.ts";
+
+/**
+ * Two heartbeats of one session, signed by one IdentityKey, for different states: whoever has them may show them.
+ * @param first, second - their signatures are right, and they are heartbeats.
+ * @throws Failure
+ */
+export function reportEquivocation(
+  draft: Draft,
+  reporter: AccountId,
+  first: AuthenticMessage,
+  second: AuthenticMessage,
+): void {
+  const [a, b] = [first.call, second.call];
+  require(a.tag === "heartbeat" && b.tag === "heartbeat" && first.signer === second.signer, "NoOffence");
+  require(a.value.session === b.value.session && a.value.stateHash !== b.value.stateHash, "NoOffence");
+  const era = draft.state.eras.findLast(({ startSession }) => startSession <= a.value.session);
+  require(era !== undefined && a.value.session <= draft.state.session, "NoExposure");
+  const stash = stashOf(era, first.signer);
+  require(stash !== null, "NoExposure");
+  require(commit(draft, "equivocation", { stash, era, reporter }), "AlreadySlashed");
+}
+
+/** When an era ends: who did nothing in it, while others did. Where nobody did, nothing is known of anybody. */
+export function punishUnresponsive(draft: Draft): void {
+  const { duties } = draft.state;
+  if (![...duties.values()].some(({ points }) => points > 0)) return;
+  for (const [stash, { identityKey }] of activeEra(draft)?.exposures ?? []) {
+    const points = duties.get(accountOf(identityKey))?.points ?? 0;
+    // Each changes the era, so each takes it anew.
+    if (points === 0) commit(draft, "unresponsive", { stash, era: activeEra(draft)!, reporter: null });
+  }
+}
+
+function commit(draft: Draft, offence: keyof OffenceFractions, of: Omit<Offence, "fraction">): boolean {
+  const fraction = draft.genesis.staking.offences[offence];
+  if (!punish(draft, { ...of, fraction })) return false;
+  draft.effects.push({ kind: "OffenceReported", offence, stash: of.stash, era: of.era.index, fraction });
+  return true;
+}
+
+function stashOf({ exposures }: Era, signer: string): AccountId | null {
+  for (const [stash, { identityKey }] of exposures) if (identityKey === signer) return stash;
+  return null;
+}

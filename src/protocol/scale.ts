@@ -1,0 +1,251 @@
+/**
+ * SCALE (docs.substrate.io, "Type encoding"), strictly: what scale-ts leaves open is closed here.
+ *
+ * scale-ts reads fixed-size bytes past the end as shorter ones, takes a length of any size, ignores what follows a
+ * value, and decodes one value from several encodings. Bytes that come from outside go through `decode` with codecs made
+ * of these: then a value has exactly one encoding, and a length is known to be small before it is believed. Of scale-ts
+ * itself, only enums are used: integers out of range are wrapped there, and here refused.
+ */
+import { type Codec, type Decoder, type Encoder, compact, createCodec, createDecoder } from "scale-ts";
+import { GatekeeperError } from "../errors.ts";
+
+const U64_MAX = (1n << 64n) - 1n;
+const U128_MAX = (1n << 128n) - 1n;
+
+/** Bytes as they are shown and compared: `0x` and lower-case hex digits. As strings they sort as their bytes do. */
+export type Hex = string;
+
+/** A decoder's place in its input, as scale-ts passes it on. */
+type Cursor = Uint8Array<ArrayBuffer> & { i: number };
+
+/** `size` bytes, as hex. */
+export function hexBytes(size: number): Codec<Hex> {
+  return strict(
+    (hex) => {
+      const bytes = Buffer.from(hex.slice(2), "hex");
+      if (bytes.length !== size) throw new GatekeeperError("INVALID_ARGUMENT", `${hex} is not ${size} bytes in hex`);
+      return bytes;
+    },
+    (cursor) => `0x${Buffer.from(cursor.buffer, passed(cursor, size), size).toString("hex")}`,
+  );
+}
+
+/** `size` bytes. */
+export function exactBytes(size: number): Codec<Uint8Array> {
+  return strict(
+    (bytes) => {
+      if (bytes.length !== size) throw new GatekeeperError("INVALID_ARGUMENT", `${bytes.length} bytes, not ${size}`);
+      return bytes;
+    },
+    (cursor) => taken(cursor, size),
+  );
+}
+
+/** Up to `max` bytes, with their length before them. */
+export function boundedBytes(max: number): Codec<Uint8Array> {
+  return strict(
+    (bytes) => joined([compact.enc(checkedLength(bytes, max)), bytes]),
+    (cursor) => taken(cursor, takenLength(cursor, max)),
+  );
+}
+
+/** Up to `max` values, with their number before them. */
+export function boundedVector<T>(inner: Codec<T>, max: number): Codec<readonly T[]> {
+  return strict<readonly T[]>(
+    (values) => joined([compact.enc(checkedLength(values, max)), ...values.map(inner.enc)]),
+    (cursor) => {
+      const length = takenLength(cursor, max);
+      const values: T[] = [];
+      for (let i = 0; i < length; i++) values.push(inner.dec(cursor));
+      return values;
+    },
+  );
+}
+
+/** A byte, as a number. */
+export const u8: Codec<number> = strict(
+  (value) => {
+    const bytes = Buffer.allocUnsafe(1);
+    bytes.writeUInt8(value);
+    return bytes;
+  },
+  (cursor) => cursor[passed(cursor, 1)]!,
+);
+
+/** 4 bytes, little-endian, as a number. */
+export const u32: Codec<number> = strict(
+  (value) => {
+    const bytes = Buffer.allocUnsafe(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  },
+  (cursor) => {
+    const at = passed(cursor, 4);
+    return (cursor[at]! | (cursor[at + 1]! << 8) | (cursor[at + 2]! << 16) | (cursor[at + 3]! << 24)) >>> 0;
+  },
+);
+
+/** true or false. */
+export const boolean: Codec<boolean> = strict(
+  (value) => Uint8Array.of(value ? 1 : 0),
+  (cursor) => flag(cursor),
+);
+
+/** A value, or null. */
+export function nullable<T>(inner: Codec<T>): Codec<T | null> {
+  return strict<T | null>(
+    (value) => (value === null ? Uint8Array.of(0) : joined([Uint8Array.of(1), inner.enc(value)])),
+    (cursor) => (flag(cursor) ? inner.dec(cursor) : null),
+  );
+}
+
+/** Nothing. */
+export const nothing: Codec<undefined> = strict(
+  () => new Uint8Array(0),
+  () => undefined,
+);
+
+/** A balance in a call: Substrate's `Compact<u128>`. */
+export const compactBalance: Codec<bigint> = strict(
+  (value) => {
+    if (value < 0n || value > U128_MAX) throw new GatekeeperError("INVALID_ARGUMENT", `${value} is no u128`);
+    return compact.enc(value);
+  },
+  (cursor) => {
+    const value = BigInt(takenCompact(cursor));
+    if (value > U128_MAX) throw new RangeError("no u128");
+    return value;
+  },
+);
+
+/** A balance in the state: Substrate's `u128`. */
+export const balance: Codec<bigint> = strict(
+  (value) => {
+    const bytes = Buffer.allocUnsafe(16);
+    bytes.writeBigUInt64LE(value & U64_MAX);
+    bytes.writeBigUInt64LE(value >> 64n, 8);
+    return bytes;
+  },
+  (cursor) => u64At(cursor, passed(cursor, 8)) | (u64At(cursor, passed(cursor, 8)) << 64n),
+);
+
+/** Milliseconds, as 8 bytes. */
+export const millisecondsCodec: Codec<number> = strict(
+  (value) => {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeBigUInt64LE(BigInt(value));
+    return bytes;
+  },
+  (cursor) => {
+    const value = u64At(cursor, passed(cursor, 8));
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new RangeError("a time beyond all clocks");
+    return Number(value);
+  },
+);
+
+/** Values under names, one after the other. */
+export function struct<T extends object>(fields: { readonly [K in keyof T]-?: Codec<T[K]> }): Codec<T> {
+  const names = Object.keys(fields) as (keyof T)[];
+  const codecs = names.map((name) => fields[name] as Codec<T[keyof T]>);
+  return strict<T>(
+    (value) => joined(codecs.map((codec, at) => codec.enc(value[names[at]!]))),
+    (cursor) => {
+      const value = {} as T;
+      for (let at = 0; at < names.length; at++) value[names[at]!] = codecs[at]!.dec(cursor);
+      return value;
+    },
+  );
+}
+
+/** Another type for the same bytes. `from` throws for what is none of it. */
+export function mapped<I, O>(inner: Codec<I>, to: (value: O) => I, from: (value: I) => O): Codec<O> {
+  return strict(
+    (value) => inner.enc(to(value)),
+    (cursor) => from(inner.dec(cursor)),
+  );
+}
+
+/**
+ * The value that these bytes are the one encoding of, or null: they are too short, too long, out of a bound, or another
+ * encoding of a value than the shortest.
+ */
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T | null {
+  try {
+    // scale-ts reads a view's whole buffer, from its start.
+    return whole(codec)(bytes.slice().buffer);
+  } catch {
+    // Whatever a decoder trips over, in bytes that anybody may have made, has one meaning.
+    return null;
+  }
+}
+
+/** Byte strings in a row. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function strict<T>(encode: Encoder<T>, read: (cursor: Cursor) => T): Codec<T> {
+  return createCodec(
+    encode,
+    createDecoder((cursor) => read(cursor as Cursor)),
+  );
+}
+
+function whole<T>(codec: Codec<T>): Decoder<T> {
+  return createDecoder((cursor) => {
+    const value = codec.dec(cursor);
+    if ((cursor as Cursor).i !== cursor.length) throw new RangeError("something follows");
+    return value;
+  });
+}
+
+function checkedLength({ length }: { readonly length: number }, max: number): number {
+  if (length > max) throw new GatekeeperError("INVALID_ARGUMENT", `${length} items, more than ${max}`);
+  return length;
+}
+
+/** @returns where the next `size` bytes are; the cursor is behind them. */
+function passed(cursor: Cursor, size: number): number {
+  const at = cursor.i;
+  if (at + size > cursor.length) throw new RangeError("too short");
+  cursor.i = at + size;
+  return at;
+}
+
+/** @returns a view: `decode` has copied all of it. */
+function taken(cursor: Cursor, size: number): Uint8Array {
+  return new Uint8Array(cursor.buffer, passed(cursor, size), size);
+}
+
+function u64At({ buffer }: Cursor, at: number): bigint {
+  return Buffer.from(buffer, at, 8).readBigUInt64LE();
+}
+
+function takenLength(cursor: Cursor, max: number): number {
+  const length = takenCompact(cursor);
+  if (typeof length !== "number" || length > max) throw new RangeError("longer than may be");
+  return length;
+}
+
+/** A compact integer in its shortest form. */
+function takenCompact(cursor: Cursor): number | bigint {
+  const from = cursor.i;
+  const value = compact.dec(cursor);
+  if (cursor.i > cursor.length || compact.enc(value).length !== cursor.i - from)
+    throw new RangeError("not the shortest");
+  return value;
+}
+
+function flag(cursor: Cursor): boolean {
+  const value = u8.dec(cursor);
+  if (value > 1) throw new RangeError("neither true nor false");
+  return value === 1;
+}

@@ -1,0 +1,182 @@
+/** A small network for tests: keys by name, a genesis with four gatekeepers, and blocks of messages by their senders. */
+import { createHash } from "node:crypto";
+import { Secp256k1 } from "../../src/engine/secp256k1.ts";
+import { accountOf } from "../../src/protocol/account.ts";
+import { apply } from "../../src/protocol/apply.ts";
+import { type AuthenticMessage, Authenticator, type Unreadable } from "../../src/protocol/authenticate.ts";
+import type { Call } from "../../src/protocol/call.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
+import type { Genesis, GenesisStaker } from "../../src/protocol/genesis.ts";
+import { Ledger } from "../../src/protocol/ledger.ts";
+import { publicKeyOf, signMessage } from "../../src/protocol/message.ts";
+import { Secret } from "../../src/secret.ts";
+
+export const CURVE = new Secp256k1();
+export const UNIT = 1_000_000n;
+export const GATEKEEPERS = ["a", "b", "c", "d"] as const;
+export const NOMINATORS = ["n1", "n2", "n3", "n4", "n5", "n6"] as const;
+
+const keys = new Map<string, Secret>();
+
+/** The key of that name, always the same. */
+export function keyOf(name: string): Secret {
+  let key = keys.get(name);
+  if (key === undefined) {
+    key = new Secret(createHash("sha256").update(`test key ${name}`).digest());
+    keys.set(name, key);
+  }
+  return key;
+}
+
+export const publicOf = (name: string): string => publicKeyOf(keyOf(name));
+export const idOf = (name: string): string => accountOf(publicOf(name));
+/** Name of a stash's IdentityKey. */
+export const identity = (stash: string): string => `${stash}/identity`;
+
+/** Everybody has 1,000 units; gatekeepers have 100 at stake, nominators 50 behind two of them. */
+export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genesis["staking"]> = {}): Genesis {
+  const people = [...GATEKEEPERS, ...NOMINATORS, "e", "f", "rich"];
+  return {
+    name: Buffer.from("test"),
+    authority: publicOf("authority"),
+    timestamp: 0,
+    blockMilliseconds: 6_000,
+    sessionBlocks: 2,
+    existentialDeposit: 10n,
+    gatekeepers: { tag: "elected", value: { seats: 4, minimum: 2, balancing: 2 } },
+    staking: {
+      sessionsPerEra: 3,
+      bondingDuration: 3,
+      slashDeferDuration: 1,
+      minNominatorBond: 20n,
+      minValidatorBond: UNIT,
+      minCommission: 0,
+      maxValidatorCount: 8,
+      maxNominatorCount: 16,
+      slashRewardFraction: 100_000_000,
+      offences: { unresponsive: 10_000_000, equivocation: 250_000_000 },
+      inflation: { minimum: 25_000_000, maximum: 100_000_000, idealStake: 750_000_000, falloff: 50_000_000 },
+      ...staking,
+    },
+    governance: { members: ["g1", "g2", "g3"].map(publicOf), threshold: 2 },
+    measurements: [],
+    accounts: people.map((name) => ({ id: idOf(name), free: 1_000n * UNIT })),
+    workers: [...GATEKEEPERS, "e", "f"].map((name) => ({
+      identityKey: publicOf(identity(name)),
+      ecdhKey: publicOf(`${name}/ecdh`),
+      operator: idOf(name),
+    })),
+    stakers: [
+      ...GATEKEEPERS.map((name): GenesisStaker => ({
+        stash: idOf(name),
+        bond: 100n * UNIT,
+        role: {
+          tag: "validator",
+          value: { identityKey: publicOf(identity(name)), commission: 100_000_000, blocked: false },
+        },
+      })),
+      ...NOMINATORS.map((name, index): GenesisStaker => ({
+        stash: idOf(name),
+        bond: 50n * UNIT,
+        role: {
+          tag: "nominator",
+          value: [idOf(GATEKEEPERS[index % 4]!), idOf(GATEKEEPERS[(index + 1) % 4]!)],
+        },
+      })),
+    ],
+    ...changes,
+  };
+}
+
+/** A ledger with the means to send messages to it. */
+export class Network {
+  ledger: Ledger;
+  /** Of the block that was last applied. */
+  effects: readonly Effect[] = [];
+  readonly #authenticator: Authenticator;
+  readonly #after: (network: Network) => void;
+
+  /** @param after - checks what must hold after every block. */
+  constructor(genesis: Genesis = genesisOf(), after: (network: Network) => void = () => undefined) {
+    this.ledger = Ledger.atGenesis(genesis);
+    this.#authenticator = new Authenticator(CURVE, this.ledger.genesisHash);
+    this.#after = after;
+  }
+
+  get state(): Ledger["state"] {
+    return this.ledger.state;
+  }
+
+  sequenceOf(name: string): number {
+    return this.state.accounts.get(idOf(name))?.sequence ?? 0;
+  }
+
+  /** A message as bytes; its sequence is the next one, and as many more. */
+  message(name: string, call: Call, ahead = 0): Uint8Array {
+    return signMessage(keyOf(name), this.ledger.genesisHash, this.sequenceOf(name) + ahead, call);
+  }
+
+  authenticate(messages: readonly Uint8Array[]): (AuthenticMessage | Unreadable)[] {
+    return this.#authenticator.authenticate(messages);
+  }
+
+  /** Applies a block of these messages. */
+  block(messages: readonly Uint8Array[] = []): readonly Effect[] {
+    const { height, timestamp } = this.state;
+    const { ledger, effects } = apply(this.ledger, {
+      height: height + 1,
+      timestamp: timestamp + 6_000,
+      messages: this.authenticate(messages),
+    });
+    this.ledger = ledger;
+    this.effects = effects;
+    this.#after(this);
+    return effects;
+  }
+
+  /** Applies a block with one message, and says what became of it: "done", or why not. */
+  send(name: string, call: Call): string {
+    for (const effect of this.block([this.message(name, call)])) {
+      if (effect.kind === "MessageDone") return "done";
+      if (effect.kind === "MessageFailed" || effect.kind === "MessageRefused") return effect.reason;
+    }
+    throw new Error("nothing was said of the message");
+  }
+
+  /** Applies empty blocks, with the heartbeats of these gatekeepers, until an era begins. */
+  toEra(index: number, alive: readonly string[] = GATEKEEPERS): void {
+    while (this.state.eras.at(-1)!.index < index) this.block(alive.flatMap((stash) => this.heartbeatIfDue(stash)));
+  }
+
+  /** The heartbeat of a gatekeeper that acts and has sent none in this session. */
+  heartbeatIfDue(stash: string): Uint8Array[] {
+    const { session, sessionParent, height, sessionHeight } = this.state;
+    const duty = this.state.duties.get(idOf(identity(stash)));
+    // The block to come begins a session, whose parent is not known yet.
+    if (height + 1 - sessionHeight >= this.ledger.genesis.sessionBlocks) return [];
+    if (duty === undefined || duty.heartbeat === session) return [];
+    return [this.message(identity(stash), { tag: "heartbeat", value: { session, stateHash: sessionParent } })];
+  }
+}
+
+/** What must hold after every block: every token is somebody's, nobody owes any, and stake is what somebody has. */
+export function checkInvariants({ state }: Network): void {
+  let sum = 0n;
+  for (const [id, { free }] of state.accounts) {
+    if (free < 0n) throw new Error(`account ${id} has ${free}`);
+    sum += free;
+  }
+  if (sum !== state.totalIssuance) throw new Error(`accounts have ${sum} of an issuance of ${state.totalIssuance}`);
+  for (const [stash, { total, active, unlocking }] of state.bonded) {
+    const chunks = unlocking.reduce((all, { value }) => all + value, 0n);
+    if (active < 0n || unlocking.some(({ value }) => value <= 0n)) throw new Error(`${stash} owes stake`);
+    if (total !== active + chunks) throw new Error(`${stash} has ${total} at stake, but ${active} + ${chunks}`);
+    if (total > state.accounts.get(stash)!.free) throw new Error(`${stash} has more at stake than it owns`);
+  }
+  for (const stash of state.validators.keys()) {
+    if (state.nominators.has(stash) || !state.bonded.has(stash)) throw new Error(`${stash} stands wrongly`);
+  }
+  for (const stash of state.nominators.keys()) {
+    if (!state.bonded.has(stash)) throw new Error(`${stash} backs without stake`);
+  }
+}
