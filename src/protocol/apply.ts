@@ -4,7 +4,7 @@ import { transfer } from "./balances.ts";
 import { bond, bondExtra, unbond, withdrawUnbonded } from "./bonding.ts";
 import type { Call } from "./call.ts";
 import { chill, nominate, setKeys, setPayee, validate } from "./candidacy.ts";
-import { type Draft, Failure, require } from "./draft.ts";
+import { type Draft, Failure, draftOf, require, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
 import { govern } from "./governance.ts";
@@ -37,7 +37,7 @@ export function apply(
 
 /** A block's beginning: what its height alone brings. */
 export function openBlock(ledger: Ledger, { height, timestamp }: Omit<LedgerBlock, "messages">): Draft {
-  const draft: Draft = { genesis: ledger.genesis, state: { ...ledger.state, height, timestamp }, effects: [] };
+  const draft = draftOf(ledger.genesis, { ...ledger.state, height, timestamp });
   advanceSession(draft, ledger.stateHash());
   return draft;
 }
@@ -48,30 +48,30 @@ export function applyMessage(
   message: AuthenticMessage | Unreadable,
   index: number,
 ): RefusalReason | null {
+  draft.index = index;
   const refused = typeof message === "string" ? message : refusalOf(draft, message);
-  if (refused !== null || typeof message === "string") {
-    draft.effects.push({ kind: "MessageRefused", index, reason: refused! });
-    return refused;
-  }
+  if (refused !== null) tell(draft, { kind: "MessageRefused", reason: refused });
+  else if (typeof message !== "string") count(draft, message);
+  return refused;
+}
+
+/** A message that counts: whether or not what it asks for can be done. */
+function count(draft: Draft, message: AuthenticMessage): void {
+  const { state, effects } = draft;
   const { sender } = message;
-  const account = draft.state.accounts.get(sender)!;
-  draft.state.accounts = draft.state.accounts.set(sender, { ...account, sequence: account.sequence + 1 });
-  const before = { ...draft.state };
-  const told = draft.effects.length;
+  const account = state.accounts.get(sender)!;
+  state.accounts = state.accounts.set(sender, { ...account, sequence: account.sequence + 1 });
+  const before = { ...state };
+  const told = effects.length;
   try {
     perform(draft, message);
-    draft.effects.push({ kind: "MessageDone", index, sender });
+    tell(draft, { kind: "MessageDone", sender });
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    Object.assign(draft.state, before);
-    draft.effects.splice(told, Number.POSITIVE_INFINITY, {
-      kind: "MessageFailed",
-      index,
-      sender,
-      reason: error.reason,
-    });
+    Object.assign(state, before);
+    effects.length = told;
+    tell(draft, { kind: "MessageFailed", sender, reason: error.reason });
   }
-  return null;
 }
 
 function refusalOf({ state }: Draft, { sender, sequence }: AuthenticMessage): RefusalReason | null {

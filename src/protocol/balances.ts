@@ -1,6 +1,6 @@
 /** Who owns what: `pallet_balances`, as far as a chain without fees needs it. Every token is somebody's. */
 import type { AccountId } from "./account.ts";
-import { type Draft, require } from "./draft.ts";
+import { type Draft, require, tell } from "./draft.ts";
 import type { Account } from "./state.ts";
 
 const NEW_ACCOUNT: Account = { sequence: 0, free: 0n, workers: 0 };
@@ -24,7 +24,7 @@ export function transfer(draft: Draft, from: AccountId, to: AccountId, amount: b
   require(canReceive(draft, to, amount), "ExistentialDeposit");
   add(draft, from, -amount);
   add(draft, to, amount);
-  draft.effects.push({ kind: "Transferred", from, to, amount });
+  tell(draft, { kind: "Transferred", from, to, amount });
 }
 
 /** Makes new tokens; none where the account that would begin with them would have too little. @returns what was made. */

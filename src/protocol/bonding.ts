@@ -3,7 +3,7 @@ import type { AccountId } from "./account.ts";
 import { freeOf } from "./balances.ts";
 import type { Payee } from "./call.ts";
 import { chill } from "./candidacy.ts";
-import { type Draft, activeEraIndex, require } from "./draft.ts";
+import { type Draft, activeEraIndex, require, tell } from "./draft.ts";
 import { bondedOf, min, put, sum } from "./staking-ledger.ts";
 import type { UnlockChunk } from "./state.ts";
 
@@ -17,7 +17,7 @@ export function bond(draft: Draft, stash: AccountId, amount: bigint, payee: Paye
   const value = min(amount, freeOf(draft, stash));
   require(value > 0n && value >= genesis.existentialDeposit, "InsufficientBond");
   put(draft, stash, { total: value, active: value, unlocking: [], payee, identityKey: null });
-  draft.effects.push({ kind: "Bonded", stash, amount: value });
+  tell(draft, { kind: "Bonded", stash, amount: value });
 }
 
 /** Puts more at stake: as much of `amount` as there is. @throws Failure */
@@ -26,7 +26,7 @@ export function bondExtra(draft: Draft, stash: AccountId, amount: bigint): void 
   const extra = min(amount, freeOf(draft, stash) - ledger.total);
   require(ledger.active + extra >= draft.genesis.existentialDeposit, "InsufficientBond");
   put(draft, stash, { ...ledger, total: ledger.total + extra, active: ledger.active + extra });
-  draft.effects.push({ kind: "Bonded", stash, amount: extra });
+  tell(draft, { kind: "Bonded", stash, amount: extra });
 }
 
 /**
@@ -48,7 +48,7 @@ export function unbond(draft: Draft, stash: AccountId, amount: bigint): void {
   require(active >= needed, "InsufficientBond");
   const unlocking = unlockedAt(ledger.unlocking, { value, era: activeEraIndex(draft) + bondingDuration });
   put(draft, stash, { ...ledger, active, unlocking });
-  draft.effects.push({ kind: "Unbonded", stash, amount: value });
+  tell(draft, { kind: "Unbonded", stash, amount: value });
 }
 
 /** Gives back what was unbonded long enough ago; a stash that has nothing left is no stash any more. @throws Failure */
@@ -60,10 +60,10 @@ export function withdrawUnbonded(draft: Draft, stash: AccountId): void {
   if (unlocking.length === 0 && ledger.active < draft.genesis.existentialDeposit) {
     chill(draft, stash);
     draft.state.bonded = draft.state.bonded.delete(stash);
-    draft.effects.push({ kind: "Withdrawn", stash, amount: ledger.total });
+    tell(draft, { kind: "Withdrawn", stash, amount: ledger.total });
   } else {
     put(draft, stash, { ...ledger, total: ledger.total - amount, unlocking });
-    draft.effects.push({ kind: "Withdrawn", stash, amount });
+    tell(draft, { kind: "Withdrawn", stash, amount });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Who stands for election, and who backs whom: validate, nominate, chill, setPayee of `pallet_staking`, and setKeys. */
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import type { Payee, ValidatorPrefs } from "./call.ts";
-import { type Draft, activeEraIndex, require } from "./draft.ts";
+import { type Draft, activeEraIndex, require, tell } from "./draft.ts";
 import { PERBILL } from "./perbill.ts";
 import { bondedOf, put } from "./staking-ledger.ts";
 
@@ -42,7 +42,7 @@ export function chill(draft: Draft, stash: AccountId): void {
   if (!state.validators.has(stash) && !state.nominators.has(stash)) return;
   state.validators = state.validators.delete(stash);
   state.nominators = state.nominators.delete(stash);
-  draft.effects.push({ kind: "Chilled", stash });
+  tell(draft, { kind: "Chilled", stash });
 }
 
 /** Says where rewards go. @throws Failure */

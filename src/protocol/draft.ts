@@ -1,5 +1,5 @@
 /** A state on its way to the next one. Its tables never change, so a draft is copied and dropped at no cost. */
-import type { Effect, FailureReason } from "./effect.ts";
+import type { Effect, FailureReason, Happening } from "./effect.ts";
 import type { Genesis } from "./genesis.ts";
 import type { Era, State } from "./state.ts";
 
@@ -8,6 +8,18 @@ export interface Draft {
   readonly genesis: Genesis;
   readonly state: { -readonly [K in keyof State]: State[K] };
   readonly effects: Effect[];
+  /** Index of the message that is being applied. */
+  index: number | null;
+}
+
+/** Begins with a state; it is not changed. */
+export function draftOf(genesis: Genesis, state: State): Draft {
+  return { genesis, state: { ...state }, effects: [], index: null };
+}
+
+/** Adds to what there is to tell. */
+export function tell({ effects, index }: Draft, happening: Happening): void {
+  effects.push({ ...happening, index });
 }
 
 /** What a call ends with that can't be done; whoever catches it drops the draft. */

@@ -57,16 +57,15 @@ export type FailureReason =
   | "TooManyMeasurements"
   | "HeightInThePast";
 
-/** Something that a block did. */
-export type Effect =
-  | { readonly kind: "MessageRefused"; readonly index: number; readonly reason: RefusalReason }
+/** Something that happened. */
+export type Happening =
+  | { readonly kind: "MessageRefused"; readonly reason: RefusalReason }
   | {
       readonly kind: "MessageFailed";
-      readonly index: number;
       readonly sender: AccountId;
       readonly reason: FailureReason;
     }
-  | { readonly kind: "MessageDone"; readonly index: number; readonly sender: AccountId }
+  | { readonly kind: "MessageDone"; readonly sender: AccountId }
   | { readonly kind: "Transferred"; readonly from: AccountId; readonly to: AccountId; readonly amount: bigint }
   | { readonly kind: "Bonded"; readonly stash: AccountId; readonly amount: bigint }
   | { readonly kind: "Unbonded"; readonly stash: AccountId; readonly amount: bigint }
@@ -98,3 +97,6 @@ export type Effect =
   | { readonly kind: "MeasurementAllowed"; readonly measurement: Hex }
   | { readonly kind: "MeasurementWithdrawn"; readonly measurement: Hex }
   | { readonly kind: "MigrationOrdered"; readonly migration: Migration };
+
+/** Something that a block did: the message with this index in it, or its height alone. */
+export type Effect = Happening & { readonly index: number | null };

@@ -2,7 +2,7 @@
 import { elect } from "../election/election.ts";
 import type { Voter } from "../election/graph.ts";
 import { type AccountId, accountOf } from "./account.ts";
-import type { Draft } from "./draft.ts";
+import { type Draft, tell } from "./draft.ts";
 import type { ElectionRule } from "./genesis.ts";
 import { type Era, type Exposure, type IndividualExposure, type StakingLedger, newEra } from "./state.ts";
 
@@ -24,7 +24,7 @@ export function electEra(draft: Draft, { seats, minimum, balancing }: ElectionRu
     balance: balancing,
   });
   if (winners.length < Math.max(minimum, 1)) {
-    draft.effects.push({ kind: "ElectionFailed", era: index, winners: winners.length, minimum });
+    tell(draft, { kind: "ElectionFailed", era: index, winners: winners.length, minimum });
     return null;
   }
   const backers = new Map<AccountId, IndividualExposure[]>(winners.map(([stash]) => [stash, []]));
@@ -32,7 +32,7 @@ export function electEra(draft: Draft, { seats, minimum, balancing }: ElectionRu
     for (const [target, weight] of distribution) backers.get(target)!.push({ who, value: weight * factor });
   }
   const exposures = [...backers].map(([stash, all]) => [stash, exposureOf(draft, stash, all)] as const);
-  draft.effects.push({ kind: "StakersElected", era: index, stashes: winners.map(([stash]) => stash) });
+  tell(draft, { kind: "StakersElected", era: index, stashes: winners.map(([stash]) => stash) });
   return newEra(index, 0, 0, exposures);
 }
 

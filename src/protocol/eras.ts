@@ -1,7 +1,7 @@
 /** Sessions and eras, by block height: `pallet_session`, and the session side of `pallet_staking`. */
 import { toHex } from "../bytes.ts";
 import { accountOf } from "./account.ts";
-import { type Draft, activeEra } from "./draft.ts";
+import { type Draft, activeEra, tell } from "./draft.ts";
 import { electEra } from "./elections.ts";
 import { punishUnresponsive } from "./offences.ts";
 import { payEra } from "./rewards.ts";
@@ -19,7 +19,7 @@ export function advanceSession(draft: Draft, parentHash: Uint8Array): void {
   state.session++;
   state.sessionHeight = state.height;
   state.sessionParent = toHex(parentHash);
-  draft.effects.push({ kind: "SessionStarted", session: state.session });
+  tell(draft, { kind: "SessionStarted", session: state.session });
   if (genesis.gatekeepers.tag === "listed") return;
   const { sessionsPerEra } = genesis.staking;
   if (state.planned !== null && state.session - activeEra(draft)!.startSession >= sessionsPerEra)
@@ -42,7 +42,7 @@ export function beginPlannedEra(draft: Draft): void {
   const first = era.index - genesis.staking.bondingDuration;
   state.eras = [...state.eras.filter(({ index }) => index >= first), era];
   state.planned = null;
-  draft.effects.push({ kind: "EraStarted", era: era.index });
+  tell(draft, { kind: "EraStarted", era: era.index });
   applyDueSlashes(draft);
   changeGatekeepers(
     draft,
@@ -59,5 +59,5 @@ export function changeGatekeepers(draft: Draft, acting: readonly (readonly [Duty
   const gatekeepers = acting.map(([, key]) => key);
   if (gatekeepers.join() === state.gatekeepers.join()) return;
   state.gatekeepers = gatekeepers;
-  draft.effects.push({ kind: "GatekeeperChange", gatekeepers });
+  tell(draft, { kind: "GatekeeperChange", gatekeepers });
 }

@@ -5,7 +5,7 @@
 import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
 import { type Action, actionCodec } from "./call.ts";
-import { type Draft, require } from "./draft.ts";
+import { type Draft, draftOf, require, tell } from "./draft.ts";
 import { slashKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -20,41 +20,41 @@ export function govern(draft: Draft, member: PublicKey, round: number, action: A
   const meant = toHex(actionCodec.enc(action));
   const votes = [...state.votes.filter((vote) => vote.member !== member), { member, action }];
   const given = votes.filter((vote) => toHex(actionCodec.enc(vote.action)) === meant).length;
-  draft.effects.push({ kind: "Voted", member, votes: given, threshold });
+  tell(draft, { kind: "Voted", member, votes: given, threshold });
   // A vote for what can't be done is refused when it is given, not when it is the last.
-  const tried: Draft = given < threshold ? { genesis, state: { ...state }, effects: [] } : draft;
+  const tried: Draft = given < threshold ? draftOf(genesis, state) : draft;
   perform(tried, action);
   state.votes = given < threshold ? votes : [];
   if (given >= threshold) state.governanceRound++;
 }
 
 function perform(draft: Draft, action: Action): void {
-  const { state, effects } = draft;
+  const { state } = draft;
   switch (action.tag) {
     case "rotate":
       state.rotationOrdered = state.height;
-      effects.push({ kind: "RotationOrdered" });
+      tell(draft, { kind: "RotationOrdered" });
       break;
     case "allow":
       require(!state.measurements.includes(action.value), "NothingToDo");
       require(state.measurements.length < MEASUREMENTS_MAX, "TooManyMeasurements");
       state.measurements = [...state.measurements, action.value].sort();
-      effects.push({ kind: "MeasurementAllowed", measurement: action.value });
+      tell(draft, { kind: "MeasurementAllowed", measurement: action.value });
       break;
     case "withdraw":
       require(state.measurements.includes(action.value), "NothingToDo");
       state.measurements = state.measurements.filter((measurement) => measurement !== action.value);
-      effects.push({ kind: "MeasurementWithdrawn", measurement: action.value });
+      tell(draft, { kind: "MeasurementWithdrawn", measurement: action.value });
       break;
     case "cancelSlash":
       require(state.unapplied.has(slashKey(action.value)), "NothingToDo");
       state.unapplied = state.unapplied.delete(slashKey(action.value));
-      effects.push({ kind: "SlashCancelled", id: action.value });
+      tell(draft, { kind: "SlashCancelled", id: action.value });
       break;
     case "migrate":
       require(action.value.height > state.height, "HeightInThePast");
       state.migrationOrdered = action.value;
-      effects.push({ kind: "MigrationOrdered", migration: action.value });
+      tell(draft, { kind: "MigrationOrdered", migration: action.value });
       break;
   }
 }

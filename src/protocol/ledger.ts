@@ -4,7 +4,7 @@ import { accountOf } from "./account.ts";
 import { openAccount } from "./balances.ts";
 import { bond } from "./bonding.ts";
 import { nominate, setKeys, validate } from "./candidacy.ts";
-import { type Draft, Failure } from "./draft.ts";
+import { type Draft, Failure, draftOf } from "./draft.ts";
 import { electEra } from "./elections.ts";
 import { beginPlannedEra, changeGatekeepers } from "./eras.ts";
 import { type Genesis, hashGenesis } from "./genesis.ts";
@@ -33,7 +33,7 @@ export class Ledger {
    */
   static atGenesis(genesis: Genesis): Ledger {
     checkRules(genesis);
-    const draft: Draft = { genesis, state: emptyState(genesis), effects: [] };
+    const draft = draftOf(genesis, emptyState(genesis));
     fillAccounts(draft);
     try {
       fillStakers(draft);
@@ -84,7 +84,7 @@ export class Ledger {
   }
 }
 
-function emptyState(genesis: Genesis): Draft["state"] {
+function emptyState(genesis: Genesis): State {
   return {
     ...emptyTables(),
     height: 0,

@@ -1,7 +1,7 @@
 /** What gatekeepers may do wrong, and how it is known. */
 import { type AccountId, accountOf } from "./account.ts";
 import type { AuthenticMessage } from "./authenticate.ts";
-import { type Draft, activeEra, require } from "./draft.ts";
+import { type Draft, activeEra, require, tell } from "./draft.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import { type Offence, punish } from "./slashing.ts";
 import type { Era } from "./state.ts";
@@ -41,7 +41,7 @@ export function punishUnresponsive(draft: Draft): void {
 function commit(draft: Draft, offence: keyof OffenceFractions, of: Omit<Offence, "fraction">): boolean {
   const fraction = draft.genesis.staking.offences[offence];
   if (!punish(draft, { ...of, fraction })) return false;
-  draft.effects.push({ kind: "OffenceReported", offence, stash: of.stash, era: of.era.index, fraction });
+  tell(draft, { kind: "OffenceReported", offence, stash: of.stash, era: of.era.index, fraction });
   return true;
 }
 

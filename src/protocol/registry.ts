@@ -2,7 +2,7 @@
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { openAccount } from "./balances.ts";
 import type { Registration } from "./call.ts";
-import { type Draft, require } from "./draft.ts";
+import { type Draft, require, tell } from "./draft.ts";
 import type { Era, Worker } from "./state.ts";
 
 /** pRuntimes that one account operates at most. */
@@ -23,7 +23,7 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
   if (known === undefined) state.accounts = state.accounts.set(operator, { ...owner, workers: owner.workers + 1 });
   state.accounts = state.accounts.set(id, { ...openAccount(draft, id), sequence: sequence + 1 });
   state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, attestation });
-  draft.effects.push({ kind: "WorkerRegistered", identityKey, operator });
+  tell(draft, { kind: "WorkerRegistered", identityKey, operator });
 }
 
 /** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to. @throws Failure */
@@ -35,7 +35,7 @@ export function deregisterWorker(draft: Draft, operator: AccountId, identityKey:
   const owner = openAccount(draft, operator);
   state.accounts = state.accounts.set(operator, { ...owner, workers: owner.workers - 1 });
   state.workers = state.workers.delete(id);
-  draft.effects.push({ kind: "WorkerDeregistered", identityKey });
+  tell(draft, { kind: "WorkerDeregistered", identityKey });
 }
 
 /** A pRuntime's next EcdhKey. @throws Failure */
@@ -43,7 +43,7 @@ export function setEcdhKey(draft: Draft, id: AccountId, ecdhKey: PublicKey): voi
   const { state } = draft;
   const worker = workerOf(draft, id);
   state.workers = state.workers.set(id, { ...worker, ecdhKey });
-  draft.effects.push({ kind: "EcdhKeyChanged", identityKey: worker.identityKey, ecdhKey });
+  tell(draft, { kind: "EcdhKeyChanged", identityKey: worker.identityKey, ecdhKey });
 }
 
 /** A gatekeeper vouches for the state at the end of the session before, once a session. @throws Failure */

@@ -1,7 +1,7 @@
 /** What an era pays, and to whom: by points to gatekeepers, by stake to those behind them. */
 import { type AccountId, accountOf } from "./account.ts";
 import { mint } from "./balances.ts";
-import type { Draft } from "./draft.ts";
+import { type Draft, tell } from "./draft.ts";
 import { eraPayout } from "./inflation.ts";
 import { partOf } from "./perbill.ts";
 import { put } from "./staking-ledger.ts";
@@ -24,7 +24,7 @@ export function payEra(draft: Draft, era: Era): void {
       paid += payGatekeeper(draft, stash, exposure, (payout * pointsOf(exposure)) / allPoints);
     }
   }
-  draft.effects.push({ kind: "EraPaid", era: era.index, payout, paid });
+  tell(draft, { kind: "EraPaid", era: era.index, payout, paid });
 }
 
 /** Commission first; the rest in proportion to stake. @returns what was paid. */
@@ -48,6 +48,6 @@ function reward(draft: Draft, stash: AccountId, amount: bigint): bigint {
   if (ledger.payee.tag === "staked") {
     put(draft, stash, { ...ledger, total: ledger.total + paid, active: ledger.active + paid });
   }
-  draft.effects.push({ kind: "Rewarded", stash, amount: paid });
+  tell(draft, { kind: "Rewarded", stash, amount: paid });
   return paid;
 }

@@ -9,7 +9,7 @@
 import type { AccountId } from "./account.ts";
 import { burn, freeOf, mint } from "./balances.ts";
 import { chill } from "./candidacy.ts";
-import { type Draft, activeEraIndex, replaceEra } from "./draft.ts";
+import { type Draft, activeEraIndex, replaceEra, tell } from "./draft.ts";
 import { partOf } from "./perbill.ts";
 import { type SpanChange, endedSpan, isCurrentSpan, slashedInSpan, spansSince } from "./slashing-spans.ts";
 import { min, put, slashed } from "./staking-ledger.ts";
@@ -84,7 +84,7 @@ function defer(draft: Draft, unapplied: UnappliedSlash): void {
   const { state } = draft;
   const { id, validator, dueEra } = unapplied;
   state.unapplied = state.unapplied.set(slashKey(id), unapplied);
-  draft.effects.push({ kind: "SlashDeferred", id, stash: validator, dueEra });
+  tell(draft, { kind: "SlashDeferred", id, stash: validator, dueEra });
 }
 
 /** What is slashed is destroyed, but for the reporter's part. */
@@ -93,7 +93,7 @@ function applySlash(draft: Draft, { slashEra, validator, own, others, reporter, 
   for (const { who, value } of others) taken += takeStake(draft, who, value, slashEra);
   if (reporter === null) return;
   const amount = mint(draft, reporter, min(payout, taken));
-  if (amount > 0n) draft.effects.push({ kind: "ReporterPaid", reporter, amount });
+  if (amount > 0n) tell(draft, { kind: "ReporterPaid", reporter, amount });
 }
 
 /** @returns what there was to take. */
@@ -104,7 +104,7 @@ function takeStake(draft: Draft, stash: AccountId, amount: bigint, slashEra: num
   const taken = min(ledger.total - left.total, freeOf(draft, stash));
   put(draft, stash, left);
   burn(draft, stash, taken);
-  draft.effects.push({ kind: "Slashed", stash, amount: taken });
+  tell(draft, { kind: "Slashed", stash, amount: taken });
   return taken;
 }
 

@@ -1,0 +1,86 @@
+/** Sends a call to an embedded chain and waits for what becomes of it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { GatekeeperError } from "../errors.ts";
+import { accountOf } from "../protocol/account.ts";
+import type { Call } from "../protocol/call.ts";
+import type { Effect } from "../protocol/effect.ts";
+import { publicKeyOf, readMessage, signMessage } from "../protocol/message.ts";
+import type { Applied, Replica } from "../protocol/replica.ts";
+import type { Secret } from "../secret.ts";
+import type { EmbeddedChain } from "./embedded.ts";
+import { catchUp } from "./follow.ts";
+
+const POLL_MILLISECONDS = 20;
+
+/** A message in a block, with what it did. */
+export interface Sent {
+  readonly height: number;
+  readonly effects: readonly Effect[];
+}
+
+/**
+ * Signs a call with the next sequence of its sender, hands it in and waits for its block.
+ * @param replica - of this chain; follows it meanwhile.
+ * @param key - stays the caller's.
+ * @throws GatekeeperError MESSAGE_REFUSED, with the reason; INBOX_FULL; ABORTED when the signal fires: the message may
+ * still come into a block then.
+ */
+export async function sendCall(
+  chain: EmbeddedChain,
+  replica: Replica,
+  key: Secret,
+  call: Call,
+  signal: AbortSignal,
+): Promise<Sent> {
+  for (const _ of catchUp(chain, replica));
+  const signer = publicKeyOf(key);
+  const bytes = signMessage(key, replica.ledger.genesisHash, nextSequence(chain, replica, signer), call);
+  const id = chain.submit(bytes);
+  for (;;) {
+    // Asked before the chain is followed: what is taken by then is found.
+    const outcome = chain.outcome(id);
+    const sent = follow(chain, replica, bytes);
+    if (sent !== null) return sent;
+    if (typeof outcome === "object") {
+      throw refused(outcome.refused, "the chain did not take the message", null);
+    }
+    if (signal.aborted) throw new GatekeeperError("ABORTED", "the message waits, and no block was made meanwhile");
+    await sleep(POLL_MILLISECONDS);
+  }
+}
+
+/** The number of messages that the signer sent, those that wait among them. */
+function nextSequence(chain: EmbeddedChain, replica: Replica, signer: string): number {
+  const { accounts } = replica.ledger.state;
+  let next = accounts.get(accountOf(signer))?.sequence ?? 0;
+  for (const { bytes } of chain.waiting()) {
+    const message = readMessage(bytes);
+    if (message?.signer === signer && message.sequence === next) next++;
+  }
+  return next;
+}
+
+/** Follows the chain; @returns the message's block if it is among what came. */
+function follow(chain: EmbeddedChain, replica: Replica, bytes: Uint8Array): Sent | null {
+  const blocks = chain.blocks(replica.ledger.state.height + 1);
+  const applied = replica.follow(blocks);
+  for (const [at, block] of blocks.entries()) {
+    const index = block.messages.findIndex((message) => Buffer.compare(message, bytes) === 0);
+    if (index >= 0) return sentOf(applied[at]!, index);
+  }
+  return null;
+}
+
+/** @throws GatekeeperError MESSAGE_REFUSED if it was not done. */
+function sentOf({ height, effects }: Applied, index: number): Sent {
+  const own = effects.filter((effect) => effect.index === index);
+  for (const effect of own) {
+    if (effect.kind !== "MessageFailed" && effect.kind !== "MessageRefused") continue;
+    throw refused(effect.reason, `it is in block ${height}, but could not be done`, height);
+  }
+  return { height, effects: own.filter(({ kind }) => kind !== "MessageDone") };
+}
+
+function refused(reason: string, what: string, height: number | null): GatekeeperError {
+  return new GatekeeperError("MESSAGE_REFUSED", `${what}: ${reason}`, { reason, height });
+}
