@@ -53,7 +53,7 @@ export async function run(
   const told = { out: "", error: "" };
   try {
     const program = build(terminal);
-    for (const command of [program, ...program.commands]) {
+    for (const command of withSubcommands(program)) {
       command.exitOverride().configureOutput({
         writeOut: (text) => (told.out += text),
         writeErr: (text) => (told.error += text),
@@ -64,6 +64,10 @@ export async function run(
     if (error instanceof CommanderError && error.exitCode === 0) await terminal.write(told.out);
     else await terminal.fail(error instanceof CommanderError ? usageError(error, told.error) : error);
   }
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** --json counts even where the rest can't be parsed; after -- it is an argument like others. */

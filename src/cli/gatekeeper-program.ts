@@ -1,11 +1,16 @@
 /** The commands of `gatekeeper`. */
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { addAccountCommands } from "./account-commands.ts";
+import { addChainCommands } from "./chain-commands.ts";
+import { addChainShowCommand } from "./chain-show-command.ts";
 import { run } from "./command-line.ts";
+import { addGovernCommands } from "./govern-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
 import { addImportCommand } from "./import-command.ts";
 import { addRotationCommands } from "./rotation-commands.ts";
 import { addStateCommands } from "./state-commands.ts";
+import { addTransactionCommands } from "./transaction-commands.ts";
 
 const AFTER_HELP = `
 Every command takes --home DIR (default: $GATEKEEPER_HOME, else ./gatekeeper-home) and --json: exactly one JSON
@@ -22,6 +27,11 @@ export function main(argv: readonly string[]): Promise<void> {
     addImportCommand(program, terminal);
     addRotationCommands(program, terminal);
     addStateCommands(program, terminal);
+    const chain = addChainCommands(program, terminal);
+    addChainShowCommand(chain, terminal);
+    addTransactionCommands(chain, terminal);
+    addAccountCommands(program, terminal);
+    addGovernCommands(program, terminal);
     return program;
   });
 }

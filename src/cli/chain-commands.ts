@@ -1,0 +1,153 @@
+/** `chain init`, `chain start` and `chain show`. */
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { toHex } from "../bytes.ts";
+import { createAccountKey, generateAccountKey, readAccountKey } from "../chain/account-key.ts";
+import { EmbeddedChain } from "../chain/embedded.ts";
+import { openReplica } from "../chain/follow.ts";
+import { parseGenesis } from "../chain/genesis-file.ts";
+import { type Produced, Producer } from "../chain/producer.ts";
+import { alreadyExists, makeFolder } from "../durable-file.ts";
+import { hashHeader } from "../protocol/block.ts";
+import { Ledger } from "../protocol/ledger.ts";
+import { publicKeyOf } from "../protocol/message.ts";
+import { authorityPath, chainPath, numberArgument, openChain, readText, replicaCurve } from "./chain-home.ts";
+import { type CommonOptions, withCommonOptions } from "./command-line.ts";
+import { interruptible } from "./interruption.ts";
+import { plainJson } from "./plain-json.ts";
+import { counted } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** How long a chain that makes blocks on demand waits before it looks again. */
+const POLL_MILLISECONDS = 20;
+
+interface InitOptions extends CommonOptions {
+  readonly genesis: string;
+  readonly authority?: string;
+}
+
+interface StartOptions extends CommonOptions {
+  readonly authority?: string;
+  readonly interval?: number;
+  readonly onDemand?: true;
+  readonly blocks?: number;
+}
+
+/** Adds the commands; `chain tx` is added to what is returned. */
+export function addChainCommands(program: Command, terminal: Terminal): Command {
+  const chain = program
+    .command("chain")
+    .description("a chain on this machine: its blocks, and what is known from them");
+  withCommonOptions(chain.command("init"))
+    .description("make a chain without blocks in the home, and the key of its authority; never overwrites")
+    .requiredOption("--genesis <file>", "JSON: the rules of the chain, and who has what (README)")
+    .option("--authority <file>", "secret key of who makes the blocks (default: a new one, HOME/authority.key)")
+    .action(async (options: InitOptions) => init(terminal, options));
+  withCommonOptions(chain.command("start"))
+    .description("make blocks until interrupted")
+    .option("--authority <file>", "the authority's secret key (default: HOME/authority.key)")
+    .option("--interval <ms>", "milliseconds between blocks (default: what the genesis says)", numberArgument)
+    .option("--on-demand", "make blocks only for messages, as soon as there are some")
+    .option("--blocks <n>", "stop after so many blocks", numberArgument)
+    .action(async (options: StartOptions) => start(terminal, options));
+  return chain;
+}
+
+async function init(terminal: Terminal, options: InitOptions): Promise<void> {
+  const path = chainPath(options);
+  if (existsSync(path)) throw alreadyExists(path);
+  const text = readText(resolve(options.genesis));
+  makeFolder(dirname(path));
+  using authority =
+    options.authority === undefined ? newAuthority(options) : readAccountKey(resolve(options.authority));
+  const genesis = parseGenesis(text, publicKeyOf(authority));
+  const ledger = Ledger.atGenesis(genesis);
+  EmbeddedChain.create(path, genesis);
+  const genesisHash = toHex(ledger.genesisHash);
+  const { gatekeepers } = ledger.state;
+  await terminal.answer(
+    { chain: path, genesisHash, authority: genesis.authority, gatekeepers },
+    `made ${path}\ngenesis ${genesisHash}\nauthority ${genesis.authority}\n${counted(gatekeepers.length, "gatekeeper")}`,
+  );
+}
+
+/** Made before the chain that names it: what an interrupted init left serves the next. */
+function newAuthority(options: CommonOptions): ReturnType<typeof generateAccountKey> {
+  const path = authorityPath(options);
+  if (existsSync(path)) return readAccountKey(path);
+  const key = generateAccountKey();
+  createAccountKey(path, key);
+  return key;
+}
+
+async function start(terminal: Terminal, options: StartOptions): Promise<void> {
+  using chain = openChain(options);
+  using authority = readAccountKey(
+    options.authority === undefined ? authorityPath(options) : resolve(options.authority),
+  );
+  const replica = openReplica(chain, replicaCurve());
+  const producer = new Producer(chain, replica, authority);
+  const { height } = replica.ledger.state;
+  terminal.note(`${chain.path}: block ${height}; Ctrl-C stops it`);
+  const told = new BlockTeller(terminal);
+  try {
+    await interruptible(terminal, "start it again, and it goes on after its last block", (signal) =>
+      makeBlocks(producer, options, chain.genesis.blockMilliseconds, signal, told),
+    );
+  } finally {
+    producer.keepSnapshot();
+    await told.end();
+  }
+}
+
+async function makeBlocks(
+  producer: Producer,
+  { interval, onDemand, blocks = Number.POSITIVE_INFINITY }: StartOptions,
+  blockMilliseconds: number,
+  signal: AbortSignal,
+  told: BlockTeller,
+): Promise<void> {
+  const pause = onDemand ? POLL_MILLISECONDS : (interval ?? blockMilliseconds);
+  let next = Date.now();
+  for (let made = 0; made < blocks && !signal.aborted;) {
+    const produced = producer.produce(Date.now(), onDemand !== true);
+    if (produced !== null) {
+      await told.tell(produced);
+      made++;
+      if (onDemand) continue;
+    }
+    next = Math.max(next + pause, Date.now());
+    await sleep(made < blocks ? next - Date.now() : 0, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Says what blocks do: a line each, and one for everything that happens in them; or the elements of one JSON array. */
+class BlockTeller {
+  readonly #terminal: Terminal;
+  #separator = "[";
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async tell({ height, block, effects, refused }: Produced): Promise<void> {
+    const hash = toHex(hashHeader(block.header));
+    if (this.#terminal.json) {
+      const document = plainJson({ height, hash, stateHash: block.header.stateHash, effects, refused });
+      await this.#terminal.write(`${this.#separator}${JSON.stringify(document)}`);
+      this.#separator = ",\n";
+      return;
+    }
+    const lines = [`block ${height} ${hash}: ${counted(block.messages.length, "message")}, ${refused} refused`];
+    for (const { kind, index, ...rest } of effects) {
+      if (kind !== "MessageDone") lines.push(`  ${kind} ${JSON.stringify(plainJson(rest))}`);
+    }
+    await this.#terminal.write(`${lines.join("\n")}\n`);
+  }
+
+  async end(): Promise<void> {
+    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
+  }
+}

@@ -1,0 +1,103 @@
+/** What the commands of the chain share: where its files lie in a home, opening it, and arguments that name accounts. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { EmbeddedChain } from "../chain/embedded.ts";
+import { Secp256k1 } from "../engine/secp256k1.ts";
+import { GatekeeperError } from "../errors.ts";
+import { accountOf } from "../protocol/account.ts";
+import type { Payee } from "../protocol/call.ts";
+import { PERBILL } from "../protocol/perbill.ts";
+import type { CommonOptions } from "./command-line.ts";
+import { homeFolder } from "./environment.ts";
+
+/** Bytes of a text file that a command reads, at most. */
+const TEXT_BYTES_MAX = 256 << 20;
+
+/** Where a home's chain lies. */
+export function chainPath(options: CommonOptions): string {
+  return join(resolve(homeFolder(options.home)), "chain.sqlite");
+}
+
+/** Where the key of its authority lies. */
+export function authorityPath(options: CommonOptions): string {
+  return join(resolve(homeFolder(options.home)), "authority.key");
+}
+
+/** Opens a home's chain; the caller disposes it. @throws GatekeeperError NOT_FOUND */
+export function openChain(options: CommonOptions): EmbeddedChain {
+  return EmbeddedChain.open(chainPath(options));
+}
+
+/** The curve that replicas verify with. */
+export function replicaCurve(): Secp256k1 {
+  return new Secp256k1("compressed");
+}
+
+/**
+ * A text file's contents.
+ * @throws GatekeeperError IO_FAILED
+ */
+export function readText(path: string): string {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length <= TEXT_BYTES_MAX) return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "no UTF-8";
+    throw new GatekeeperError(
+      "IO_FAILED",
+      `${path} can't be read: ${code}`,
+      { file: path, systemCode: code },
+      { cause },
+    );
+  }
+  throw new GatekeeperError("IO_FAILED", `${path} has more than ${TEXT_BYTES_MAX} bytes`, { file: path });
+}
+
+/** An account: its id, or its public key. */
+export function accountArgument(text: string): string {
+  if (/^0x[0-9a-f]{64}$/.test(text)) return text;
+  return accountOf(publicKeyArgument(text));
+}
+
+/** A compressed public key. */
+export function publicKeyArgument(text: string): string {
+  if (/^0x0[23][0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be 0x and the lower-case hex digits of a public key or account id.");
+}
+
+/** 32 bytes, as hex. */
+export function hashArgument(text: string): string {
+  if (/^0x[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be 0x and 64 lower-case hex digits.");
+}
+
+/** An amount of the chain's smallest unit. */
+export function amountArgument(text: string): bigint {
+  if (/^[0-9]{1,38}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError("It must be a whole number, at most 38 digits.");
+}
+
+/** A u32. */
+export function numberArgument(text: string): number {
+  const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : -1;
+  if (value >= 0 && value <= 0xffff_ffff) return value;
+  throw new InvalidArgumentError("It must be a whole number below 2^32.");
+}
+
+/** A fraction from 0 to 1, in billionths. */
+export function fractionArgument(text: string): number {
+  if (/^(0|1|0?\.[0-9]{1,9}|1\.0{1,9})$/.test(text)) return Math.round(Number(text) * PERBILL);
+  throw new InvalidArgumentError("It must be from 0 to 1, with at most nine decimal places.");
+}
+
+/** Where rewards go. */
+export function payeeArgument(text: string): Payee {
+  if (text === "staked" || text === "stash" || text === "none") return { tag: text, value: undefined };
+  return { tag: "account", value: accountArgument(text) };
+}
+
+/** Adds the option of commands that a chain's key signs. */
+export function withKey(command: Command, flag: "--from" | "--key"): Command {
+  return command.requiredOption(`${flag} <file>`, "file with the secret key that signs: gatekeeper account new");
+}

@@ -1,0 +1,61 @@
+/** `govern`: votes of a chain's governance. */
+import type { Command } from "commander";
+import type { Action } from "../protocol/call.ts";
+import { hashArgument, numberArgument, withKey } from "./chain-home.ts";
+import { type CommonOptions, withCommonOptions } from "./command-line.ts";
+import type { Terminal } from "./terminal.ts";
+import { sendAndTell } from "./transaction-commands.ts";
+
+interface GovernOptions extends CommonOptions {
+  readonly key: string;
+}
+
+interface MigrateOptions extends GovernOptions {
+  readonly measurement: string;
+  readonly envelopeVersion: number;
+  readonly cipherSuite: number;
+  readonly keySuite: number;
+  readonly store: string;
+  readonly height: number;
+}
+
+/** Adds the commands. */
+export function addGovernCommands(program: Command, terminal: Terminal): void {
+  const govern = program
+    .command("govern")
+    .description("vote, with a key of governance, for what is done when enough of its members have voted for it");
+  const command = (name: string, description: string): Command =>
+    withKey(withCommonOptions(govern.command(name)), "--key").description(description);
+  const vote = (options: GovernOptions, action: Action): Promise<void> =>
+    sendAndTell(terminal, options, options.key, ({ state }) => ({
+      tag: "govern",
+      value: { round: state.governanceRound, action },
+    }));
+  command("rotate", "order a MasterKey rotation").action((options: GovernOptions) =>
+    vote(options, { tag: "rotate", value: undefined }),
+  );
+  command("allow", "let pRuntimes of a measurement serve")
+    .argument("<measurement>", "0x and 64 hex digits", hashArgument)
+    .action((measurement: string, options: GovernOptions) => vote(options, { tag: "allow", value: measurement }));
+  command("withdraw", "let them serve no longer")
+    .argument("<measurement>", "0x and 64 hex digits", hashArgument)
+    .action((measurement: string, options: GovernOptions) => vote(options, { tag: "withdraw", value: measurement }));
+  command("cancel-slash", "cancel a slash that waits")
+    .argument("<id>", "its number: gatekeeper chain show", numberArgument)
+    .action((id: number, options: GovernOptions) => vote(options, { tag: "cancelSlash", value: id }));
+  command("migrate", "order a migration of all states")
+    .requiredOption("--measurement <hash>", "of the pRuntime that they move to", hashArgument)
+    .requiredOption("--store <name>", "the store that they move to")
+    .requiredOption("--height <block>", "from which block on it may begin", numberArgument)
+    .option("--envelope-version <n>", "version of sealed states there", numberArgument, 1)
+    .option("--cipher-suite <n>", "1 AES-256-GCM, 2 ChaCha20-Poly1305", numberArgument, 1)
+    .option("--key-suite <n>", "1 secp256k1, 2 ristretto255", numberArgument, 1)
+    .action((options: MigrateOptions) => {
+      const { measurement, envelopeVersion, cipherSuite, keySuite, height } = options;
+      const store = Buffer.from(options.store, "utf8");
+      return vote(options, {
+        tag: "migrate",
+        value: { measurement, envelopeVersion, cipherSuite, keySuite, store, height },
+      });
+    });
+}
