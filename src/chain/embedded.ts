@@ -43,11 +43,10 @@ export interface Waiting {
   readonly bytes: Uint8Array;
 }
 
-/** What becomes of the inbox with a block. */
-export interface Handled {
-  /** In the block. */
-  readonly taken: readonly number[];
-  readonly refused: readonly { readonly id: number; readonly reason: string }[];
+/** A message that is in no block, because it can't be. */
+export interface Refused {
+  readonly id: number;
+  readonly reason: string;
 }
 
 /** The last state that was kept. */
@@ -175,15 +174,19 @@ export class EmbeddedChain implements Disposable {
   }
 
   /**
-   * Appends the next block; the messages that it handled leave the inbox in the same transaction.
-   * @returns false if another block took its place.
-   * @throws GatekeeperError STORE_FULL, STORE_BUSY, IO_FAILED: nothing was appended.
+   * Appends the next block, if there is to be one; the messages that are in it leave the inbox in the same transaction,
+   * and why others are refused is remembered for a while.
+   * @param height - of the next block: what was decided holds only before it.
+   * @param taken - names in the inbox of the block's messages.
+   * @returns false if another block took its place: then nothing was changed.
+   * @throws GatekeeperError STORE_FULL, STORE_BUSY, IO_FAILED: nothing was changed.
    */
-  append(block: Block, { taken, refused }: Handled): boolean {
+  append(height: number, block: Block | null, taken: readonly number[], refused: readonly Refused[]): boolean {
     return this.#transaction(() => {
-      const { height } = block.header;
       if (height !== this.height() + 1) return false;
-      this.#prepared("INSERT INTO block (height, bytes) VALUES (?, ?)").run(height, encodeBlock(block));
+      if (block !== null) {
+        this.#prepared("INSERT INTO block (height, bytes) VALUES (?, ?)").run(height, encodeBlock(block));
+      }
       const remove = this.#prepared("DELETE FROM inbox WHERE id = ?");
       for (const id of taken) remove.run(id);
       const refuse = this.#prepared("UPDATE inbox SET refused = ? WHERE id = ?");

@@ -1,11 +1,11 @@
 /** Makes the blocks of an embedded chain, with the authority's key. */
 import { GatekeeperError } from "../errors.ts";
 import { applyMessage, openBlock } from "../protocol/apply.ts";
-import { type Block, type Header, hashHeader, hashMessages } from "../protocol/block.ts";
+import { type Block, hashHeader, hashMessages } from "../protocol/block.ts";
 import { publicKeyOf, sign } from "../protocol/message.ts";
 import type { Applied, Replica } from "../protocol/replica.ts";
 import type { Secret } from "../secret.ts";
-import type { EmbeddedChain, Handled } from "./embedded.ts";
+import type { EmbeddedChain, Refused } from "./embedded.ts";
 import { catchUp } from "./follow.ts";
 
 /** Blocks after which the state is kept anew. */
@@ -57,45 +57,34 @@ export class Producer {
     const draft = openBlock(ledger, { height, timestamp });
     const messages: Uint8Array[] = [];
     const taken: number[] = [];
-    const refused: { id: number; reason: string }[] = [];
+    const refused: Refused[] = [];
     for (const [index, message] of authenticator.authenticate(waiting.map(({ bytes }) => bytes)).entries()) {
       const { id, bytes } = waiting[index]!;
       const reason = applyMessage(draft, message, messages.length);
-      if (reason !== null) {
+      if (reason === null) {
+        messages.push(bytes);
+        taken.push(id);
+      } else {
         refused.push({ id, reason });
-        continue;
       }
-      messages.push(bytes);
-      taken.push(id);
     }
-    const block = this.#signed(
-      {
-        height,
-        timestamp,
-        parentHash: headHash,
-        messagesHash: hashMessages(messages),
-        stateHash: ledger.with(draft.state).stateHash(),
-      },
-      messages,
-    );
-    return this.#appended(block, { taken, refused });
+    if (messages.length === 0 && !empty) {
+      this.#chain.append(height, null, taken, refused);
+      return null;
+    }
+    const stateHash = ledger.with(draft.state).stateHash();
+    const header = { height, timestamp, parentHash: headHash, messagesHash: hashMessages(messages), stateHash };
+    const block = { header, signature: sign(this.#authority, hashHeader(header)), messages };
+    if (!this.#chain.append(height, block, taken, refused)) return null;
+    // Its maker follows a block as everybody does: once it is there for everybody.
+    const [followed] = this.#replica.follow([block]);
+    if (height % SNAPSHOT_BLOCKS === 0) this.keepSnapshot();
+    return { ...followed!, block, refused: refused.length };
   }
 
   /** Keeps the state as it is, for a quick start. */
   keepSnapshot(): void {
     const { ledger } = this.#replica;
     if (ledger.state.height > 0) this.#chain.keepSnapshot({ height: ledger.state.height, state: ledger.encode() });
-  }
-
-  #signed(header: Header, messages: readonly Uint8Array[]): Block {
-    return { header, signature: sign(this.#authority, hashHeader(header)), messages };
-  }
-
-  /** Its maker follows a block as everybody does: once it is there for everybody. */
-  #appended(block: Block, handled: Handled): Produced | null {
-    if (!this.#chain.append(block, handled)) return null;
-    const [followed] = this.#replica.follow([block]);
-    if (block.header.height % SNAPSHOT_BLOCKS === 0) this.keepSnapshot();
-    return { ...followed!, block, refused: handled.refused.length };
   }
 }
