@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { decodeGenesis, encodeGenesis, hashGenesis } from "../../src/protocol/genesis.ts";
+import type { Genesis } from "../../src/protocol/genesis.ts";
+import { Ledger } from "../../src/protocol/ledger.ts";
+import { UNIT, genesisOf, idOf, identity, publicOf } from "./network.ts";
+
+const invalid = (what: RegExp): unknown =>
+  expect.objectContaining({ code: "GENESIS_INVALID", message: expect.stringMatching(what) });
+const staking = (changes: Partial<Genesis["staking"]>): Genesis => genesisOf({}, changes);
+const base = genesisOf();
+
+describe("a genesis", () => {
+  test("is the same after its bytes, and has a hash of its own", () => {
+    const again = decodeGenesis(encodeGenesis(base))!;
+    expect(Ledger.atGenesis(again).stateHash()).toEqual(Ledger.atGenesis(base).stateHash());
+    expect(hashGenesis(again)).toEqual(hashGenesis(base));
+    expect(hashGenesis(genesisOf({ timestamp: 1 }))).not.toEqual(hashGenesis(base));
+    expect(decodeGenesis(encodeGenesis(base).subarray(1))).toBeNull();
+  });
+
+  test.each<[RegExp, Genesis]>([
+    [/minCommission is more/, staking({ minCommission: 1_000_000_001 })],
+    [/equivocation is more/, staking({ offences: { unresponsive: 0, equivocation: 1_000_000_001 } })],
+    [/blocks take no time/, genesisOf({ blockMilliseconds: 0 })],
+    [/sessions have no blocks/, genesisOf({ sessionBlocks: 0 })],
+    [/existential deposit is nothing/, genesisOf({ existentialDeposit: 0n })],
+    [/eras have no sessions/, staking({ sessionsPerEra: 0 })],
+    [/not bonded/, staking({ bondingDuration: 0, slashDeferDuration: 0 })],
+    [/slashes wait/, staking({ slashDeferDuration: 3 })],
+    [/least inflation/, staking({ inflation: { ...base.staking.inflation, minimum: 200_000_000 } })],
+    [/ideal stake/, staking({ inflation: { ...base.staking.inflation, falloff: 0 } })],
+    [/nobody can govern/, genesisOf({ governance: { members: [], threshold: 1 } })],
+    [/nobody can govern/, genesisOf({ governance: { members: [publicOf("g1")], threshold: 0 } })],
+    [/governance is there twice/, genesisOf({ governance: { members: [publicOf("g"), publicOf("g")], threshold: 1 } })],
+    [/measurement is there twice/, genesisOf({ measurements: [idOf("x"), idOf("x")] })],
+    [/no gatekeeper is listed/, genesisOf({ gatekeepers: { tag: "listed", value: [] } })],
+    [/listed twice/, genesisOf({ gatekeepers: { tag: "listed", value: [publicOf("x"), publicOf("x")] } })],
+    [/1 to 1000 seats/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 0, minimum: 1, balancing: 0 } } })],
+    [/minimum/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 2, minimum: 3, balancing: 0 } } })],
+    [/balancing/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 2, minimum: 1, balancing: 101 } } })],
+    [/is there twice/, genesisOf({ accounts: [...base.accounts, base.accounts[0]!] })],
+    [/less than the existential/, genesisOf({ accounts: [...base.accounts, { id: idOf("p"), free: 9n }] })],
+    [/2\^120/, genesisOf({ accounts: [...base.accounts, { id: idOf("p"), free: 1n << 120n }] })],
+    [/pRuntime .* is there twice/, genesisOf({ workers: [...base.workers, base.workers[0]!] })],
+    [/AlreadyBonded/, genesisOf({ stakers: [...base.stakers, base.stakers[0]!] })],
+    [/NotWorker/, genesisOf({ workers: [] })],
+    [/elect fewer/, genesisOf({ stakers: [] })],
+  ])("is refused: %s", (what, genesis) => {
+    expect(() => Ledger.atGenesis(genesis)).toThrow(invalid(what));
+  });
+
+  test("with a staker who has too little, or backs nobody, is refused", () => {
+    const role = { tag: "nominator", value: [idOf("nobody")] } as const;
+    const bad = (stash: string, bond: bigint) =>
+      genesisOf({ stakers: [...base.stakers, { stash: idOf(stash), bond, role }] });
+    expect(() => Ledger.atGenesis(bad("e", 50n * UNIT))).toThrow(invalid(/BadTarget/));
+    expect(() => Ledger.atGenesis(bad("p", 50n * UNIT))).toThrow(invalid(/InsufficientBond/));
+  });
+
+  test("gives everybody what it says", () => {
+    const { state } = Ledger.atGenesis(base);
+    expect(state.totalIssuance).toBe(13_000n * UNIT);
+    expect(state.accounts.get(idOf("a"))).toEqual({ sequence: 0, free: 1_000n * UNIT, workers: 1 });
+    expect(state.accounts.has(idOf("g1"))).toBe(true);
+    expect(state.workers.get(idOf(identity("a")))!.operator).toBe(idOf("a"));
+    expect(state.bonded.get(idOf("n1"))!.active).toBe(50n * UNIT);
+  });
+});
