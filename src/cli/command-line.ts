@@ -8,7 +8,7 @@ import { Terminal } from "./terminal.ts";
 /** More threads than any machine has; each holds memory of its own. */
 const THREADS_MAX = 256;
 
-/** What every command is given. */
+/** What every command that works on a home is given. */
 export interface CommonOptions {
   readonly home?: string;
 }
@@ -18,11 +18,14 @@ export interface ThreadOptions extends CommonOptions {
   readonly threads?: number;
 }
 
-/** Adds the options of every command. */
+/** Adds the options of every command that works on a home. */
 export function withCommonOptions(command: Command): Command {
-  return command
-    .option("--home <dir>", "the home (default: $GATEKEEPER_HOME, else ./gatekeeper-home)")
-    .option("--json", "print exactly one JSON document on stdout, and nothing else");
+  return withJson(command.option("--home <dir>", "the home (default: $GATEKEEPER_HOME, else ./gatekeeper-home)"));
+}
+
+/** Adds the option of every command. */
+export function withJson(command: Command): Command {
+  return command.option("--json", "print exactly one JSON document on stdout, and nothing else");
 }
 
 /** Adds the option of commands that share their work among threads. */

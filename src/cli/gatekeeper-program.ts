@@ -5,6 +5,7 @@ import { addAccountCommands } from "./account-commands.ts";
 import { addChainCommands } from "./chain-commands.ts";
 import { addChainShowCommand } from "./chain-show-command.ts";
 import { run } from "./command-line.ts";
+import { addElectCommand } from "./elect-command.ts";
 import { addGovernCommands } from "./govern-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
 import { addImportCommand } from "./import-command.ts";
@@ -13,8 +14,8 @@ import { addStateCommands } from "./state-commands.ts";
 import { addTransactionCommands } from "./transaction-commands.ts";
 
 const AFTER_HELP = `
-Every command takes --home DIR (default: $GATEKEEPER_HOME, else ./gatekeeper-home) and --json: exactly one JSON
-document on stdout. Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, 128 + n stopped by signal n.`;
+Every command but elect takes --home DIR (default: $GATEKEEPER_HOME, else ./gatekeeper-home), and every one --json:
+exactly one JSON document on stdout. Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, 128 + n stopped by signal n.`;
 
 /** Runs `gatekeeper` with these arguments and sets the exit code. */
 export function main(argv: readonly string[]): Promise<void> {
@@ -32,6 +33,7 @@ export function main(argv: readonly string[]): Promise<void> {
     addTransactionCommands(chain, terminal);
     addAccountCommands(program, terminal);
     addGovernCommands(program, terminal);
+    addElectCommand(program, terminal);
     return program;
   });
 }

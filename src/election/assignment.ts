@@ -55,7 +55,10 @@ export function ratioToStake<I extends Id>(
  * The same with all of the voter's stake, or of one where it is ratios, distributed (`try_normalize`).
  * @throws GatekeeperError ELECTION_INVALID when what is distributed has more than 128 bits.
  */
-export function normalizeAssignment<I extends Id>({ voter, distribution }: Assignment<I>, whole: bigint): Assignment<I> {
+export function normalizeAssignment<I extends Id>(
+  { voter, distribution }: Assignment<I>,
+  whole: bigint,
+): Assignment<I> {
   const amounts = normalize(
     distribution.map(([, amount]) => amount),
     whole,

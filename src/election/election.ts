@@ -11,7 +11,7 @@ import type { Id } from "./id.ts";
 import { phragmms } from "./phragmms.ts";
 import { pjrCounterExample, standardThreshold } from "./pjr.ts";
 import { ACCURACY } from "./ratio.ts";
-import { reduce } from "./reduce.ts";
+import { reduceKeepingStake } from "./reduce.ts";
 import { type ElectionScore, scoreOf } from "./score.ts";
 import { seqPhragmen } from "./seq-phragmen.ts";
 import { type Support, toSupports } from "./support.ts";
@@ -79,7 +79,7 @@ export function elect<I extends Id>({ seats, candidates, voters, ...how }: Elect
   // Moving stake round cycles leaves supports as they are, but what a voter could spare is seen before.
   const before = toSupports(whole);
   const threshold = standardThreshold(before.length, staked);
-  const { assignments } = reduce(whole);
+  const { assignments } = reduceKeepingStake(whole);
   const supports = toSupports(assignments);
   const totals = new Map(supports.map(({ target, total }) => [target, total]));
   const winners = graph.candidates

@@ -1,6 +1,6 @@
 /**
  * Assignments of stake as a flow from voters to targets, from which redundant edges are taken. Ids are numbered from 0,
- * those of voters and of targets in one range, since a voter may be a target.
+ * those of voters and of targets in one range.
  */
 import { GatekeeperError } from "../errors.ts";
 import type { Assignment } from "./assignment.ts";
@@ -26,22 +26,31 @@ export interface Flow<I extends Id> {
   readonly ids: readonly I[];
 }
 
-/** @throws GatekeeperError ELECTION_INVALID when a voter is there twice. */
-export function flowOf<I extends Id>(assignments: readonly Assignment<I>[]): Flow<I> {
-  const numbers = new Map<I, number>();
-  const numberOf = (id: I): number => {
-    const number = numbers.get(id) ?? numbers.size;
-    numbers.set(id, number);
-    return number;
+/**
+ * @param apart - whether a voter and a target with the same id have different numbers.
+ * @throws GatekeeperError ELECTION_INVALID when a voter is there twice.
+ */
+export function flowOf<I extends Id>(assignments: readonly Assignment<I>[], apart: boolean): Flow<I> {
+  const ids: I[] = [];
+  const numbering = (): ((id: I) => number) => {
+    const numbers = new Map<I, number>();
+    return (id) => {
+      const known = numbers.get(id);
+      if (known !== undefined) return known;
+      numbers.set(id, ids.length);
+      return ids.push(id) - 1;
+    };
   };
+  const targetNumber = numbering();
+  const voterNumber = apart ? numbering() : targetNumber;
   const seen = new Set<I>();
   const voters = assignments.map(({ voter, distribution }) => {
     if (seen.has(voter)) throw new GatekeeperError("ELECTION_INVALID", `voter ${voter} is there twice`, { voter });
     seen.add(voter);
-    const edges = distribution.map(([target, stake]) => ({ target: numberOf(target), stake }));
-    return { id: numberOf(voter), edges };
+    const edges = distribution.map(([target, stake]) => ({ target: targetNumber(target), stake }));
+    return { id: voterNumber(voter), edges };
   });
-  return { voters, ids: [...numbers.keys()] };
+  return { voters, ids };
 }
 
 /** What is left of the assignments. */

@@ -70,7 +70,7 @@ function lower(sorted: bigint[], excess: bigint): void {
     left -= taken;
     if (sorted[at]! <= floor) next();
     // Once round, no value is above the floor any more, and none will be.
-    if (visits % count === 0) left -= takeLaps(sorted, left);
+    if (left > 0n && visits % count === 0) left -= takeLaps(sorted, left);
   }
 }
 

@@ -30,7 +30,7 @@ export function removeCycles<I extends Id>({ voters, ids }: Flow<I>): number {
   const byId = new Map(voters.map((voter) => [voter.id, voter]));
   let removed = 0;
   for (const voter of voters) {
-    for (let at = 0; at < voter.edges.length; ) {
+    for (let at = 0; at < voter.edges.length;) {
       const cycle = grow(forest, voter.id, voter.edges[at]!.target);
       if (cycle === null) {
         at++;
@@ -105,7 +105,8 @@ function shift(
     for (const forward of [false, true]) {
       const target = idOf(neighbour({ nodes, ...rest }, at, forward));
       if (forward !== taken) addStake(voter, target, stake);
-      else if (takeStake(voter, target, stake)) gone.push({ at, forward });
+      // An edge that had nothing and gets nothing goes, too.
+      if (takeStake(voter, target, forward === taken ? stake : 0n)) gone.push({ at, forward });
     }
   }
   return gone;

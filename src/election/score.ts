@@ -28,9 +28,7 @@ export function scoreOf<I extends Id>(supports: readonly Support<I>[]): Election
 /** Negative where a is worse than b, positive where it is better, 0 where they are the same (`Ord`). */
 export function compareScores(a: ElectionScore, b: ElectionScore): number {
   return (
-    sign(a.minimalStake, b.minimalStake) ||
-    sign(a.sumStake, b.sumStake) ||
-    sign(b.sumStakeSquared, a.sumStakeSquared)
+    sign(a.minimalStake, b.minimalStake) || sign(a.sumStake, b.sumStake) || sign(b.sumStakeSquared, a.sumStakeSquared)
   );
 }
 

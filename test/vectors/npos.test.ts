@@ -263,13 +263,13 @@ const CHECKS: Record<string, (vector: VectorCase) => void> = {
   },
 
   reduce_4: ({ input, expected }) => {
-    const flow = flowOf((input as Assigned).map(assignmentOf));
+    const flow = flowOf((input as Assigned).map(assignmentOf), false);
     expect(removeSquares(flow)).toBe(expected.removed);
     expect(written(assignmentsOf(flow))).toEqual(expected.output);
   },
 
   reduce_all: ({ input, expected }) => {
-    const flow = flowOf((input as Assigned).map(assignmentOf));
+    const flow = flowOf((input as Assigned).map(assignmentOf), false);
     expect(removeCycles(flow)).toBe(expected.removed);
     expect(written(assignmentsOf(flow))).toEqual(expected.output);
   },
@@ -368,16 +368,15 @@ describeVectors("the election of Westend at block 1,097,836", () => {
     candidates,
     voters,
   }));
-  const titled = elections.map((each) => [each.algorithm, each.to_elect, each.balancing?.iterations ?? 0, each] as const);
-
-  test.each(titled)(
-    "%s, %i seats, balanced %i times",
-    (_algorithm, _seats, _iterations, election) => {
-      expect(elections.length).toBe(12);
-      expectOutput(election, ACCURACY.perbill, election.result);
-      expectElected(election, election.result);
-    },
+  const titled = elections.map(
+    (each) => [each.algorithm, each.to_elect, each.balancing?.iterations ?? 0, each] as const,
   );
+
+  test.each(titled)("%s, %i seats, balanced %i times", (_algorithm, _seats, _iterations, election) => {
+    expect(elections.length).toBe(12);
+    expectOutput(election, ACCURACY.perbill, election.result);
+    expectElected(election, election.result);
+  });
 
   test("is as good as the one that the chain accepted", () => {
     const { winners, score } = elect({
@@ -418,7 +417,10 @@ describeVectors("committees of abcvoting", () => {
         balance: 0,
       });
       const committee = winners.map(([id]) => Number(id)).sort();
-      expect(instance.seqphragmen.map((each) => each.toSorted()), instance.id).toContainEqual(committee);
+      expect(
+        instance.seqphragmen.map((each) => each.toSorted()),
+        instance.id,
+      ).toContainEqual(committee);
       expect(committee, instance.id).toEqual(instance.substrate_seq_phragmen_reference.toSorted());
       expect(contradiction, instance.id).toBe(null);
     }
