@@ -10,6 +10,8 @@ import { saturatingAdd, saturatingSub } from "./u128.ts";
 /** Who may be elected. */
 export interface Candidate<I extends Id> {
   readonly id: I;
+  /** Its place among the candidates. */
+  readonly index: number;
   /** The stake of all its voters, saturated. */
   readonly approvalStake: bigint;
   /** What its voters give it, saturated. */
@@ -50,7 +52,14 @@ export interface Voter<I extends Id> {
 
 /** Nobody elected yet. Voters without a target that is a candidate are left out. */
 export function makeGraph<I extends Id>(candidates: readonly I[], voters: readonly Voter<I>[]): Graph<I> {
-  const made = candidates.map((id) => ({ id, approvalStake: 0n, backedStake: 0n, elected: false, round: 0 }));
+  const made = candidates.map((id, index) => ({
+    id,
+    index,
+    approvalStake: 0n,
+    backedStake: 0n,
+    elected: false,
+    round: 0,
+  }));
   const byId = new Map(made.map((candidate) => [candidate.id, candidate]));
   const electors: Elector<I>[] = [];
   for (const { id, stake, targets } of voters) {

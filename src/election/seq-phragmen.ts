@@ -7,38 +7,17 @@
  * lowest score wins, the first candidate on a tie. Loads and scores are whole numbers of 1 / (2^128 − 1), every term of
  * a score is rounded down, and sums saturate.
  *
- * A round changes the loads of the winner's voters alone, so only the terms of those voters are computed anew. Scores
- * are kept unsaturated: a sum of terms that are not negative, saturated at each step, is its exact sum saturated.
+ * A sum of terms that are not negative, saturated at each step, is its exact sum saturated. A round changes the loads of
+ * the winner's voters alone, and of the scores that this changes only those must be known exactly that are as low as any:
+ * so all are estimated in floating point, and computed where their estimates are too close to tell.
  */
-import { type Candidate, type Edge, type Elector, type Graph, normalizeEdges, overflow } from "./graph.ts";
+import { type Approvals, approvalsOf } from "./approvals.ts";
+import { type Candidate, type Graph, normalizeEdges, overflow } from "./graph.ts";
 import type { Id } from "./id.ts";
-import { U128_MAX, mulDivDown, saturated, saturatingAdd, saturatingSub } from "./u128.ts";
+import { U128_MAX, mulDivDown, saturatingAdd, saturatingSub } from "./u128.ts";
 
-/** A candidate's score: Σ of the terms of its approvals and of 1 / a_c. */
-interface Tally<I extends Id> {
-  readonly candidate: Candidate<I>;
-  /** In the order of the voters. */
-  readonly approvals: Approval<I>[];
-  score: bigint;
-}
-
-/** A voter and its load. */
-interface Ballot<I extends Id> {
-  readonly elector: Elector<I>;
-  readonly approvals: Approval<I>[];
-  load: bigint;
-}
-
-/** What joins a voter and a candidate. */
-interface Approval<I extends Id> {
-  readonly ballot: Ballot<I>;
-  readonly tally: Tally<I>;
-  readonly edge: Edge<I>;
-  /** By how much the voter's load grew when the candidate was elected. */
-  load: bigint;
-  /** ⌊l_v · b_v / a_c⌋, saturated. */
-  term: bigint;
-}
+/** What loads and scores are whole numbers of. */
+const UNIT = 2 ** -128;
 
 /**
  * Elects `seats` candidates, or all where there are fewer, and distributes the voters' stakes among them. Edges that
@@ -46,81 +25,120 @@ interface Approval<I extends Id> {
  * @throws GatekeeperError ELECTION_INVALID when what a voter gives has more than 128 bits.
  */
 export function seqPhragmen<I extends Id>(graph: Graph<I>, seats: number): void {
-  const { tallies, ballots } = register(graph);
-  const rounds = Math.min(seats, tallies.length);
-  for (let round = 0; round < rounds; round++) {
-    const winner = lowest(tallies);
-    winner.candidate.elected = true;
-    winner.candidate.round = round;
-    spreadLoad(winner);
-  }
-  ballots.forEach(distribute);
+  const election = new Loads(graph);
+  const rounds = Math.min(seats, graph.candidates.length);
+  for (let round = 0; round < rounds; round++) election.elect(round);
+  election.distribute();
 }
 
-function register<I extends Id>({ candidates, electors }: Graph<I>): { tallies: Tally<I>[]; ballots: Ballot<I>[] } {
-  const byCandidate = new Map<Candidate<I>, Tally<I>>();
-  for (const candidate of candidates) {
-    const { approvalStake } = candidate;
-    // Whom nobody approves is elected last: its score is above all others, which are one at most.
-    const score = approvalStake === 0n ? U128_MAX : U128_MAX / approvalStake;
-    byCandidate.set(candidate, { candidate, approvals: [], score });
-  }
-  const ballots = electors.map((elector) => {
-    const ballot: Ballot<I> = { elector, approvals: [], load: 0n };
-    for (const edge of elector.edges) {
-      const tally = byCandidate.get(edge.candidate)!;
-      const approval = { ballot, tally, edge, load: 0n, term: 0n };
-      ballot.approvals.push(approval);
-      tally.approvals.push(approval);
-    }
-    return ballot;
-  });
-  return { tallies: [...byCandidate.values()], ballots };
-}
+/** An election by loads: of voters, and of the edges by which they came to them. */
+class Loads<I extends Id> {
+  readonly #graph: Graph<I>;
+  readonly #approvals: Approvals;
+  readonly #errorBound: number;
+  /** By voter, in units. */
+  readonly #loads: bigint[];
+  /** By approval, how much of its voter's load came when its candidate was elected. */
+  readonly #parts: bigint[];
+  /** By candidate, what its score is, in units; null where it is not known since a load changed. */
+  readonly #scores: (bigint | null)[];
+  /** Loads and scores as fractions; infinite is the score of a candidate that nobody approves. */
+  readonly #loadEstimates: Float64Array;
+  readonly #estimates: Float64Array;
 
-/** The tally to be elected next. One must be left. */
-function lowest<I extends Id>(tallies: readonly Tally<I>[]): Tally<I> {
-  let best: Tally<I> | null = null;
-  let bestScore = 0n;
-  let unapproved: Tally<I> | null = null;
-  for (const tally of tallies) {
-    const { elected, approvalStake } = tally.candidate;
-    if (elected) continue;
-    if (approvalStake === 0n) unapproved ??= tally;
-    else {
-      const score = saturated(tally.score);
-      if (best === null || score < bestScore) [best, bestScore] = [tally, score];
-    }
+  constructor(graph: Graph<I>) {
+    const { candidates, electors } = graph;
+    this.#graph = graph;
+    this.#approvals = approvalsOf(graph);
+    this.#errorBound = errorBound(graph);
+    this.#loads = electors.map(() => 0n);
+    this.#parts = Array<bigint>(this.#approvals.candidate.length).fill(0n);
+    this.#scores = candidates.map(() => null);
+    this.#loadEstimates = new Float64Array(electors.length);
+    this.#estimates = Float64Array.from(candidates, ({ approvalStake }) => 1 / Number(approvalStake));
   }
-  return best ?? unapproved!;
-}
 
-/** Gives the winner's voters its score as their load, and the candidates that they also approve new terms. */
-function spreadLoad<I extends Id>({ score, approvals }: Tally<I>): void {
-  const load = saturated(score);
-  for (const approval of approvals) {
-    const { ballot } = approval;
-    approval.load = saturatingSub(load, ballot.load);
-    ballot.load = load;
-    const product = load * ballot.elector.stake;
-    for (const other of ballot.approvals) {
-      const { elected, approvalStake } = other.tally.candidate;
-      if (elected || approvalStake === 0n) continue;
-      const term = saturated(product / approvalStake);
-      other.tally.score += term - other.term;
-      other.term = term;
+  /** Elects the next candidate. One must be left. */
+  elect(round: number): void {
+    const winner = this.#lowest();
+    winner.elected = true;
+    winner.round = round;
+    const { from, approval, voter, candidate, share, firstOfVoter } = this.#approvals;
+    const load = this.#score(winner);
+    const estimate = Number(load) * UNIT;
+    for (let place = from[winner.index]!; place < from[winner.index + 1]!; place++) {
+      const elector = voter[approval[place]!]!;
+      this.#parts[approval[place]!] = saturatingSub(load, this.#loads[elector]!);
+      const growth = estimate - this.#loadEstimates[elector]!;
+      this.#loads[elector] = load;
+      this.#loadEstimates[elector] = estimate;
+      for (let other = firstOfVoter[elector]!; other < firstOfVoter[elector + 1]!; other++) {
+        this.#estimates[candidate[other]!]! += growth * share[other]!;
+        this.#scores[candidate[other]!] = null;
+      }
     }
   }
+
+  /** Gives each elected candidate the part of the voter's stake that it has of the voter's load. */
+  distribute(): void {
+    const { firstOfVoter } = this.#approvals;
+    for (const [voter, elector] of this.#graph.electors.entries()) {
+      for (const [place, edge] of elector.edges.entries()) {
+        const { candidate } = edge;
+        if (!candidate.elected) continue;
+        edge.weight = mulDivDown(elector.stake, this.#parts[firstOfVoter[voter]! + place]!, this.#loads[voter]!);
+        candidate.backedStake = saturatingAdd(candidate.backedStake, edge.weight);
+      }
+      elector.edges = elector.edges.filter(({ weight }) => weight > 0n);
+      if (!normalizeEdges(elector.edges, elector.stake)) throw overflow(elector.id);
+    }
+  }
+
+  /** The candidate with the lowest score, the first on a tie. */
+  #lowest(): Candidate<I> {
+    const left = this.#graph.candidates.filter(({ elected }) => !elected);
+    const least = left.reduce((low, { index }) => Math.min(low, this.#estimates[index]!), Number.POSITIVE_INFINITY);
+    // From one on scores saturate, whatever they are estimated to be.
+    const limit = least < 0.5 && this.#errorBound < 0.1 ? least * (1 + 4 * this.#errorBound) : Number.POSITIVE_INFINITY;
+    let [best, bestScore]: [Candidate<I> | null, bigint] = [null, 0n];
+    for (const candidate of left) {
+      // Whom nobody approves is elected when nobody else is left.
+      if (candidate.approvalStake === 0n || this.#estimates[candidate.index]! > limit) continue;
+      const score = this.#score(candidate);
+      if (best === null || score < bestScore) [best, bestScore] = [candidate, score];
+    }
+    return best ?? left[0]!;
+  }
+
+  #score({ index, approvalStake }: Candidate<I>): bigint {
+    const known = this.#scores[index] ?? null;
+    if (known !== null) return known;
+    if (approvalStake === 0n) return U128_MAX;
+    const { from, approval, voter } = this.#approvals;
+    let score = U128_MAX / approvalStake;
+    for (let place = from[index]!; place < from[index + 1]!; place++) {
+      const elector = voter[approval[place]!]!;
+      const load = this.#loads[elector]!;
+      if (load === 0n) continue;
+      score = saturatingAdd(score, mulDivDown(load, this.#graph.electors[elector]!.stake, approvalStake));
+    }
+    this.#scores[index] = score;
+    return score;
+  }
 }
 
-/** Gives each elected candidate the part of the voter's stake that it has of the voter's load. */
-function distribute<I extends Id>({ elector, approvals, load }: Ballot<I>): void {
-  for (const { edge, load: part } of approvals) {
-    const { candidate } = edge;
-    if (!candidate.elected) continue;
-    edge.weight = mulDivDown(elector.stake, part, load);
-    candidate.backedStake = saturatingAdd(candidate.backedStake, edge.weight);
-  }
-  elector.edges = elector.edges.filter(({ weight }) => weight > 0n);
-  if (!normalizeEdges(elector.edges, elector.stake)) throw overflow(elector.id);
+/**
+ * How far an estimate may be from the exact score, as a part of it, where the score is below one.
+ *
+ * In units an exact score is below the sum of its unrounded terms by one at most for each voter and one more, and the
+ * score is (2^128 − 1) / a_c at least. Each time a voter's load changes, an estimate gains the difference of two
+ * estimated loads times a share: loads and share are each off by 2^-53 of themselves, and so are their products and
+ * sums, all of which are parts of the score; that comes to less than 2^-50 of it. A voter's loads change as often as it
+ * has targets, and then concern all of them. Where approval stakes saturate, the bound is above one.
+ */
+function errorBound<I extends Id>({ candidates, electors }: Graph<I>): number {
+  let changes = 16;
+  for (const { edges } of electors) changes += edges.length ** 2;
+  const approval = candidates.reduce((most, { approvalStake }) => Math.max(most, Number(approvalStake)), 0);
+  return changes * 2 ** -50 + (electors.length + 2) * approval * UNIT;
 }

@@ -213,7 +213,7 @@ const CHECKS: Record<string, (vector: VectorCase) => void> = {
   voter_normalize: ({ budget, edges, expected }) => {
     const make = (): Edge<number>[] =>
       edges.map(([id, weight]: [string, string]) => {
-        const candidate = { id: Number(id), approvalStake: 0n, backedStake: 0n, elected: true, round: 0 };
+        const candidate = { id: Number(id), index: 0, approvalStake: 0n, backedStake: 0n, elected: true, round: 0 };
         return { candidate, weight: BigInt(weight) };
       });
     const all = make();
