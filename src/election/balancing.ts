@@ -5,6 +5,7 @@
  */
 import { type Edge, type Elector, normalizeEdges } from "./graph.ts";
 import type { Id } from "./id.ts";
+import { risingOrder } from "./rising-order.ts";
 import { saturatingAdd, saturatingMul, saturatingSub } from "./u128.ts";
 
 /**
@@ -12,6 +13,7 @@ import { saturatingAdd, saturatingMul, saturatingSub } from "./u128.ts";
  * @returns how many iterations there were.
  */
 export function balance<I extends Id>(electors: readonly Elector<I>[], iterations: number): number {
+  if (iterations === 0) return 0;
   const choices = electors
     .map(({ stake, edges }) => ({ stake, edges: edges.filter(({ candidate }) => candidate.elected) }))
     .filter(({ edges }) => edges.length > 1);
@@ -45,38 +47,26 @@ function imbalance<I extends Id>(stake: bigint, edges: readonly Edge<I>[]): bigi
 
 /** Takes all stake of a voter back, and raises the least backed candidates to one level with it. */
 function balanceVoter<I extends Id>(stake: bigint, edges: readonly Edge<I>[]): void {
-  for (const edge of edges) {
-    edge.candidate.backedStake = saturatingSub(edge.candidate.backedStake, edge.weight);
-    edge.weight = 0n;
-  }
-  // Stable: among candidates that are backed alike the voter's first comes first.
-  const rising = edges.toSorted((a, b) => compareBacking(a, b));
+  const backings = edges.map(({ candidate, weight }) => saturatingSub(candidate.backedStake, weight));
+  const order = risingOrder(backings);
   let total = 0n;
-  let ways = rising.length;
-  for (const [index, { candidate }] of rising.entries()) {
+  let ways = 0;
+  for (const place of order) {
+    const backing = backings[place]!;
     // Lifting all before it to its level would take more than there is.
-    if (saturatingSub(saturatingMul(candidate.backedStake, BigInt(index)), total) > stake) {
-      ways = index;
-      break;
-    }
-    total = saturatingAdd(total, candidate.backedStake);
+    if (ways > 0 && saturatingSub(saturatingMul(backing, BigInt(ways)), total) > stake) break;
+    total = saturatingAdd(total, backing);
+    ways++;
   }
-  const level = rising[ways - 1]!.candidate.backedStake;
+  const level = backings[order[ways - 1]!]!;
   const excess = saturatingSub(saturatingAdd(stake, total), saturatingMul(level, BigInt(ways)));
   const top = saturatingAdd(excess / BigInt(ways), level);
-  for (const edge of rising.slice(0, ways)) {
-    const { candidate } = edge;
-    edge.weight = saturatingSub(top, candidate.backedStake);
-    candidate.backedStake = saturatingAdd(candidate.backedStake, edge.weight);
+  for (let rank = 0; rank < order.length; rank++) {
+    const place = order[rank]!;
+    const edge = edges[place]!;
+    edge.weight = rank < ways ? saturatingSub(top, backings[place]!) : 0n;
+    edge.candidate.backedStake = saturatingAdd(backings[place]!, edge.weight);
   }
   // The division leaves a few units over. Weights that can't be normalised stay: they are still weights.
   normalizeEdges(edges, stake);
-}
-
-function compareBacking<I extends Id>(a: Edge<I>, b: Edge<I>): number {
-  return a.candidate.backedStake < b.candidate.backedStake
-    ? -1
-    : a.candidate.backedStake > b.candidate.backedStake
-      ? 1
-      : 0;
 }

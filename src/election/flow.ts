@@ -24,6 +24,8 @@ export interface Flow<I extends Id> {
   readonly voters: readonly FlowVoter[];
   /** By their numbers. */
   readonly ids: readonly I[];
+  /** How many ids are targets'; they have the first numbers. */
+  readonly targets: number;
 }
 
 /**
@@ -43,6 +45,9 @@ export function flowOf<I extends Id>(assignments: readonly Assignment<I>[], apar
   };
   const targetNumber = numbering();
   const voterNumber = apart ? numbering() : targetNumber;
+  // Targets are few, and pairs of small numbers make small keys.
+  for (const { distribution } of assignments) for (const [target] of distribution) targetNumber(target);
+  const targets = ids.length;
   const seen = new Set<I>();
   const voters = assignments.map(({ voter, distribution }) => {
     if (seen.has(voter)) throw new GatekeeperError("ELECTION_INVALID", `voter ${voter} is there twice`, { voter });
@@ -50,7 +55,7 @@ export function flowOf<I extends Id>(assignments: readonly Assignment<I>[], apar
     const edges = distribution.map(([target, stake]) => ({ target: targetNumber(target), stake }));
     return { id: voterNumber(voter), edges };
   });
-  return { voters, ids };
+  return { voters, ids, targets };
 }
 
 /** What is left of the assignments. */
@@ -61,9 +66,15 @@ export function assignmentsOf<I extends Id>({ voters, ids }: Flow<I>): Assignmen
   }));
 }
 
+/** A voter's first edge to a target. */
+export function edgeTo({ edges }: FlowVoter, target: number): FlowEdge | undefined {
+  for (let at = 0; at < edges.length; at++) if (edges[at]!.target === target) return edges[at];
+  return undefined;
+}
+
 /** Adds stake to the first edge to a target, if there is one. */
-export function addStake({ edges }: FlowVoter, target: number, stake: bigint): void {
-  const edge = edges.find((each) => each.target === target);
+export function addStake(voter: FlowVoter, target: number, stake: bigint): void {
+  const edge = edgeTo(voter, target);
   if (edge !== undefined) edge.stake = saturatingAdd(edge.stake, stake);
 }
 
@@ -71,12 +82,11 @@ export function addStake({ edges }: FlowVoter, target: number, stake: bigint): v
  * Takes stake off the first edge to a target, if there is one; an edge that has nothing left is removed.
  * @returns whether it was removed.
  */
-export function takeStake({ edges }: FlowVoter, target: number, stake: bigint): boolean {
-  const at = edges.findIndex((edge) => edge.target === target);
-  const edge = edges[at];
+export function takeStake(voter: FlowVoter, target: number, stake: bigint): boolean {
+  const edge = edgeTo(voter, target);
   if (edge === undefined) return false;
   edge.stake = saturatingSub(edge.stake, stake);
   if (edge.stake > 0n) return false;
-  edges.splice(at, 1);
+  voter.edges.splice(voter.edges.indexOf(edge), 1);
   return true;
 }

@@ -3,6 +3,7 @@
  * value takes the odd units is part of the result, so the steps are upstream's; only its loop of single units, which may
  * be as long as a stake is large, is done in whole laps.
  */
+import { risingOrder } from "./rising-order.ts";
 import { U128_MAX } from "./u128.ts";
 
 /**
@@ -15,62 +16,54 @@ export function normalize(values: readonly bigint[], target: bigint): bigint[] |
   let sum = 0n;
   for (const value of values) sum += value;
   if (sum > U128_MAX) return null;
-  if (sum === target || values.length === 0) return [...values];
-  // Stable: among equal values the first comes first.
-  const order = [...values.keys()].sort((a, b) => compare(values[a]!, values[b]!));
-  const sorted = order.map((index) => values[index]!);
-  if (sum < target) raise(sorted, target, target - sum);
-  else lower(sorted, sum - target);
-  const normalized = [...values];
-  order.forEach((index, rank) => {
-    normalized[index] = sorted[rank]!;
-  });
+  const normalized = values.slice();
+  if (sum === target || values.length === 0) return normalized;
+  const order = risingOrder(values);
+  if (sum < target) raise(normalized, order, target, target - sum);
+  else lower(normalized, order, sum - target);
   return normalized;
 }
 
-function compare(a: bigint, b: bigint): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 /** Adds `missing`, from the smallest on; goes on to the next where a value has reached its share of the target. */
-function raise(sorted: bigint[], target: bigint, missing: bigint): void {
-  const count = BigInt(sorted.length);
+function raise(values: bigint[], order: readonly number[], target: bigint, missing: bigint): void {
+  const count = BigInt(values.length);
   const enough = target / count;
   const share = missing / count;
-  let at = 0;
+  let rank = 0;
   const give = (amount: bigint): void => {
-    sorted[at]! += amount;
-    if (sorted[at]! >= enough) at = (at + 1) % sorted.length;
+    const raised = values[order[rank]!]! + amount;
+    values[order[rank]!] = raised;
+    if (raised >= enough) rank = (rank + 1) % order.length;
   };
-  if (share > 0n) for (let times = 0n; times < count; times++) give(share);
-  for (let left = missing % count; left > 0n; left--) give(1n);
+  if (share > 0n) for (let times = 0; times < order.length; times++) give(share);
+  for (let left = Number(missing % count); left > 0; left--) give(1n);
 }
 
 /** Takes `excess` away, from the largest on; goes on to the next where a value has come down to the smallest. */
-function lower(sorted: bigint[], excess: bigint): void {
-  const count = sorted.length;
-  const floor = sorted[0]!;
+function lower(values: bigint[], order: readonly number[], excess: bigint): void {
+  const count = order.length;
+  const floor = values[order[0]!]!;
   const share = excess / BigInt(count);
   let left = excess % BigInt(count);
-  let at = count - 1;
-  const next = (): void => {
-    at = at === 0 ? count - 1 : at - 1;
+  let rank = count - 1;
+  const take = (amount: bigint): void => {
+    const lowered = values[order[rank]!]! - amount;
+    values[order[rank]!] = lowered;
+    if (lowered <= floor) rank = rank === 0 ? count - 1 : rank - 1;
   };
   for (let times = 0; times < count && share > 0n; times++) {
-    const taken = smaller(share, sorted[at]!);
+    const taken = smaller(share, values[order[rank]!]!);
     left += share - taken;
-    sorted[at]! -= taken;
-    if (sorted[at]! <= floor) next();
+    take(taken);
   }
   for (let visits = 1; left > 0n; visits++) {
     // Above the floor a value gives until it is there; then one unit each time it is visited, as long as it has any.
-    const value = sorted[at]!;
+    const value = values[order[rank]!]!;
     const taken = smaller(left, value > floor ? value - floor : smaller(value, 1n));
-    sorted[at] = value - taken;
     left -= taken;
-    if (sorted[at]! <= floor) next();
+    take(taken);
     // Once round, no value is above the floor any more, and none will be.
-    if (left > 0n && visits % count === 0) left -= takeLaps(sorted, left);
+    if (left > 0n && visits % count === 0) left -= takeLaps(values, left);
   }
 }
 

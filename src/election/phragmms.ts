@@ -3,6 +3,7 @@
  * `phragmms` of `sp-npos-elections` computes it: each round elects the candidate to which its voters could give the most
  * stake without another elected one falling below what it gets, and gives it that.
  */
+import { GatekeeperError } from "../errors.ts";
 import { balance } from "./balancing.ts";
 import type { Candidate, Elector, Graph } from "./graph.ts";
 import type { Id } from "./id.ts";
@@ -16,10 +17,14 @@ export interface Choice<I extends Id> {
   readonly cutoff: bigint;
 }
 
+/** Sums of shares, of which an edge has a billion parts at most, are kept as whole numbers below 2^53. */
+const EDGES_MAX = 9_000_000;
+
 /**
  * Elects `seats` candidates, or as many as have voters with stake, and distributes the voters' stakes among them.
  * @param iterations - of balancing after every round.
  * @param accuracy - to which shares of a candidate's backing are taken.
+ * @throws GatekeeperError ELECTION_INVALID when there are more than nine million edges.
  */
 export function phragmms<I extends Id>(
   { candidates, electors }: Graph<I>,
@@ -27,6 +32,9 @@ export function phragmms<I extends Id>(
   iterations: number,
   accuracy: Accuracy,
 ): void {
+  if (electors.reduce((sum, { edges }) => sum + edges.length, 0) > EDGES_MAX) {
+    throw new GatekeeperError("ELECTION_INVALID", `PhragMMS takes at most ${EDGES_MAX} edges`, { limit: EDGES_MAX });
+  }
   for (let round = 0; round < seats; round++) {
     const choice = highestScore({ candidates, electors }, accuracy);
     if (choice === null) return;
@@ -43,26 +51,45 @@ export function phragmms<I extends Id>(
  * @returns null when all that are left have no stake behind them.
  */
 export function highestScore<I extends Id>({ candidates, electors }: Graph<I>, accuracy: Accuracy): Choice<I> | null {
-  const divisors = new Map<Candidate<I>, bigint>();
-  for (const candidate of candidates) if (!candidate.elected) divisors.set(candidate, accuracy);
-  for (const { edges } of electors) {
-    let shares = 0n;
-    for (const { candidate, weight } of edges) {
-      if (candidate.elected) shares += ratioOf(weight, candidate.backedStake, accuracy);
-    }
-    if (shares === 0n) continue;
-    for (const { candidate } of edges) {
-      const divisor = divisors.get(candidate);
-      if (divisor !== undefined) divisors.set(candidate, divisor + shares);
-    }
-  }
+  const divisors = divisorsOf({ candidates, electors }, accuracy);
   let best: Candidate<I> | null = null;
   let [bestStake, bestDivisor] = [0n, 1n];
-  for (const [candidate, divisor] of divisors) {
+  for (const candidate of candidates) {
+    if (candidate.elected) continue;
     const stake = saturatingMul(candidate.approvalStake, accuracy);
+    const divisor = BigInt(divisors[candidate.index]!);
     if (stake * bestDivisor > bestStake * divisor) [best, bestStake, bestDivisor] = [candidate, stake, divisor];
   }
   return best === null ? null : { candidate: best, cutoff: nearest(bestStake, bestDivisor) };
+}
+
+/** By candidate, one and the shares of its voters in the backing of the elected, in parts of one. */
+function divisorsOf<I extends Id>({ candidates, electors }: Graph<I>, accuracy: Accuracy): Float64Array {
+  const divisors = new Float64Array(candidates.length).fill(Number(accuracy));
+  const backings = Float64Array.from(candidates, ({ backedStake }) => Number(backedStake));
+  for (const { edges } of electors) {
+    let shares = 0;
+    for (const { candidate, weight } of edges) {
+      if (candidate.elected) shares += shareOf(weight, candidate, backings[candidate.index]!, accuracy);
+    }
+    if (shares > 0) for (const { candidate } of edges) divisors[candidate.index]! += shares;
+  }
+  return divisors;
+}
+
+/** ⌊weight / backing⌋ in parts of one, estimated, and computed where an integer is too close to tell. */
+function shareOf<I extends Id>(
+  weight: bigint,
+  { backedStake }: Candidate<I>,
+  backing: number,
+  accuracy: Accuracy,
+): number {
+  // Off by less than a millionth: by 2^-51 of a billion at most.
+  const estimate = (Number(weight) / backing) * Number(accuracy);
+  const whole = Math.floor(estimate);
+  const rest = estimate - whole;
+  if (whole < accuracy && rest > 1e-6 && rest < 1 - 1e-6) return whole;
+  return Number(ratioOf(weight, backedStake, accuracy));
 }
 
 /** p / q, at most U128_MAX; down where it lies in the middle of two whole numbers. */

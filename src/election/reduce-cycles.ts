@@ -2,7 +2,7 @@
  * Takes cycles of any length out of a flow (`reduce_all` of `sp-npos-elections`): edges are added to a forest one by one;
  * the one that closes a cycle has stake moved round it until the cycle's lightest edge is gone. What is left is a forest.
  */
-import { type Flow, type FlowVoter, addStake, takeStake } from "./flow.ts";
+import { type Flow, type FlowVoter, addStake, edgeTo, takeStake } from "./flow.ts";
 import { Forest, idOf, isVoter, targetNode, voterNode } from "./forest.ts";
 import type { Id } from "./id.ts";
 import { U128_MAX } from "./u128.ts";
@@ -27,7 +27,8 @@ interface Lightest {
 /** @returns how many edges were removed. */
 export function removeCycles<I extends Id>({ voters, ids }: Flow<I>): number {
   const forest = new Forest(ids.length);
-  const byId = new Map(voters.map((voter) => [voter.id, voter]));
+  const byId: FlowVoter[] = [];
+  for (const voter of voters) byId[voter.id] = voter;
   let removed = 0;
   for (const voter of voters) {
     for (let at = 0; at < voter.edges.length;) {
@@ -74,13 +75,13 @@ function neighbour({ nodes }: Cycle, at: number, forward: boolean): number {
 }
 
 /** The first of the lightest edges; at each voter the one after it is looked at first. */
-function lightestOf(cycle: Cycle, byId: ReadonlyMap<number, FlowVoter>): Lightest | null {
+function lightestOf(cycle: Cycle, byId: readonly FlowVoter[]): Lightest | null {
   let lightest: Lightest | null = null;
   for (const [at, node] of cycle.nodes.entries()) {
     if (!isVoter(node)) continue;
     for (const forward of [true, false]) {
       const target = idOf(neighbour(cycle, at, forward));
-      const edge = byId.get(idOf(node))!.edges.find((each) => each.target === target);
+      const edge = edgeTo(byId[idOf(node)]!, target);
       const least = lightest?.stake ?? U128_MAX;
       if (edge !== undefined && edge.stake < least) lightest = { stake: edge.stake, at, forward };
     }
@@ -94,16 +95,16 @@ function lightestOf(cycle: Cycle, byId: ReadonlyMap<number, FlowVoter>): Lightes
  * @returns the edges that are gone.
  */
 function shift(
-  { nodes, ...rest }: Cycle,
+  cycle: Cycle,
   { stake, forward: taken }: Lightest,
-  byId: ReadonlyMap<number, FlowVoter>,
+  byId: readonly FlowVoter[],
 ): Omit<Lightest, "stake">[] {
   const gone: Omit<Lightest, "stake">[] = [];
-  for (const [at, node] of nodes.entries()) {
+  for (const [at, node] of cycle.nodes.entries()) {
     if (!isVoter(node)) continue;
-    const voter = byId.get(idOf(node))!;
+    const voter = byId[idOf(node)]!;
     for (const forward of [false, true]) {
-      const target = idOf(neighbour({ nodes, ...rest }, at, forward));
+      const target = idOf(neighbour(cycle, at, forward));
       if (forward !== taken) addStake(voter, target, stake);
       // An edge that had nothing and gets nothing goes, too.
       if (takeStake(voter, target, forward === taken ? stake : 0n)) gone.push({ at, forward });
@@ -113,10 +114,11 @@ function shift(
 }
 
 /** Puts the new edge in the place of the lightest, unless it is that itself. */
-function regrow(forest: Forest, { nodes, targetPart, voterPath, targetPath }: Cycle, { at, forward }: Lightest): void {
+function regrow(forest: Forest, cycle: Cycle, { at, forward }: Lightest): void {
+  const { nodes, targetPart, voterPath, targetPath } = cycle;
   if (at === nodes.length - 1 && forward) return;
   const voter = idOf(nodes[at]!);
-  const target = idOf(nodes[(at + (forward ? 1 : nodes.length - 1)) % nodes.length]!);
+  const target = idOf(neighbour(cycle, at, forward));
   const onVoterPath = at + (forward ? 1 : 0) > targetPart;
   const path = onVoterPath ? voterPath : targetPath;
   // Upstream compares ids alone, so that an edge between a voter and a target that are the other end's namesakes counts.

@@ -17,42 +17,53 @@ interface Outcome {
  * @returns how many edges were removed.
  * @throws GatekeeperError ELECTION_INVALID when a voter has two edges to one target that make a cycle of their own.
  */
-export function removeSquares<I extends Id>({ voters, ids }: Flow<I>): number {
+export function removeSquares<I extends Id>({ voters, targets }: Flow<I>): number {
   /** By pair of targets, the voter whose edges to both the next one's may make a cycle with. */
   const holders = new Map<number, FlowVoter>();
   let removed = 0;
   for (const voter of voters) {
-    for (const [a, b] of pairsOf(voter)) {
-      const pair = a * ids.length + b;
-      const holder = holders.get(pair);
-      if (holder === undefined) {
-        holders.set(pair, voter);
-        continue;
+    // Edges go on the way; the pairs are those that there were.
+    const chosen = voter.edges.map(({ target }) => target);
+    for (let i = 0; i < chosen.length; i++) {
+      for (let j = i + 1; j < chosen.length; j++) {
+        removed += removeSquare(holders, chosen[i]! * targets + chosen[j]!, voter, [chosen[i]!, chosen[j]!]);
       }
-      // The pairs were listed before edges were removed. Twice the same target makes more than two edges.
-      const own = edgesTo(voter, a, b);
-      if (own.length !== 2) continue;
-      const others = edgesTo(holder, a, b);
-      if (others.length < 2) holders.set(pair, voter);
-      if (others.length !== 2) continue;
-      const { lost, lostByOther } = cancel([voter, own], [holder, others]);
-      removed += lost + lostByOther;
-      if (lost === 0) holders.set(pair, voter);
-      else if (lostByOther > 0) holders.delete(pair);
     }
   }
   return removed;
 }
 
-/** All pairs of a voter's targets, in its order. */
-function pairsOf({ edges }: FlowVoter): [number, number][] {
-  return edges.flatMap(({ target: a }, index) =>
-    edges.slice(index + 1).map(({ target: b }): [number, number] => [a, b]),
-  );
+/** Cancels the cycle that a voter makes over a pair of targets with the holder of that pair, if it does. */
+function removeSquare(
+  holders: Map<number, FlowVoter>,
+  pair: number,
+  voter: FlowVoter,
+  [a, b]: readonly [number, number],
+): number {
+  const holder = holders.get(pair);
+  if (holder === undefined) {
+    holders.set(pair, voter);
+    return 0;
+  }
+  // Twice the same target makes more than two edges.
+  const own = edgesTo(voter, a, b);
+  if (own.length !== 2) return 0;
+  const others = edgesTo(holder, a, b);
+  if (others.length < 2) holders.set(pair, voter);
+  if (others.length !== 2) return 0;
+  const { lost, lostByOther } = cancel([voter, own], [holder, others]);
+  if (lost === 0) holders.set(pair, voter);
+  else if (lostByOther > 0) holders.delete(pair);
+  return lost + lostByOther;
 }
 
 function edgesTo({ edges }: FlowVoter, a: number, b: number): FlowEdge[] {
-  return edges.filter(({ target }) => target === a || target === b);
+  const found: FlowEdge[] = [];
+  for (let at = 0; at < edges.length; at++) {
+    const { target } = edges[at]!;
+    if (target === a || target === b) found.push(edges[at]!);
+  }
+  return found;
 }
 
 /** Moves the stake of the lightest edge, the last of those that are alike, round the cycle. */
