@@ -1,7 +1,7 @@
 /**
  * A chain on this machine: blocks of one authority, in an SQLite file. A block is there whole or not at all, and final
  * once it is there. Any number of processes read it, follow it and hand in messages; whoever has the authority's key
- * appends, and a block is only appended to the one that it names as its parent, so that no fork can come into being.
+ * appends, and there is one block at each height, so that no fork can come into being.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,8 +12,10 @@ import { type Genesis, decodeGenesis, encodeGenesis } from "../protocol/genesis.
 import { type DatabaseKind, createDatabaseFile, openDatabaseFile } from "../store/database-file.ts";
 import { corrupt, storeError } from "../store/embedded-error.ts";
 
-/** Messages that wait for a block, at most; and those whose refusal is remembered. */
-export const INBOX_MAX = 16_384;
+/** Messages that wait, at most: what one block may have, so that each block looks at all of them. */
+export const INBOX_MAX = BLOCK_MESSAGES_MAX;
+/** Messages whose refusal is remembered. */
+const REFUSED_MAX = 16_384;
 /** Blocks that are read at a time, at most. */
 const READ_BLOCKS_MAX = 1_024;
 /** Bytes of blocks that are read at a time: the last may go beyond. */
@@ -82,11 +84,15 @@ export class EmbeddedChain implements Disposable {
   /** @throws GatekeeperError NOT_FOUND, STORE_UNAVAILABLE, STORE_CORRUPT. */
   static open(path: string): EmbeddedChain {
     const database = openDatabaseFile(CHAIN, path);
-    const row = database.prepare("SELECT genesis FROM chain").get();
-    const genesis = row === undefined ? null : decodeGenesis(row["genesis"] as Uint8Array);
-    if (genesis !== null) return new EmbeddedChain(path, genesis, database);
-    database.close();
-    throw corrupt(path, "it has no genesis");
+    try {
+      const row = database.prepare("SELECT genesis FROM chain").get();
+      const genesis = row === undefined ? null : decodeGenesis(row["genesis"] as Uint8Array);
+      if (genesis === null) throw corrupt(path, "it has no genesis");
+      return new EmbeddedChain(path, genesis, database);
+    } catch (cause) {
+      database.close();
+      throw storeError(cause, path);
+    }
   }
 
   /** Height of the last block; 0 before the first. */
@@ -115,12 +121,12 @@ export class EmbeddedChain implements Disposable {
   }
 
   /**
-   * All blocks from a height on, and then each that comes, until `signal` fires. However slow its reader is, a few MiB
+   * All blocks from a height on, and then each that comes, until `signal` fires or the chain is closed. However slow its reader is, a few MiB
    * wait for him.
    * @param from - 1 or more.
    */
   async *subscribeFinalized(from: number, signal: AbortSignal): AsyncGenerator<Block> {
-    for (let next = from; !signal.aborted;) {
+    for (let next = from; !signal.aborted && this.#database.isOpen;) {
       const blocks = this.blocks(next);
       for (const block of blocks) {
         if (signal.aborted) return;
@@ -143,33 +149,32 @@ export class EmbeddedChain implements Disposable {
       });
     }
     return this.#transaction(() => {
-      const { waiting } = this.#get("SELECT count(*) AS waiting FROM inbox WHERE refused IS NULL")!;
-      if (Number(waiting) >= INBOX_MAX) {
-        throw new GatekeeperError("INBOX_FULL", `${INBOX_MAX} messages wait already; try again after the next block`);
+      const { waiting, size } = this.#get(
+        "SELECT count(*) AS waiting, total(length(bytes)) AS size FROM inbox WHERE refused IS NULL",
+      )!;
+      if (Number(waiting) >= INBOX_MAX || Number(size) + bytes.length > BLOCK_BYTES_MAX) {
+        throw new GatekeeperError(
+          "INBOX_FULL",
+          `${Number(waiting)} messages wait already; try again after the next block`,
+        );
       }
       return Number(this.#prepared("INSERT INTO inbox (bytes) VALUES (?)").run(bytes).lastInsertRowid);
     });
   }
 
-  /** The messages that wait, in the order in which they came: as many as one block may have. */
+  /** The messages that wait, in the order in which they came. */
   waiting(): Waiting[] {
-    return this.#reported(() => {
-      const found: Waiting[] = [];
-      let size = 0;
-      const rows = this.#prepared("SELECT id, bytes FROM inbox WHERE refused IS NULL ORDER BY id LIMIT ?");
-      for (const { id, bytes } of rows.iterate(BLOCK_MESSAGES_MAX)) {
-        size += (bytes as Uint8Array).length;
-        if (size > BLOCK_BYTES_MAX) break;
-        found.push({ id: Number(id), bytes: bytes as Uint8Array });
-      }
-      return found;
-    });
+    return this.#reported(() =>
+      this.#prepared("SELECT id, bytes FROM inbox WHERE refused IS NULL ORDER BY id")
+        .all()
+        .map(({ id, bytes }) => ({ id: Number(id), bytes: bytes as Uint8Array })),
+    );
   }
 
-  /** What became of a message: it waits, it is in a block, or why it is in none. */
-  outcome(id: number): "waiting" | "taken" | { readonly refused: string } {
+  /** What became of a message: it waits, it is in a block (or was refused long ago), or why it is in none. */
+  outcome(id: number): "waiting" | "gone" | { readonly refused: string } {
     const row = this.#get("SELECT refused FROM inbox WHERE id = ?", id);
-    if (row === undefined) return "taken";
+    if (row === undefined) return "gone";
     return row["refused"] === null ? "waiting" : { refused: String(row["refused"]) };
   }
 
@@ -189,10 +194,10 @@ export class EmbeddedChain implements Disposable {
       }
       const remove = this.#prepared("DELETE FROM inbox WHERE id = ?");
       for (const id of taken) remove.run(id);
-      const refuse = this.#prepared("UPDATE inbox SET refused = ? WHERE id = ?");
+      const refuse = this.#prepared("UPDATE inbox SET refused = ?, bytes = x'' WHERE id = ?");
       for (const { id, reason } of refused) refuse.run(reason, id);
       this.#prepared("DELETE FROM inbox WHERE refused IS NOT NULL AND id <= (SELECT max(id) FROM inbox) - ?").run(
-        INBOX_MAX,
+        REFUSED_MAX,
       );
       return true;
     });

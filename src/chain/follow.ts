@@ -3,8 +3,7 @@ import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { GatekeeperError } from "../errors.ts";
 import { hashHeader } from "../protocol/block.ts";
 import { Ledger } from "../protocol/ledger.ts";
-import { type Applied, Replica } from "../protocol/replica.ts";
-import { corrupt } from "../store/embedded-error.ts";
+import { type Applied, Replica, unsignedBlocks } from "../protocol/replica.ts";
 import type { EmbeddedChain } from "./embedded.ts";
 
 /**
@@ -27,23 +26,27 @@ export function* catchUp(chain: EmbeddedChain, replica: Replica): Generator<Appl
   }
 }
 
-/** The state that was kept counts only if it is the one that its block was signed for. */
+/**
+ * From the state that was kept, if it is the one that the authority signed its block for. Anything else in its place is
+ * as if there was none: the blocks are what counts.
+ */
 function fromSnapshot(chain: EmbeddedChain, curve: Secp256k1): Replica | null {
   const snapshot = chain.snapshot();
-  if (snapshot === null) return null;
-  const ledger = decoded(chain, snapshot.state);
+  if (snapshot === null || snapshot.height === 0) return null;
   const block = chain.blocks(snapshot.height)[0];
-  const stateHash = block?.header.height === snapshot.height ? block.header.stateHash : new Uint8Array(0);
-  if (Buffer.compare(ledger.stateHash(), stateHash) !== 0)
-    throw corrupt(chain.path, "the state that it kept is another");
-  return new Replica(curve, ledger, hashHeader(block!.header));
+  const ledger = decoded(chain, snapshot.state);
+  if (block?.header.height !== snapshot.height || ledger === null) return null;
+  const headHash = hashHeader(block.header);
+  if (unsignedBlocks(curve, chain.genesis.authority, [block], [headHash]).size > 0) return null;
+  if (Buffer.compare(ledger.stateHash(), block.header.stateHash) !== 0) return null;
+  return new Replica(curve, ledger, headHash);
 }
 
-function decoded(chain: EmbeddedChain, bytes: Uint8Array): Ledger {
+function decoded(chain: EmbeddedChain, bytes: Uint8Array): Ledger | null {
   try {
     return Ledger.decode(chain.genesis, bytes);
   } catch (cause) {
-    if (cause instanceof GatekeeperError) throw corrupt(chain.path, "the state that it kept can't be read");
+    if (cause instanceof GatekeeperError && cause.code === "LEDGER_INVALID") return null;
     throw cause;
   }
 }

@@ -27,9 +27,10 @@ const count = (max = 0xffff_ffff) => v.pipe(v.number(), v.integer(), v.minValue(
 const publicKey = hex(33);
 /** Accounts may be named by their keys. */
 const account = v.union([hex(32), v.pipe(publicKey, v.transform(accountOf))]);
+/** Up to 2^126 or so: the ledger has a bound of its own. */
 const amount = v.pipe(
   v.string(),
-  v.regex(/^[0-9]{1,39}$/, "a decimal number as a string"),
+  v.regex(/^[0-9]{1,38}$/, "a decimal number as a string"),
   v.transform((digits) => BigInt(digits)),
 );
 const fraction = v.pipe(
@@ -75,10 +76,13 @@ const stakerSchema = v.union([
 
 const schema = v.strictObject({
   name: v.pipe(v.string(), v.maxBytes(64)),
-  timestamp: v.optional(count(Number.MAX_SAFE_INTEGER), 0),
+  /** Milliseconds since 1970; when the chain is made, if it is left out. */
+  timestamp: v.optional(count(Number.MAX_SAFE_INTEGER)),
   blockMilliseconds: v.optional(count(), 6_000),
   sessionBlocks: count(),
   existentialDeposit: v.optional(amount, "1"),
+  /** The existential deposit, if it is left out. */
+  workerDeposit: v.optional(amount),
   /** An election, or the list of those who act for ever. */
   gatekeepers: v.union([
     v.strictObject({ seats: count(), minimum: v.optional(count(), 1), balancing: v.optional(count(), 10) }),
@@ -98,18 +102,22 @@ const schema = v.strictObject({
 /**
  * The genesis that a file describes.
  * @param authority - public key of who makes the blocks.
+ * @param now - milliseconds since 1970: two chains of one file are two, unless it says when they begin.
  * @throws GatekeeperError GENESIS_INVALID, which names the place in the file. Whether its rules make sense together is
  * for the ledger to say.
  */
-export function parseGenesis(text: string, authority: string): Genesis {
+export function parseGenesis(text: string, authority: string, now: number): Genesis {
   const parsed = v.safeParse(schema, json(text), { abortEarly: true });
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw invalid(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
   }
-  const { name, gatekeepers, accounts, stakers, ...rest } = parsed.output;
+  const { name, gatekeepers, accounts, stakers, timestamp = now, ...rest } = parsed.output;
+  const { existentialDeposit, workerDeposit = existentialDeposit } = rest;
   return {
     ...rest,
+    timestamp,
+    workerDeposit,
     name: Buffer.from(name, "utf8"),
     authority,
     gatekeepers: Array.isArray(gatekeepers)

@@ -1,5 +1,5 @@
 /** Makes the blocks of an embedded chain, with the authority's key. */
-import { GatekeeperError } from "../errors.ts";
+import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import { applyMessage, openBlock } from "../protocol/apply.ts";
 import { type Block, hashHeader, hashMessages } from "../protocol/block.ts";
 import { publicKeyOf, sign } from "../protocol/message.ts";
@@ -10,6 +10,9 @@ import { catchUp } from "./follow.ts";
 
 /** Blocks after which the state is kept anew. */
 const SNAPSHOT_BLOCKS = 1_000;
+
+/** What a snapshot may fail with. */
+const MAY_FAIL: ReadonlySet<ErrorCode> = new Set(["STORE_FULL", "STORE_BUSY", "IO_FAILED"]);
 
 /** A block that was made, with what it did. */
 export interface Produced extends Applied {
@@ -82,9 +85,13 @@ export class Producer {
     return { ...followed!, block, refused: refused.length };
   }
 
-  /** Keeps the state as it is, for a quick start. */
+  /** Keeps the state as it is, for a quick start; where there is no room for it, the next start takes longer. */
   keepSnapshot(): void {
     const { ledger } = this.#replica;
-    if (ledger.state.height > 0) this.#chain.keepSnapshot({ height: ledger.state.height, state: ledger.encode() });
+    try {
+      this.#chain.keepSnapshot({ height: ledger.state.height, state: ledger.encode() });
+    } catch (error) {
+      if (!(error instanceof GatekeeperError) || !MAY_FAIL.has(error.code)) throw error;
+    }
   }
 }

@@ -1,13 +1,13 @@
 /** Sends a call to an embedded chain and waits for what becomes of it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatekeeperError } from "../errors.ts";
-import { accountOf } from "../protocol/account.ts";
+import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Call } from "../protocol/call.ts";
 import type { Effect } from "../protocol/effect.ts";
 import { publicKeyOf, readMessage, signMessage } from "../protocol/message.ts";
 import type { Applied, Replica } from "../protocol/replica.ts";
 import type { Secret } from "../secret.ts";
-import type { EmbeddedChain } from "./embedded.ts";
+import type { EmbeddedChain, Waiting } from "./embedded.ts";
 import { catchUp } from "./follow.ts";
 
 const POLL_MILLISECONDS = 20;
@@ -34,28 +34,29 @@ export async function sendCall(
 ): Promise<Sent> {
   for (const _ of catchUp(chain, replica));
   const signer = publicKeyOf(key);
-  const bytes = signMessage(key, replica.ledger.genesisHash, nextSequence(chain, replica, signer), call);
+  const bytes = signMessage(key, replica.ledger.genesisHash, nextSequence(replica, chain.waiting(), signer), call);
   const id = chain.submit(bytes);
   for (;;) {
     // Asked before the chain is followed: what is taken by then is found.
     const outcome = chain.outcome(id);
     const sent = follow(chain, replica, bytes);
     if (sent !== null) return sent;
-    if (typeof outcome === "object") {
-      throw refused(outcome.refused, "the chain did not take the message", null);
-    }
+    if (typeof outcome === "object") throw refused(outcome.refused, "the chain did not take the message", null);
+    if (outcome === "gone") throw refused("Forgotten", "the chain did not take the message", null);
     if (signal.aborted) throw new GatekeeperError("ABORTED", "the message waits, and no block was made meanwhile");
     await sleep(POLL_MILLISECONDS);
   }
 }
 
-/** The number of messages that the signer sent, those that wait among them. */
-function nextSequence(chain: EmbeddedChain, replica: Replica, signer: string): number {
-  const { accounts } = replica.ledger.state;
-  let next = accounts.get(accountOf(signer))?.sequence ?? 0;
-  for (const { bytes } of chain.waiting()) {
-    const message = readMessage(bytes);
-    if (message?.signer === signer && message.sequence === next) next++;
+/**
+ * The number of messages that the signer sent, those that wait among them. Only what he signed counts: a forged one would
+ * make him sign ahead of his sequence, and who keeps that message could send it later.
+ */
+function nextSequence({ ledger, authenticator }: Replica, waiting: readonly Waiting[], signer: PublicKey): number {
+  const own = waiting.map(({ bytes }) => bytes).filter((bytes) => readMessage(bytes)?.signer === signer);
+  let next = ledger.state.accounts.get(accountOf(signer))?.sequence ?? 0;
+  for (const message of authenticator.authenticate(own)) {
+    if (typeof message !== "string" && message.sequence === next) next++;
   }
   return next;
 }

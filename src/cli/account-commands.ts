@@ -5,13 +5,13 @@ import { createAccountKey, generateAccountKey, readAccountKey } from "../chain/a
 import { accountOf } from "../protocol/account.ts";
 import { publicKeyOf } from "../protocol/message.ts";
 import type { Secret } from "../secret.ts";
-import { withCommonOptions } from "./command-line.ts";
+import { withJson } from "./command-line.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Adds the commands. */
 export function addAccountCommands(program: Command, terminal: Terminal): void {
   const account = program.command("account").description("keys that sign messages to a chain");
-  withCommonOptions(account.command("new"))
+  withJson(account.command("new"))
     .description("make a secret key in FILE, readable by its owner alone; never overwrites")
     .argument("<file>", "where to")
     .action(async (file: string) => {
@@ -19,7 +19,7 @@ export function addAccountCommands(program: Command, terminal: Terminal): void {
       createAccountKey(resolve(file), key);
       await answer(terminal, file, key);
     });
-  withCommonOptions(account.command("show"))
+  withJson(account.command("show"))
     .description("print the public key and the account id of the secret key in FILE")
     .argument("<file>", "what account new made")
     .action(async (file: string) => {

@@ -62,7 +62,7 @@ async function init(terminal: Terminal, options: InitOptions): Promise<void> {
   makeFolder(dirname(path));
   using authority =
     options.authority === undefined ? newAuthority(options) : readAccountKey(resolve(options.authority));
-  const genesis = parseGenesis(text, publicKeyOf(authority));
+  const genesis = parseGenesis(text, publicKeyOf(authority), Date.now());
   const ledger = Ledger.atGenesis(genesis);
   EmbeddedChain.create(path, genesis);
   const genesisHash = toHex(ledger.genesisHash);

@@ -60,11 +60,11 @@ function headDocument(chain: EmbeddedChain, replica: Replica): Record<string, un
     workers: state.workers.size,
     totalIssuance: state.totalIssuance,
     staked,
-    unappliedSlashes: [...state.unapplied.values()].map(({ id, validator, own, dueEra }) => ({
+    unappliedSlashes: [...state.unapplied.values()].map(({ id, validator, own, dueSession }) => ({
       id,
       validator,
       own,
-      dueEra,
+      dueSession,
     })),
     governanceRound: state.governanceRound,
     measurements: state.measurements,

@@ -14,8 +14,9 @@ import { addStateCommands } from "./state-commands.ts";
 import { addTransactionCommands } from "./transaction-commands.ts";
 
 const AFTER_HELP = `
-Every command but elect takes --home DIR (default: $GATEKEEPER_HOME, else ./gatekeeper-home), and every one --json:
-exactly one JSON document on stdout. Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, 128 + n stopped by signal n.`;
+Commands that work on a home take --home DIR (default: $GATEKEEPER_HOME, else ./gatekeeper-home), and all take --json:
+exactly one JSON document on stdout. Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, 128 + n
+stopped by signal n.`;
 
 /** Runs `gatekeeper` with these arguments and sets the exit code. */
 export function main(argv: readonly string[]): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { CURVE_BATCH_MAX, POINT_BYTES, type Secp256k1 } from "../engine/secp256k1.ts";
 import { fromHex } from "../bytes.ts";
-import { type AccountId, HASH_BYTES, type PublicKey, SIGNATURE_BYTES, accountOf } from "./account.ts";
+import { type AccountId, HASH_BYTES, PUBLIC_KEY_BYTES, type PublicKey, SIGNATURE_BYTES, accountOf } from "./account.ts";
 import { type Call, MESSAGE_BYTES_MAX } from "./call.ts";
 import { type Message, hasLowS, messageDomain, messageHash, readMessage, registrationHash } from "./message.ts";
 
@@ -30,7 +30,7 @@ export interface AuthenticMessage {
 interface Statement {
   readonly hash: Uint8Array;
   readonly signature: Uint8Array;
-  readonly key: PublicKey;
+  readonly key: Uint8Array;
 }
 
 /** What must hold for a message. */
@@ -82,13 +82,15 @@ export class Authenticator {
     if (message === null) return "Malformed";
     const { signer, call, signature } = message;
     const sender = this.#accountOf(signer);
-    const statements: Statement[] = [{ hash: messageHash(this.#domain, bytes), signature, key: signer }];
+    const statements: Statement[] = [
+      { hash: messageHash(this.#domain, bytes), signature, key: bytes.subarray(0, PUBLIC_KEY_BYTES) },
+    ];
     const points: PublicKey[] = [];
     const evidence: Reading[] = [];
     if (call.tag === "registerWorker") {
       const hash = registrationHash(this.#genesisHash, sender, call.value);
       const { identityKey, ecdhKey, proof } = call.value;
-      statements.push({ hash, signature: fromHex(proof, "a proof"), key: identityKey });
+      statements.push({ hash, signature: fromHex(proof, "a proof"), key: fromHex(identityKey, "an IdentityKey") });
       points.push(ecdhKey);
     } else if (call.tag === "setEcdhKey") {
       points.push(call.value);
@@ -123,7 +125,7 @@ export class Authenticator {
       batch.forEach(({ hash, signature, key }, index) => {
         hashes.set(hash, index * HASH_BYTES);
         signatures.set(signature, index * SIGNATURE_BYTES);
-        keys.set(fromHex(key, "a public key"), index * POINT_BYTES.compressed);
+        keys.set(key, index * POINT_BYTES.compressed);
       });
       for (const index of this.#curve.invalidSignatures(hashes, signatures, keys)) wrong.add(batch[index]!);
     }

@@ -3,7 +3,10 @@ import type { AccountId } from "./account.ts";
 import { type Draft, require, tell } from "./draft.ts";
 import type { Account } from "./state.ts";
 
-const NEW_ACCOUNT: Account = { sequence: 0, free: 0n, workers: 0 };
+/** Far from 2^128, so that no sum of balances comes near it. */
+const ISSUANCE_MAX = 1n << 126n;
+
+const NEW_ACCOUNT: Account = { sequence: 0, free: 0n, reserved: 0n };
 
 /** What an account owns; 0 if there is none. */
 export function freeOf({ state }: Draft, id: AccountId): bigint {
@@ -27,9 +30,13 @@ export function transfer(draft: Draft, from: AccountId, to: AccountId, amount: b
   tell(draft, { kind: "Transferred", from, to, amount });
 }
 
-/** Makes new tokens; none where the account that would begin with them would have too little. @returns what was made. */
+/**
+ * Makes new tokens; none where the account that would begin with them would have too little, or balances no room.
+ * @returns what was made.
+ */
 export function mint(draft: Draft, to: AccountId, amount: bigint): bigint {
   if (amount === 0n || !canReceive(draft, to, amount)) return 0n;
+  if (draft.state.totalIssuance + amount > ISSUANCE_MAX) return 0n;
   add(draft, to, amount);
   draft.state.totalIssuance += amount;
   return amount;
@@ -39,6 +46,19 @@ export function mint(draft: Draft, to: AccountId, amount: bigint): bigint {
 export function burn(draft: Draft, from: AccountId, amount: bigint): void {
   add(draft, from, -amount);
   draft.state.totalIssuance -= amount;
+}
+
+/** Takes tokens away from what an account may spend; they stay its own. @throws Failure */
+export function reserve(draft: Draft, id: AccountId, amount: bigint): void {
+  require(amount <= spendableOf(draft, id), "InsufficientBalance");
+  const account = draft.state.accounts.get(id)!;
+  put(draft, id, { ...account, free: account.free - amount, reserved: account.reserved + amount });
+}
+
+/** Gives back what was reserved. */
+export function unreserve(draft: Draft, id: AccountId, amount: bigint): void {
+  const account = draft.state.accounts.get(id)!;
+  put(draft, id, { ...account, free: account.free + amount, reserved: account.reserved - amount });
 }
 
 /** Makes sure that there is an account, with nothing: for keys that only sign. */
@@ -52,7 +72,11 @@ function canReceive({ genesis, state }: Draft, to: AccountId, amount: bigint): b
   return state.accounts.has(to) || amount >= genesis.existentialDeposit;
 }
 
-function add({ state }: Draft, id: AccountId, amount: bigint): void {
-  const account = state.accounts.get(id) ?? NEW_ACCOUNT;
-  state.accounts = state.accounts.set(id, { ...account, free: account.free + amount });
+function add(draft: Draft, id: AccountId, amount: bigint): void {
+  const account = draft.state.accounts.get(id) ?? NEW_ACCOUNT;
+  put(draft, id, { ...account, free: account.free + amount });
+}
+
+function put({ state }: Draft, id: AccountId, account: Account): void {
+  state.accounts = state.accounts.set(id, account);
 }

@@ -3,16 +3,18 @@ import type { AccountId } from "./account.ts";
 import { freeOf } from "./balances.ts";
 import type { Payee } from "./call.ts";
 import { chill } from "./candidacy.ts";
-import { type Draft, activeEraIndex, require, tell } from "./draft.ts";
+import { type Draft, activeEraIndex, currentEraIndex, require, tell } from "./draft.ts";
 import { bondedOf, min, put, sum } from "./staking-ledger.ts";
 import type { UnlockChunk } from "./state.ts";
 
 /** Unbondings under way that an account has at most: `MaxUnlockingChunks`. */
 const CHUNKS_MAX = 32;
 
-/** Puts an account's tokens at stake: as much of `amount` as it has. @throws Failure */
+/** Puts an account's tokens at stake: as much of `amount` as it has; where somebody is elected. @throws Failure */
 export function bond(draft: Draft, stash: AccountId, amount: bigint, payee: Payee): void {
   const { state, genesis } = draft;
+  // Without eras it would never come back.
+  require(genesis.gatekeepers.tag === "elected", "NoElections");
   require(!state.bonded.has(stash), "AlreadyBonded");
   const value = min(amount, freeOf(draft, stash));
   require(value > 0n && value >= genesis.existentialDeposit, "InsufficientBond");
@@ -46,7 +48,7 @@ export function unbond(draft: Draft, stash: AccountId, amount: bigint): void {
   const { minNominatorBond, minValidatorBond, bondingDuration } = genesis.staking;
   const needed = state.nominators.has(stash) ? minNominatorBond : state.validators.has(stash) ? minValidatorBond : 0n;
   require(active >= needed, "InsufficientBond");
-  const unlocking = unlockedAt(ledger.unlocking, { value, era: activeEraIndex(draft) + bondingDuration });
+  const unlocking = unlockedAt(ledger.unlocking, { value, era: currentEraIndex(draft) + bondingDuration });
   put(draft, stash, { ...ledger, active, unlocking });
   tell(draft, { kind: "Unbonded", stash, amount: value });
 }

@@ -72,7 +72,7 @@ export type Evidence =
 export interface Registration {
   readonly identityKey: PublicKey;
   readonly ecdhKey: PublicKey;
-  /** What proves the pRuntime's measurement; nothing reads it yet. */
+  /** What proves the pRuntime's measurement; the ledger keeps its hash. */
   readonly attestation: Uint8Array;
   /** The IdentityKey's own sequence: an old registration can't be brought back. */
   readonly sequence: number;

@@ -1,16 +1,17 @@
 /** Who stands for election, and who backs whom: validate, nominate, chill, setPayee of `pallet_staking`, and setKeys. */
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import type { Payee, ValidatorPrefs } from "./call.ts";
-import { type Draft, activeEraIndex, require, tell } from "./draft.ts";
+import { type Draft, currentEraIndex, require, tell } from "./draft.ts";
 import { PERBILL } from "./perbill.ts";
 import { bondedOf, put } from "./staking-ledger.ts";
 
-/** Stands for election as a gatekeeper. @throws Failure */
+/** Stands for election as a gatekeeper, with a pRuntime. @throws Failure */
 export function validate(draft: Draft, stash: AccountId, prefs: ValidatorPrefs): void {
   const { state, genesis } = draft;
   const { active } = bondedOf(draft, stash);
   const { minValidatorBond, minCommission, maxValidatorCount } = genesis.staking;
   require(active >= minValidatorBond, "InsufficientBond");
+  require(servingKeyOf(draft, stash) !== null, "NoKeys");
   require(prefs.commission >= minCommission, "CommissionTooLow");
   require(prefs.commission <= PERBILL, "CommissionTooHigh");
   require(state.validators.has(stash) || state.validators.size < maxValidatorCount, "TooManyValidators");
@@ -33,7 +34,7 @@ export function nominate(draft: Draft, stash: AccountId, targets: readonly Accou
   }
   require(state.nominators.has(stash) || state.nominators.size < maxNominatorCount, "TooManyNominators");
   state.validators = state.validators.delete(stash);
-  state.nominators = state.nominators.set(stash, { targets, submittedIn: activeEraIndex(draft) });
+  state.nominators = state.nominators.set(stash, { targets, submittedIn: currentEraIndex(draft) });
 }
 
 /** Neither stands for election nor backs anybody any more. */
@@ -48,6 +49,13 @@ export function chill(draft: Draft, stash: AccountId): void {
 /** Says where rewards go. @throws Failure */
 export function setPayee(draft: Draft, stash: AccountId, payee: Payee): void {
   put(draft, stash, { ...bondedOf(draft, stash), payee });
+}
+
+/** The IdentityKey that a stash can serve with now. */
+export function servingKeyOf({ state }: Draft, stash: AccountId): PublicKey | null {
+  const identityKey = state.bonded.get(stash)?.identityKey ?? null;
+  if (identityKey === null) return null;
+  return state.workers.get(accountOf(identityKey))?.operator === stash ? identityKey : null;
 }
 
 /** Says which of its pRuntimes a stash serves with, from the next election on. @throws Failure */

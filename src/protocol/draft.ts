@@ -47,6 +47,11 @@ export function activeEraIndex(draft: Draft): number {
   return activeEra(draft)?.index ?? 0;
 }
 
+/** The era that stake that is given now will stand for: the planned one, once there is one (`CurrentEra`). */
+export function currentEraIndex(draft: Draft): number {
+  return draft.state.planned?.index ?? activeEraIndex(draft);
+}
+
 /** Puts an era in the place of the one of its number. */
 export function replaceEra({ state }: Draft, era: Era): void {
   state.eras = state.eras.map((each) => (each.index === era.index ? era : each));

@@ -22,6 +22,8 @@ export type FailureReason =
   | "InsufficientBalance"
   /** An account would begin or stay with less than the existential deposit. */
   | "ExistentialDeposit"
+  /** Gatekeepers are listed, so that nothing is at stake. */
+  | "NoElections"
   | "AlreadyBonded"
   | "NotBonded"
   /** Less than the rules ask for at stake. */
@@ -36,8 +38,9 @@ export type FailureReason =
   /** A target does not stand for election, or is blocked. */
   | "BadTarget"
   | "NotWorker"
+  /** The stash has no pRuntime to serve with. */
+  | "NoKeys"
   | "AlreadyRegistered"
-  | "TooManyWorkers"
   /** The pRuntime belongs to another account. */
   | "NotOperator"
   /** The pRuntime acts as a gatekeeper, or will. */
@@ -88,7 +91,7 @@ export type Happening =
       readonly era: number;
       readonly fraction: number;
     }
-  | { readonly kind: "SlashDeferred"; readonly id: number; readonly stash: AccountId; readonly dueEra: number }
+  | { readonly kind: "SlashDeferred"; readonly id: number; readonly stash: AccountId; readonly dueSession: number }
   | { readonly kind: "SlashCancelled"; readonly id: number }
   | { readonly kind: "Slashed"; readonly stash: AccountId; readonly amount: bigint }
   | { readonly kind: "ReporterPaid"; readonly reporter: AccountId; readonly amount: bigint }

@@ -1,7 +1,8 @@
 /** The election of an era's gatekeepers, from what is at stake now. */
 import { elect } from "../election/election.ts";
 import type { Voter } from "../election/graph.ts";
-import { type AccountId, accountOf } from "./account.ts";
+import type { AccountId } from "./account.ts";
+import { servingKeyOf } from "./candidacy.ts";
 import { type Draft, tell } from "./draft.ts";
 import type { ElectionRule } from "./genesis.ts";
 import { type Era, type Exposure, type IndividualExposure, type StakingLedger, newEra } from "./state.ts";
@@ -10,37 +11,38 @@ import { type Era, type Exposure, type IndividualExposure, type StakingLedger, n
 const VOTE_WEIGHT_MAX = (1n << 64n) - 1n;
 
 /**
- * Elects, by sequential Phragmén, among those who stand and have a pRuntime, by the stake of all who back somebody.
- * @returns the era, whose session and height are to be set when it begins; null with fewer winners than the minimum.
+ * Elects, by sequential Phragmén, among those who stand with a pRuntime and enough stake, by the stake of all who back
+ * somebody. Whom nobody backs is not elected, whatever seats are left: nobody would answer for it.
+ * @returns the era, which has yet to begin; null with fewer winners than the minimum.
  */
 export function electEra(draft: Draft, { seats, minimum, balancing }: ElectionRule, index: number): Era | null {
   const factor = weightFactor(draft.state.totalIssuance);
-  const candidates = [...draft.state.validators.keys()].filter((stash) => identityOf(draft, stash) !== null);
-  const { winners, assignments } = elect({
+  const { supports } = elect({
     seats,
-    candidates,
+    candidates: candidates(draft),
     voters: voters(draft, factor),
     algorithm: "seq-phragmen",
     balance: balancing,
   });
-  if (winners.length < Math.max(minimum, 1)) {
-    tell(draft, { kind: "ElectionFailed", era: index, winners: winners.length, minimum });
+  const backed = supports.filter(({ total }) => total > 0n);
+  if (backed.length < Math.max(minimum, 1)) {
+    tell(draft, { kind: "ElectionFailed", era: index, winners: backed.length, minimum });
     return null;
   }
-  const backers = new Map<AccountId, IndividualExposure[]>(winners.map(([stash]) => [stash, []]));
-  for (const { voter: who, distribution } of assignments) {
-    for (const [target, weight] of distribution) backers.get(target)!.push({ who, value: weight * factor });
-  }
-  const exposures = [...backers].map(([stash, all]) => [stash, exposureOf(draft, stash, all)] as const);
-  tell(draft, { kind: "StakersElected", era: index, stashes: winners.map(([stash]) => stash) });
-  return newEra(index, 0, 0, exposures);
+  const exposures = backed.map(({ target, voters: backers }) => {
+    const all = backers.map(([who, weight]): IndividualExposure => ({ who, value: weight * factor }));
+    return [target, exposureOf(draft, target, all)] as const;
+  });
+  tell(draft, { kind: "StakersElected", era: index, stashes: exposures.map(([stash]) => stash) });
+  return newEra(index, exposures);
 }
 
-/** The IdentityKey that a stash can serve with now. */
-function identityOf({ state }: Draft, stash: AccountId): string | null {
-  const identityKey = state.bonded.get(stash)?.identityKey ?? null;
-  if (identityKey === null) return null;
-  return state.workers.get(accountOf(identityKey))?.operator === stash ? identityKey : null;
+function candidates(draft: Draft): AccountId[] {
+  const { state, genesis } = draft;
+  return [...state.validators.keys()].filter(
+    (stash) =>
+      servingKeyOf(draft, stash) !== null && state.bonded.get(stash)!.active >= genesis.staking.minValidatorBond,
+  );
 }
 
 /** Everybody at stake, in the order of accounts: who stands votes for himself. */
@@ -66,7 +68,7 @@ function targetsOf({ state }: Draft, id: AccountId): readonly AccountId[] {
 
 function exposureOf(draft: Draft, stash: AccountId, backers: readonly IndividualExposure[]): Exposure {
   return {
-    identityKey: identityOf(draft, stash)!,
+    identityKey: servingKeyOf(draft, stash)!,
     commission: draft.state.validators.get(stash)!.commission,
     total: backers.reduce((sum, { value }) => sum + value, 0n),
     own: backers.find(({ who }) => who === stash)?.value ?? 0n,

@@ -24,13 +24,14 @@ export function advanceSession(draft: Draft, parentHash: Uint8Array): void {
   const { sessionsPerEra } = genesis.staking;
   if (state.planned !== null && state.session - activeEra(draft)!.startSession >= sessionsPerEra)
     beginPlannedEra(draft);
+  applyDueSlashes(draft);
   const { index, startSession } = activeEra(draft)!;
   if (state.planned === null && state.session - startSession >= sessionsPerEra - 1) {
     state.planned = electEra(draft, genesis.gatekeepers.value, index + 1);
   }
 }
 
-/** The elected take over: the era before is paid, and what was slashed for longer than it may be cancelled is applied. */
+/** The elected take over, and the era before is paid. */
 export function beginPlannedEra(draft: Draft): void {
   const { state, genesis } = draft;
   const before = activeEra(draft);
@@ -38,12 +39,12 @@ export function beginPlannedEra(draft: Draft): void {
     payEra(draft, before);
     punishUnresponsive(draft);
   }
-  const era = { ...state.planned!, startSession: state.session, startHeight: state.height };
+  const { session: startSession, height: startHeight, timestamp: startTime } = state;
+  const era = { ...state.planned!, startSession, startHeight, startTime };
   const first = era.index - genesis.staking.bondingDuration;
   state.eras = [...state.eras.filter(({ index }) => index >= first), era];
   state.planned = null;
   tell(draft, { kind: "EraStarted", era: era.index });
-  applyDueSlashes(draft);
   changeGatekeepers(
     draft,
     [...era.exposures].map(([stash, { identityKey }]) => [stash, identityKey]),

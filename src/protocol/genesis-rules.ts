@@ -6,6 +6,13 @@ import { PERBILL } from "./perbill.ts";
 /** Rounds of balancing, at most: they cost as much as the election itself. */
 const BALANCING_MAX = 100;
 
+/** Sessions of an era, and eras of a duration, at most: their products stay far below 2^32. */
+const ERAS_MAX = 10_000;
+/** Room for every time that comes after. */
+const TIMESTAMP_MAX = 2 ** 52;
+/** No account has as much. */
+const AMOUNT_MAX = 1n << 120n;
+
 /** @throws GatekeeperError GENESIS_INVALID with the first rule that is broken. */
 export function checkRules(genesis: Genesis): void {
   const { staking, governance, gatekeepers } = genesis;
@@ -15,7 +22,12 @@ export function checkRules(genesis: Genesis): void {
   check(genesis.blockMilliseconds > 0, "blocks take no time");
   check(genesis.sessionBlocks > 0, "sessions have no blocks");
   check(genesis.existentialDeposit > 0n, "the existential deposit is nothing");
+  check(genesis.timestamp <= TIMESTAMP_MAX, "it begins beyond all clocks");
+  check(genesis.workerDeposit >= genesis.existentialDeposit, "a pRuntime costs less than an account");
+  for (const [name, amount] of Object.entries(amountsOf(genesis))) check(amount < AMOUNT_MAX, `${name} is too much`);
   check(staking.sessionsPerEra > 0, "eras have no sessions");
+  check(staking.sessionsPerEra <= ERAS_MAX, `eras have ${ERAS_MAX} sessions at most`);
+  check(staking.bondingDuration <= ERAS_MAX, `stake is bonded for ${ERAS_MAX} eras at most`);
   check(staking.bondingDuration > 0, "stake is not bonded for any era");
   check(staking.slashDeferDuration < staking.bondingDuration, "slashes wait until the stake is gone");
   check(inflation.minimum <= inflation.maximum, "the least inflation is more than the most");
@@ -32,6 +44,11 @@ export function checkRules(genesis: Genesis): void {
     check(minimum >= 1 && minimum <= seats, "the minimum of gatekeepers is more than there are seats, or none");
     check(balancing <= BALANCING_MAX, `there are ${BALANCING_MAX} rounds of balancing at most`);
   }
+}
+
+function amountsOf({ existentialDeposit, workerDeposit, staking }: Genesis): Record<string, bigint> {
+  const { minNominatorBond, minValidatorBond } = staking;
+  return { existentialDeposit, workerDeposit, minNominatorBond, minValidatorBond };
 }
 
 function fractionsOf({ minCommission, slashRewardFraction }: Genesis["staking"]): Record<string, number> {

@@ -99,6 +99,8 @@ export interface Genesis {
   readonly sessionBlocks: number;
   /** What an account has at the least. */
   readonly existentialDeposit: bigint;
+  /** What an operator puts down for each of his pRuntimes. */
+  readonly workerDeposit: bigint;
   readonly gatekeepers: GatekeeperRule;
   readonly staking: StakingRules;
   readonly governance: { readonly members: readonly PublicKey[]; readonly threshold: number };
@@ -115,6 +117,7 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
   blockMilliseconds: u32,
   sessionBlocks: u32,
   existentialDeposit: balance,
+  workerDeposit: balance,
   gatekeepers: Enum({
     elected: struct<ElectionRule>({ seats: u32, minimum: u32, balancing: u32 }),
     listed: boundedVector(publicKeyCodec, GATEKEEPERS_MAX),

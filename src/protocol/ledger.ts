@@ -11,6 +11,8 @@ import { type Genesis, hashGenesis } from "./genesis.ts";
 import { checkRules } from "./genesis-rules.ts";
 import { type State, decodeState, emptyTables, encodeState, hashState } from "./state.ts";
 
+/** SHA-256 of nothing. */
+const NO_ATTESTATION = "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /** Leaves inflation more than fifty years before balances have no room. */
 const ISSUANCE_MAX = 1n << 120n;
 
@@ -43,6 +45,8 @@ export class Ledger {
     }
     const { gatekeepers } = genesis;
     if (gatekeepers.tag === "listed") {
+      const unknown = gatekeepers.value.find((identityKey) => !draft.state.workers.has(accountOf(identityKey)));
+      if (unknown !== undefined) throw invalid(`gatekeeper ${unknown} is none of its pRuntimes`);
       changeGatekeepers(
         draft,
         gatekeepers.value.map((identityKey) => [null, identityKey]),
@@ -110,7 +114,7 @@ function fillAccounts(draft: Draft): void {
   for (const { id, free } of genesis.accounts) {
     if (state.accounts.has(id)) throw invalid(`account ${id} is there twice`);
     if (free < genesis.existentialDeposit) throw invalid(`account ${id} has less than the existential deposit`);
-    state.accounts = state.accounts.set(id, { sequence: 0, free, workers: 0 });
+    state.accounts = state.accounts.set(id, { sequence: 0, free, reserved: 0n });
     state.totalIssuance += free;
   }
   if (state.totalIssuance > ISSUANCE_MAX) throw invalid("its accounts have more than 2^120 together");
@@ -118,10 +122,10 @@ function fillAccounts(draft: Draft): void {
   for (const { identityKey, ecdhKey, operator } of genesis.workers) {
     const id = accountOf(identityKey);
     if (state.workers.has(id)) throw invalid(`pRuntime ${identityKey} is there twice`);
-    const owner = openAccount(draft, operator);
-    state.accounts = state.accounts.set(operator, { ...owner, workers: owner.workers + 1 });
+    openAccount(draft, operator);
     openAccount(draft, id);
-    state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, attestation: new Uint8Array(0) });
+    const worker = { identityKey, ecdhKey, operator, attestationHash: NO_ATTESTATION, deposit: 0n };
+    state.workers = state.workers.set(id, worker);
   }
 }
 

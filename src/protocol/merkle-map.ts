@@ -2,12 +2,12 @@
  * A map of 32-byte keys that never changes, and knows the hash of what is in it: the ledger's tables.
  *
  * `set` and `delete` make another map, which shares with the old one all but a path of nodes. A node's hash is computed
- * when it is first asked for and kept, so hashing a map again costs what changed. It is a radix-16 tree with the fewest
- * nodes: a branch stands where keys part, a key alone hangs where it parts from others, so that equal contents make
- * equal trees, whatever was done to reach them.
+ * when it is first asked for and kept, so hashing a map again costs what changed. It is a radix-16 tree without branches
+ * of one child: a branch stands where keys part, and names the digit by which they do. So equal contents make equal
+ * trees, whatever was done to reach them, and n keys make at most n − 1 branches, however they were chosen.
  *
  *   leaf   SHA-256(0 ‖ key ‖ value)
- *   branch SHA-256(1 ‖ which of 16 children exist, 2 LE ‖ their hashes)
+ *   branch SHA-256(1 ‖ digit ‖ which of 16 children exist, 2 LE ‖ their hashes)
  *   empty  32 zeros
  */
 import { hash } from "node:crypto";
@@ -27,6 +27,10 @@ interface Leaf<V> {
 }
 
 interface Branch<V> {
+  /** Some key below: all have the same digits before the one at `place`. */
+  readonly key: Hex;
+  /** In the key's string. */
+  readonly place: number;
   readonly children: readonly (Node<V> | null)[];
   hash: Uint8Array | null;
 }
@@ -49,7 +53,7 @@ export class MerkleMap<V> implements Iterable<readonly [Hex, V]> {
 
   get(key: Hex): V | undefined {
     let node = this.#root;
-    for (let depth = PREFIX; node !== null && "children" in node; depth++) node = node.children[digit(key, depth)]!;
+    while (node !== null && "children" in node) node = node.children[digit(key, node.place)]!;
     return node !== null && node.key === key ? node.value : undefined;
   }
 
@@ -61,13 +65,13 @@ export class MerkleMap<V> implements Iterable<readonly [Hex, V]> {
   set(key: Hex, value: V): MerkleMap<V> {
     const leaf: Leaf<V> = { key, value, hash: null };
     const grown = this.has(key) ? this.size : this.size + 1;
-    return new MerkleMap(this.codec, inserted(this.#root, leaf, PREFIX), grown);
+    return new MerkleMap(this.codec, inserted(this.#root, leaf), grown);
   }
 
   /** This map without `key`. */
   delete(key: Hex): MerkleMap<V> {
     if (!this.has(key)) return this;
-    return new MerkleMap(this.codec, removed(this.#root!, key, PREFIX), this.size - 1);
+    return new MerkleMap(this.codec, removed(this.#root!, key), this.size - 1);
   }
 
   *[Symbol.iterator](): Generator<readonly [Hex, V]> {
@@ -98,30 +102,33 @@ export class MerkleMap<V> implements Iterable<readonly [Hex, V]> {
   }
 }
 
-function digit(key: Hex, depth: number): number {
-  const code = key.charCodeAt(depth);
+function digit(key: Hex, place: number): number {
+  const code = key.charCodeAt(place);
   return code < 97 ? code - 48 : code - 87;
 }
 
-function inserted<V>(node: Node<V> | null, leaf: Leaf<V>, depth: number): Node<V> {
-  if (node === null) return leaf;
-  if ("children" in node) {
-    const at = digit(leaf.key, depth);
-    return { children: node.children.with(at, inserted(node.children[at]!, leaf, depth + 1)), hash: null };
+function inserted<V>(node: Node<V> | null, leaf: Leaf<V>): Node<V> {
+  if (node === null || (node.key === leaf.key && !("children" in node))) return leaf;
+  const end = "children" in node ? node.place : node.key.length;
+  let place = PREFIX;
+  while (place < end && node.key.charCodeAt(place) === leaf.key.charCodeAt(place)) place++;
+  if (place === end && "children" in node) {
+    const at = digit(leaf.key, place);
+    return { ...node, children: node.children.with(at, inserted(node.children[at]!, leaf)), hash: null };
   }
-  if (node.key === leaf.key) return leaf;
   const children = new Array<Node<V> | null>(DIGITS).fill(null);
-  children[digit(node.key, depth)] = node;
-  return inserted({ children, hash: null }, leaf, depth);
+  children[digit(node.key, place)] = node;
+  children[digit(leaf.key, place)] = leaf;
+  return { key: leaf.key, place, children, hash: null };
 }
 
-/** A branch that keeps one leaf only gives way to it. */
-function removed<V>(node: Node<V>, key: Hex, depth: number): Node<V> | null {
+/** A branch that keeps one child gives way to it. */
+function removed<V>(node: Node<V>, key: Hex): Node<V> | null {
   if (!("children" in node)) return null;
-  const at = digit(key, depth);
-  const children = node.children.with(at, removed(node.children[at]!, key, depth + 1));
+  const at = digit(key, node.place);
+  const children = node.children.with(at, removed(node.children[at]!, key));
   const rest = children.filter((child) => child !== null);
-  return rest.length === 1 && !("children" in rest[0]!) ? rest[0]! : { children, hash: null };
+  return rest.length === 1 ? rest[0]! : { ...node, children, hash: null };
 }
 
 function* entriesOf<V>(node: Node<V> | null): Generator<readonly [Hex, V]> {
@@ -130,7 +137,7 @@ function* entriesOf<V>(node: Node<V> | null): Generator<readonly [Hex, V]> {
   else yield [node.key, node.value];
 }
 
-function branchHead<V>({ children }: Branch<V>): Uint8Array {
+function branchHead<V>({ place, children }: Branch<V>): Uint8Array {
   const bits = children.reduce((sum, child, at) => (child === null ? sum : sum | (1 << at)), 0);
-  return Uint8Array.of(1, bits & 0xff, bits >> 8);
+  return Uint8Array.of(1, place - PREFIX, bits & 0xff, bits >> 8);
 }

@@ -4,7 +4,6 @@ import type { AuthenticMessage } from "./authenticate.ts";
 import { type Draft, activeEra, require, tell } from "./draft.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import { type Offence, punish } from "./slashing.ts";
-import type { Era } from "./state.ts";
 
 /**
  * Two heartbeats of one session, signed by one IdentityKey, for different states: whoever has them may show them.
@@ -22,8 +21,8 @@ export function reportEquivocation(
   require(a.value.session === b.value.session && a.value.stateHash !== b.value.stateHash, "NoOffence");
   const era = draft.state.eras.findLast(({ startSession }) => startSession <= a.value.session);
   require(era !== undefined && a.value.session <= draft.state.session, "NoExposure");
-  const stash = stashOf(era, first.signer);
-  require(stash !== null, "NoExposure");
+  const stash = era.stashes.get(first.sender);
+  require(stash !== undefined, "NoExposure");
   require(commit(draft, "equivocation", { stash, era, reporter }), "AlreadySlashed");
 }
 
@@ -43,9 +42,4 @@ function commit(draft: Draft, offence: keyof OffenceFractions, of: Omit<Offence,
   if (!punish(draft, { ...of, fraction })) return false;
   tell(draft, { kind: "OffenceReported", offence, stash: of.stash, era: of.era.index, fraction });
   return true;
-}
-
-function stashOf({ exposures }: Era, signer: string): AccountId | null {
-  for (const [stash, { identityKey }] of exposures) if (identityKey === signer) return stash;
-  return null;
 }

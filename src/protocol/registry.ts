@@ -1,28 +1,37 @@
 /** Registered pRuntimes, and what acting gatekeepers do. */
+import { hash } from "node:crypto";
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
-import { openAccount } from "./balances.ts";
+import { openAccount, reserve, unreserve } from "./balances.ts";
 import type { Registration } from "./call.ts";
 import { type Draft, require, tell } from "./draft.ts";
-import type { Era, Worker } from "./state.ts";
+import type { Worker } from "./state.ts";
 
-/** pRuntimes that one account operates at most. */
-const WORKERS_MAX = 64;
 /** What a heartbeat is worth: as much as a block in Polkadot. */
 export const HEARTBEAT_POINTS = 20;
 
-/** Registers a pRuntime, or registers it anew. @throws Failure */
+/**
+ * Registers a pRuntime, or registers it anew. For the first time its operator puts a deposit down: a pRuntime has an
+ * account to send messages from, and nothing in it.
+ * @throws Failure
+ */
 export function registerWorker(draft: Draft, operator: AccountId, registration: Registration): void {
-  const { state } = draft;
+  const { state, genesis } = draft;
   const { identityKey, ecdhKey, attestation, sequence } = registration;
   const id = accountOf(identityKey);
   const known = state.workers.get(id);
   require(known === undefined || known.operator === operator, "NotOperator");
-  const owner = openAccount(draft, operator);
-  require(known !== undefined || owner.workers < WORKERS_MAX, "TooManyWorkers");
   require(sequence === (state.accounts.get(id)?.sequence ?? 0), "StaleRegistration");
-  if (known === undefined) state.accounts = state.accounts.set(operator, { ...owner, workers: owner.workers + 1 });
+  if (known === undefined) reserve(draft, operator, genesis.workerDeposit);
+  const deposit = known?.deposit ?? genesis.workerDeposit;
   state.accounts = state.accounts.set(id, { ...openAccount(draft, id), sequence: sequence + 1 });
-  state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, attestation });
+  const attestationHash = hash("sha256", attestation, "hex");
+  state.workers = state.workers.set(id, {
+    identityKey,
+    ecdhKey,
+    operator,
+    attestationHash: `0x${attestationHash}`,
+    deposit,
+  });
   tell(draft, { kind: "WorkerRegistered", identityKey, operator });
 }
 
@@ -30,10 +39,10 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
 export function deregisterWorker(draft: Draft, operator: AccountId, identityKey: PublicKey): void {
   const { state } = draft;
   const id = accountOf(identityKey);
-  require(workerOf(draft, id).operator === operator, "NotOperator");
-  require(!state.gatekeepers.includes(identityKey) && !serves(state.planned, identityKey), "InUse");
-  const owner = openAccount(draft, operator);
-  state.accounts = state.accounts.set(operator, { ...owner, workers: owner.workers - 1 });
+  const worker = workerOf(draft, id);
+  require(worker.operator === operator, "NotOperator");
+  require(!state.duties.has(id) && state.planned?.stashes.has(id) !== true, "InUse");
+  unreserve(draft, operator, worker.deposit);
   state.workers = state.workers.delete(id);
   tell(draft, { kind: "WorkerDeregistered", identityKey });
 }
@@ -61,8 +70,4 @@ function workerOf({ state }: Draft, id: AccountId): Worker {
   const worker = state.workers.get(id);
   require(worker !== undefined, "NotWorker");
   return worker;
-}
-
-function serves(era: Era | null, identityKey: PublicKey): boolean {
-  return era !== null && [...era.exposures.values()].some((exposure) => exposure.identityKey === identityKey);
 }

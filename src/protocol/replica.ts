@@ -2,10 +2,10 @@
  * A ledger that follows a chain of signed blocks and believes none of them: height, time, parent, authority, messages and
  * the state that comes out are checked. Signatures are verified for many blocks at once, ahead of the ledger.
  */
-import { POINT_BYTES, type Secp256k1 } from "../engine/secp256k1.ts";
+import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { fromHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import { SIGNATURE_BYTES } from "./account.ts";
+import type { PublicKey } from "./account.ts";
 import { apply } from "./apply.ts";
 import { Authenticator } from "./authenticate.ts";
 import { BLOCK_BYTES_MAX, type Block, hashHeader, hashMessages } from "./block.ts";
@@ -23,7 +23,6 @@ export interface Applied {
 export class Replica {
   readonly #curve: Secp256k1;
   readonly #authenticator: Authenticator;
-  readonly #authority: Uint8Array;
   #ledger: Ledger;
   #headHash: Uint8Array;
 
@@ -35,7 +34,6 @@ export class Replica {
   constructor(curve: Secp256k1, ledger: Ledger, headHash: Uint8Array = ledger.genesisHash) {
     this.#curve = curve;
     this.#authenticator = new Authenticator(curve, ledger.genesisHash);
-    this.#authority = fromHex(ledger.genesis.authority, "the authority");
     this.#ledger = ledger;
     this.#headHash = headHash;
   }
@@ -61,7 +59,7 @@ export class Replica {
    */
   follow(blocks: readonly Block[]): Applied[] {
     const hashes = blocks.map(({ header }) => hashHeader(header));
-    const unsigned = this.#unsigned(blocks, hashes);
+    const unsigned = unsignedBlocks(this.#curve, this.#ledger.genesis.authority, blocks, hashes);
     const messages = this.#authenticator.authenticate(blocks.flatMap((block) => block.messages));
     const applied: Applied[] = [];
     let at = 0;
@@ -90,21 +88,23 @@ export class Replica {
     if (bytes > BLOCK_BYTES_MAX) throw wrong(height, "size");
     if (!same(hashMessages(messages), messagesHash)) throw wrong(height, "messagesHash");
   }
+}
 
-  /** Which blocks are not signed by the authority, by index. */
-  #unsigned(blocks: readonly Block[], hashes: readonly Uint8Array[]): ReadonlySet<number> {
-    const keys = new Uint8Array(blocks.length * POINT_BYTES.compressed);
-    const signatures = new Uint8Array(blocks.length * SIGNATURE_BYTES);
-    blocks.forEach(({ signature }, index) => {
-      keys.set(this.#authority, index * POINT_BYTES.compressed);
-      signatures.set(signature, index * SIGNATURE_BYTES);
-    });
-    const unsigned = new Set(this.#curve.invalidSignatures(Buffer.concat(hashes), signatures, keys));
-    blocks.forEach(({ signature }, index) => {
-      if (!hasLowS(signature)) unsigned.add(index);
-    });
-    return unsigned;
-  }
+/**
+ * Which blocks are not signed by the authority, by index.
+ * @param hashes - of their headers.
+ */
+export function unsignedBlocks(
+  curve: Secp256k1,
+  authority: PublicKey,
+  blocks: readonly Block[],
+  hashes: readonly Uint8Array[],
+): ReadonlySet<number> {
+  const keys = Buffer.concat(blocks.map(() => fromHex(authority, "the authority")));
+  const signatures = Buffer.concat(blocks.map(({ signature }) => signature));
+  const unsigned = new Set(curve.invalidSignatures(Buffer.concat(hashes), signatures, keys));
+  for (const [index, { signature }] of blocks.entries()) if (!hasLowS(signature)) unsigned.add(index);
+  return unsigned;
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

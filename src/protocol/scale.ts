@@ -132,6 +132,7 @@ export const balance: Codec<bigint> = strict(
 /** Milliseconds, as 8 bytes. */
 export const millisecondsCodec: Codec<number> = strict(
   (value) => {
+    if (!Number.isSafeInteger(value)) throw new GatekeeperError("INVALID_ARGUMENT", `${value} is no time`);
     const bytes = Buffer.allocUnsafe(8);
     bytes.writeBigUInt64LE(BigInt(value));
     return bytes;
@@ -171,8 +172,8 @@ export function mapped<I, O>(inner: Codec<I>, to: (value: O) => I, from: (value:
  */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T | null {
   try {
-    // scale-ts reads a view's whole buffer, from its start.
-    return whole(codec)(bytes.slice().buffer);
+    // scale-ts reads a view's whole buffer, from its start; and a Buffer's slice is no copy.
+    return whole(codec)(new Uint8Array(bytes).buffer);
   } catch {
     // Whatever a decoder trips over, in bytes that anybody may have made, has one meaning.
     return null;
@@ -235,12 +236,21 @@ function takenLength(cursor: Cursor, max: number): number {
   return length;
 }
 
+/** The least number that a compact integer of so many bytes stands for: less takes fewer. */
+function compactLeast(size: number): bigint | number {
+  if (size === 1) return 0;
+  if (size === 2) return 1 << 6;
+  if (size === 4) return 1 << 14;
+  // A byte of its length, and as many as it has: at least four, the last of which is not 0.
+  return size === 5 ? 1 << 30 : 1n << BigInt(8 * (size - 2));
+}
+
 /** A compact integer in its shortest form. */
 function takenCompact(cursor: Cursor): number | bigint {
   const from = cursor.i;
   const value = compact.dec(cursor);
-  if (cursor.i > cursor.length || compact.enc(value).length !== cursor.i - from)
-    throw new RangeError("not the shortest");
+  const size = cursor.i - from;
+  if (cursor.i > cursor.length || value < compactLeast(size)) throw new RangeError("not the shortest");
   return value;
 }
 

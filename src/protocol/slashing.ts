@@ -46,12 +46,11 @@ export function punish(draft: Draft, offence: Offence): boolean {
   return true;
 }
 
-/** Applies the slashes that are due when an era begins, in the order in which they were computed. */
+/** Applies the slashes that are due when a session begins, in the order in which they were computed. */
 export function applyDueSlashes(draft: Draft): void {
   const { state } = draft;
-  const now = activeEraIndex(draft);
   for (const [key, unapplied] of state.unapplied) {
-    if (unapplied.dueEra > now) continue;
+    if (unapplied.dueSession > state.session) continue;
     state.unapplied = state.unapplied.delete(key);
     applySlash(draft, unapplied);
   }
@@ -73,18 +72,26 @@ function computed(draft: Draft, offence: Offence, exposure: Exposure, prior: num
     if (nominator.difference > 0n) others.push({ who, value: nominator.difference });
   }
   replaceEra(draft, { ...draft.state.eras.find(({ index }) => index === era.index)!, nominatorSlashes });
-  const { slashDeferDuration } = draft.genesis.staking;
-  // Late reports leave governance some time too.
-  const dueEra = Math.max(era.index + slashDeferDuration, activeEraIndex(draft)) + 1;
   const id = draft.state.nextSlash++;
-  return { id, slashEra: era.index, dueEra, validator: stash, own: change.difference, others, reporter, payout };
+  const dueSession = dueSessionOf(draft, era);
+  return { id, slashEra: era.index, dueSession, validator: stash, own: change.difference, others, reporter, payout };
+}
+
+/**
+ * The start of the era after the deferral, if eras begin when they should: where elections fail they don't, and slashes
+ * do not wait for that. Late reports leave governance the length of an era too.
+ */
+function dueSessionOf({ state, genesis }: Draft, { startSession }: Era): number {
+  const { slashDeferDuration, sessionsPerEra } = genesis.staking;
+  const inTime = startSession + (slashDeferDuration + 1) * sessionsPerEra;
+  return Math.max(inTime, state.session + sessionsPerEra);
 }
 
 function defer(draft: Draft, unapplied: UnappliedSlash): void {
   const { state } = draft;
-  const { id, validator, dueEra } = unapplied;
+  const { id, validator, dueSession } = unapplied;
   state.unapplied = state.unapplied.set(slashKey(id), unapplied);
-  tell(draft, { kind: "SlashDeferred", id, stash: validator, dueEra });
+  tell(draft, { kind: "SlashDeferred", id, stash: validator, dueSession });
 }
 
 /** What is slashed is destroyed, but for the reporter's part. */

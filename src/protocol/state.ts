@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { Codec } from "scale-ts";
 import { CONTEXT } from "../keys/context.ts";
-import { type AccountId, type PublicKey, accountIdCodec, hashCodec, publicKeyCodec } from "./account.ts";
+import { type AccountId, type PublicKey, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
 import {
   type Action,
   type Migration,
@@ -18,7 +18,6 @@ import { MerkleMap } from "./merkle-map.ts";
 import {
   type Hex,
   balance,
-  boundedBytes,
   boundedVector,
   decode,
   joined,
@@ -35,9 +34,10 @@ const UNBOUNDED = 2 ** 30 - 1;
 /** What somebody owns, and how many messages he has sent. Accounts never go: their sequences would begin anew. */
 export interface Account {
   readonly sequence: number;
+  /** What it may spend, but for what is at stake. */
   readonly free: bigint;
-  /** pRuntimes that it operates. */
-  readonly workers: number;
+  /** What it has put down for its pRuntimes. */
+  readonly reserved: bigint;
 }
 
 /** A registered pRuntime. */
@@ -45,7 +45,10 @@ export interface Worker {
   readonly identityKey: PublicKey;
   readonly ecdhKey: PublicKey;
   readonly operator: AccountId;
-  readonly attestation: Uint8Array;
+  /** SHA-256 of what proves its measurement. */
+  readonly attestationHash: Hex;
+  /** What its operator put down for it. */
+  readonly deposit: bigint;
 }
 
 /** Stake that was unbonded and can be withdrawn from an era on. */
@@ -91,8 +94,12 @@ export interface Era {
   readonly index: number;
   readonly startSession: number;
   readonly startHeight: number;
+  /** Milliseconds since 1970. */
+  readonly startTime: number;
   /** By stash. */
   readonly exposures: MerkleMap<Exposure>;
+  /** Stashes by the accounts of the IdentityKeys that they serve with. */
+  readonly stashes: MerkleMap<AccountId>;
   /** The greatest fraction that a gatekeeper was slashed by for this era, in billionths: `ValidatorSlashInEra`. */
   readonly validatorSlashes: MerkleMap<number>;
   /** What a nominator was slashed for this era, for all gatekeepers together: `NominatorSlashInEra`. */
@@ -121,8 +128,8 @@ export interface UnappliedSlash {
   readonly id: number;
   /** When the offence was. */
   readonly slashEra: number;
-  /** From when on it is due. */
-  readonly dueEra: number;
+  /** From when on it is due: sessions go on even where eras don't. */
+  readonly dueSession: number;
   readonly validator: AccountId;
   readonly own: bigint;
   readonly others: readonly IndividualExposure[];
@@ -207,12 +214,13 @@ const factsCodec = struct<Facts>({
 });
 
 const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<infer V> ? V : never> } = {
-  accounts: struct<Account>({ sequence: u32, free: balance, workers: u32 }),
+  accounts: struct<Account>({ sequence: u32, free: balance, reserved: balance }),
   workers: struct<Worker>({
     identityKey: publicKeyCodec,
     ecdhKey: publicKeyCodec,
     operator: accountIdCodec,
-    attestation: boundedBytes(UNBOUNDED),
+    attestationHash: hashCodec,
+    deposit: balance,
   }),
   bonded: struct<StakingLedger>({
     total: balance,
@@ -233,7 +241,7 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
   unapplied: struct<UnappliedSlash>({
     id: u32,
     slashEra: u32,
-    dueEra: u32,
+    dueSession: u32,
     validator: accountIdCodec,
     own: balance,
     others: boundedVector(individualCodec, UNBOUNDED),
@@ -252,6 +260,7 @@ const ERA_TABLES = {
     own: balance,
     others: boundedVector(individualCodec, UNBOUNDED),
   }),
+  stashes: accountIdCodec,
   validatorSlashes: u32,
   nominatorSlashes: balance,
 };
@@ -263,18 +272,16 @@ export function emptyTables(): Tables {
   ) as unknown as Tables;
 }
 
-/** An era in which nobody was slashed yet. */
-export function newEra(
-  index: number,
-  startSession: number,
-  startHeight: number,
-  exposures: Iterable<readonly [AccountId, Exposure]>,
-): Era {
+/** An era that has not begun. */
+export function newEra(index: number, exposures: readonly (readonly [AccountId, Exposure])[]): Era {
+  const serving = exposures.map(([stash, { identityKey }]) => [accountOf(identityKey), stash] as const);
   return {
     index,
-    startSession,
-    startHeight,
+    startSession: 0,
+    startHeight: 0,
+    startTime: 0,
     exposures: filled(ERA_TABLES.exposures, exposures),
+    stashes: filled(ERA_TABLES.stashes, serving),
     validatorSlashes: new MerkleMap(ERA_TABLES.validatorSlashes),
     nominatorSlashes: new MerkleMap(ERA_TABLES.nominatorSlashes),
   };
@@ -298,6 +305,7 @@ export function hashState(state: State): Uint8Array {
       ...eras.flatMap((era) => [
         eraHeadCodec.enc(era),
         era.exposures.rootHash(),
+        era.stashes.rootHash(),
         era.validatorSlashes.rootHash(),
         era.nominatorSlashes.rootHash(),
       ]),
@@ -306,11 +314,8 @@ export function hashState(state: State): Uint8Array {
   );
 }
 
-const eraHeadCodec = struct<Pick<Era, "index" | "startSession" | "startHeight">>({
-  index: u32,
-  startSession: u32,
-  startHeight: u32,
-});
+const ERA_HEAD = { index: u32, startSession: u32, startHeight: u32, startTime: millisecondsCodec };
+const eraHeadCodec = struct<Pick<Era, keyof typeof ERA_HEAD>>(ERA_HEAD);
 
 /** The table's codec as a list of entries in the order of keys. */
 function tableCodec<V>(inner: Codec<V>): Codec<MerkleMap<V>> {
@@ -327,10 +332,9 @@ function tableCodec<V>(inner: Codec<V>): Codec<MerkleMap<V>> {
 }
 
 const eraCodec: Codec<Era> = struct<Era>({
-  index: u32,
-  startSession: u32,
-  startHeight: u32,
+  ...ERA_HEAD,
   exposures: tableCodec(ERA_TABLES.exposures),
+  stashes: tableCodec(ERA_TABLES.stashes),
   validatorSlashes: tableCodec(ERA_TABLES.validatorSlashes),
   nominatorSlashes: tableCodec(ERA_TABLES.nominatorSlashes),
 });

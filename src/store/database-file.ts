@@ -67,6 +67,8 @@ function makeDurable(database: DatabaseSync): void {
  * @throws GatekeeperError ALREADY_EXISTS if anything is there; STORE_UNAVAILABLE if the folder can't be written.
  */
 export function createDatabaseFile(kind: DatabaseKind, path: string, fill: (database: DatabaseSync) => void): void {
+  // SQLite would replay into the new file what a killed process left of an old one.
+  if (existsSync(`${path}-wal`)) throw alreadyThere(`${path}-wal`);
   const draft = `${path}.${randomUUID()}.new`;
   try {
     closeSync(openSync(draft, "wx", FILE_MODE));
@@ -82,12 +84,14 @@ export function createDatabaseFile(kind: DatabaseKind, path: string, fill: (data
 
 function creationError(cause: unknown, path: string): unknown {
   if (!(cause instanceof Error) || !("syscall" in cause) || !("code" in cause)) return storeError(cause, path);
-  if (cause.code === "EEXIST") {
-    return new GatekeeperError("ALREADY_EXISTS", `store ${path}: something is there and is not overwritten`, { path });
-  }
+  if (cause.code === "EEXIST") return alreadyThere(path);
   const detail = { path, system: String(cause.code) };
   const message = `store ${path} can't be made there (${cause.code}); check its folder`;
   return new GatekeeperError("STORE_UNAVAILABLE", message, detail, { cause });
+}
+
+function alreadyThere(path: string): GatekeeperError {
+  return new GatekeeperError("ALREADY_EXISTS", `store ${path}: something is there and is not overwritten`, { path });
 }
 
 function layTables(kind: DatabaseKind, path: string, fill: (database: DatabaseSync) => void): void {
@@ -173,7 +177,9 @@ function recognise(kind: DatabaseKind, database: DatabaseSync, path: string): vo
     throw new GatekeeperError("STORE_UNAVAILABLE", message, { path, format });
   }
   // SQLite's own, where a kind counts with AUTOINCREMENT.
-  const tables = database.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'").all();
+  const tables = database
+    .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'")
+    .all();
   const asMade =
     tables.length === Object.keys(kind.schema).length &&
     tables.every(({ name, sql }) => kind.schema[String(name)] === sql);

@@ -43,6 +43,17 @@ describe("sendCall", () => {
     );
   });
 
+  test("does not sign ahead of its sequence because of what others forged", async () => {
+    using at = new FolderChain();
+    const forged = at.transfer("rich", 0, "a");
+    forged[forged.length - 1]! ^= 1;
+    at.chain.submit(forged);
+    using _ = running(at);
+    const { signal } = new AbortController();
+    const sent = await sendCall(at.reopened(), openReplica(at.reopened(), CURVE), keyOf("rich"), transfer(5n), signal);
+    expect(sent.height).toBe(1);
+  });
+
   test("says why a message was not taken, or could not be done", async () => {
     using at = new FolderChain();
     using chain = at.reopened();

@@ -1,7 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../src/bytes.ts";
+import type { Call } from "../../src/protocol/call.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
-import { GATEKEEPERS, Network, UNIT, checkInvariants, genesisOf, idOf, identity, publicOf } from "./network.ts";
+import {
+  GATEKEEPERS,
+  Network,
+  UNIT,
+  checkInvariants,
+  equivocation,
+  genesisOf,
+  idOf,
+  identity,
+  publicOf,
+} from "./network.ts";
 
 const kinds = (network: Network): string[] => network.effects.map(({ kind }) => kind);
 const sorted = (names: readonly string[]): string[] => names.map((name) => publicOf(identity(name))).sort();
@@ -61,11 +72,14 @@ describe("GatekeeperState", () => {
 
   test("is what the genesis lists, for ever, where it lists", () => {
     const listed = sorted(["e", "f"]);
-    const network = new Network(genesisOf({ gatekeepers: { tag: "listed", value: listed } }));
+    const network = new Network(genesisOf({ gatekeepers: { tag: "listed", value: listed }, stakers: [] }));
     for (let height = 1; height <= 30; height++) network.block();
     expect(network.state.gatekeepers).toEqual(listed);
     expect(network.state.eras).toEqual([]);
     expect(network.state.session).toBe(15);
+    const bond: Call = { tag: "bond", value: { amount: UNIT, payee: { tag: "stash", value: undefined } } };
+    expect(network.send("a", bond)).toBe("NoElections");
+    network.block();
     expect(network.block(network.heartbeatIfDue("e")).map(({ kind }) => kind)).toEqual(["MessageDone"]);
   });
 
@@ -99,13 +113,28 @@ describe("GatekeeperState", () => {
   });
 
   test("has nobody without a pRuntime", () => {
-    const network = new Network();
-    expect(
-      network.send("f", { tag: "bond", value: { amount: 900n * UNIT, payee: { tag: "none", value: undefined } } }),
-    ).toBe("done");
-    expect(network.send("f", { tag: "validate", value: { commission: 0, blocked: false } })).toBe("done");
+    const network = new Network(genesisOf(), checkInvariants);
+    const bond: Call = { tag: "bond", value: { amount: 900n * UNIT, payee: { tag: "none", value: undefined } } };
+    const validate: Call = { tag: "validate", value: { commission: 0, blocked: false } };
+    expect(network.send("f", bond)).toBe("done");
+    expect(network.send("f", validate)).toBe("NoKeys");
+    expect(network.send("f", { tag: "setKeys", value: publicOf(identity("f")) })).toBe("done");
+    expect(network.send("f", validate)).toBe("done");
+    expect(network.send("f", { tag: "deregisterWorker", value: publicOf(identity("f")) })).toBe("done");
     network.toEra(2);
     expect(network.state.gatekeepers).not.toContain(publicOf(identity("f")));
+  });
+
+  test("has nobody whose stake is less than it must be, or whom nobody backs", () => {
+    const network = new Network(
+      genesisOf({}, { slashDeferDuration: 0, minValidatorBond: 80n * UNIT }),
+      checkInvariants,
+    );
+    expect(network.send("rich", equivocation(network, "a", 0))).toBe("done");
+    expect(network.state.bonded.get(idOf("a"))!.active).toBe(75n * UNIT);
+    expect(network.send("a", { tag: "validate", value: { commission: 0, blocked: false } })).toBe("InsufficientBond");
+    network.toEra(2);
+    expect([...network.state.gatekeepers].sort()).toEqual(sorted(["b", "c", "d"]));
   });
 });
 

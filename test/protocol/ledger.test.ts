@@ -38,6 +38,12 @@ describe("a genesis", () => {
     [/1 to 1000 seats/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 0, minimum: 1, balancing: 0 } } })],
     [/minimum/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 2, minimum: 3, balancing: 0 } } })],
     [/balancing/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 2, minimum: 1, balancing: 101 } } })],
+    [/none of its pRuntimes/, genesisOf({ gatekeepers: { tag: "listed", value: [publicOf("x")] }, stakers: [] })],
+    [/costs less than an account/, genesisOf({ workerDeposit: 9n })],
+    [/minNominatorBond is too much/, staking({ minNominatorBond: 1n << 120n })],
+    [/beyond all clocks/, genesisOf({ timestamp: 2 ** 53 - 1 })],
+    [/10000 eras/, staking({ bondingDuration: 10_001 })],
+    [/10000 sessions/, staking({ sessionsPerEra: 10_001 })],
     [/is there twice/, genesisOf({ accounts: [...base.accounts, base.accounts[0]!] })],
     [/less than the existential/, genesisOf({ accounts: [...base.accounts, { id: idOf("p"), free: 9n }] })],
     [/2\^120/, genesisOf({ accounts: [...base.accounts, { id: idOf("p"), free: 1n << 120n }] })],
@@ -60,7 +66,7 @@ describe("a genesis", () => {
   test("gives everybody what it says", () => {
     const { state } = Ledger.atGenesis(base);
     expect(state.totalIssuance).toBe(13_000n * UNIT);
-    expect(state.accounts.get(idOf("a"))).toEqual({ sequence: 0, free: 1_000n * UNIT, workers: 1 });
+    expect(state.accounts.get(idOf("a"))).toEqual({ sequence: 0, free: 1_000n * UNIT, reserved: 0n });
     expect(state.accounts.has(idOf("g1"))).toBe(true);
     expect(state.workers.get(idOf(identity("a")))!.operator).toBe(idOf("a"));
     expect(state.bonded.get(idOf("n1"))!.active).toBe(50n * UNIT);

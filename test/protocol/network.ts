@@ -43,6 +43,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
     blockMilliseconds: 6_000,
     sessionBlocks: 2,
     existentialDeposit: 10n,
+    workerDeposit: 1_000n,
     gatekeepers: { tag: "elected", value: { seats: 4, minimum: 2, balancing: 2 } },
     staking: {
       sessionsPerEra: 3,
@@ -159,12 +160,28 @@ export class Network {
   }
 }
 
+/** Two states that are not the ledger's. */
+export const STATE_HASHES = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`] as const;
+
+/** A report of two heartbeats that contradict each other. */
+export function equivocation(
+  { ledger }: Network,
+  stash: string,
+  session: number,
+  hashes: readonly string[] = STATE_HASHES,
+): Call {
+  const [first, second] = hashes.map((stateHash) =>
+    signMessage(keyOf(identity(stash)), ledger.genesisHash, 0, { tag: "heartbeat", value: { session, stateHash } }),
+  );
+  return { tag: "reportOffence", value: { tag: "equivocation", value: { first: first!, second: second! } } };
+}
+
 /** What must hold after every block: every token is somebody's, nobody owes any, and stake is what somebody has. */
 export function checkInvariants({ state }: Network): void {
   let sum = 0n;
-  for (const [id, { free }] of state.accounts) {
-    if (free < 0n) throw new Error(`account ${id} has ${free}`);
-    sum += free;
+  for (const [id, { free, reserved }] of state.accounts) {
+    if (free < 0n || reserved < 0n) throw new Error(`account ${id} has ${free} and ${reserved}`);
+    sum += free + reserved;
   }
   if (sum !== state.totalIssuance) throw new Error(`accounts have ${sum} of an issuance of ${state.totalIssuance}`);
   for (const [stash, { total, active, unlocking }] of state.bonded) {

@@ -1,20 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Call } from "../../src/protocol/call.ts";
-import { signMessage } from "../../src/protocol/message.ts";
-import { GATEKEEPERS, Network, UNIT, checkInvariants, genesisOf, idOf, identity, keyOf } from "./network.ts";
-
-const HASHES = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`] as const;
-
-/** Two heartbeats that contradict each other. */
-function equivocation(network: Network, stash: string, session: number, hashes: readonly string[] = HASHES): Call {
-  const [first, second] = hashes.map((stateHash) =>
-    signMessage(keyOf(identity(stash)), network.ledger.genesisHash, 0, {
-      tag: "heartbeat",
-      value: { session, stateHash },
-    }),
-  );
-  return { tag: "reportOffence", value: { tag: "equivocation", value: { first: first!, second: second! } } };
-}
+import { GATEKEEPERS, Network, STATE_HASHES, UNIT, checkInvariants, equivocation, genesisOf, idOf } from "./network.ts";
 
 const own = (network: Network, name: string): bigint => network.state.bonded.get(idOf(name))!.total;
 
@@ -45,7 +31,7 @@ describe("an equivocation", () => {
   test("can be cancelled meanwhile", () => {
     const network = new Network(genesisOf(), checkInvariants);
     network.send("rich", equivocation(network, "a", 0));
-    expect([...network.state.unapplied.values()].map(({ id, dueEra }) => [id, dueEra])).toEqual([[0, 2]]);
+    expect([...network.state.unapplied.values()].map(({ id, dueSession }) => [id, dueSession])).toEqual([[0, 6]]);
     for (const member of ["g1", "g2"]) {
       network.send(member, { tag: "govern", value: { round: 0, action: { tag: "cancelSlash", value: 0 } } });
     }
@@ -75,7 +61,7 @@ describe("an equivocation", () => {
 
   test("is two different states of one session, by one who had stake then", () => {
     const network = new Network();
-    expect(network.send("rich", equivocation(network, "a", 0, [HASHES[0], HASHES[0]]))).toBe("NoOffence");
+    expect(network.send("rich", equivocation(network, "a", 0, [STATE_HASHES[0], STATE_HASHES[0]]))).toBe("NoOffence");
     expect(network.send("rich", equivocation(network, "e", 0))).toBe("NoExposure");
     const [a, b] = [equivocation(network, "a", 0), equivocation(network, "b", 0)];
     if (a.tag !== "reportOffence" || b.tag !== "reportOffence") throw new Error();
@@ -92,6 +78,33 @@ describe("an equivocation", () => {
     expect(network.send("rich", equivocation(network, "a", 0))).toBe("done");
     const { active, unlocking } = network.state.bonded.get(idOf("a"))!;
     expect([active, unlocking[0]!.value]).toEqual([30n * UNIT, 45n * UNIT]);
+  });
+});
+
+describe("a slash", () => {
+  test("is due although no era begins any more", () => {
+    const network = new Network(genesisOf(), checkInvariants);
+    expect(network.send("rich", equivocation(network, "a", 0))).toBe("done");
+    for (const name of ["b", "c", "d"]) network.send(name, { tag: "chill", value: undefined });
+    for (let height = 0; height < 10; height++) network.block();
+    expect(network.state.eras.at(-1)!.index).toBe(0);
+    expect(own(network, "a")).toBe(75n * UNIT);
+  });
+
+  test("reaches stake that was taken back after the election for the era of the offence", () => {
+    const network = new Network(genesisOf({}, { slashDeferDuration: 2, bondingDuration: 3 }), checkInvariants);
+    while (network.state.planned === null) network.block();
+    network.send("a", { tag: "unbond", value: 100n * UNIT });
+    network.send("a", { tag: "chill", value: undefined });
+    network.toEra(1, []);
+    const { session } = network.state;
+    expect(network.send("rich", equivocation(network, "a", session))).toBe("done");
+    while (network.state.eras.at(-1)!.index < 6) {
+      network.block();
+      const { height, sessionHeight } = network.state;
+      if (height - sessionHeight === 0) network.send("a", { tag: "withdrawUnbonded", value: undefined });
+    }
+    expect(network.state.accounts.get(idOf("a"))!.free).toBe(975n * UNIT);
   });
 });
 

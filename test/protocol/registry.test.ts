@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Call, Registration } from "../../src/protocol/call.ts";
 import { signRegistration } from "../../src/protocol/message.ts";
 import { HEARTBEAT_POINTS } from "../../src/protocol/registry.ts";
-import { Network, genesisOf, idOf, identity, keyOf, publicOf } from "./network.ts";
+import { Network, UNIT, checkInvariants, genesisOf, idOf, identity, keyOf, publicOf } from "./network.ts";
 
 function register(network: Network, operator: string, enclave: string, changes: Partial<Registration> = {}): Call {
   const registered = {
@@ -25,7 +26,10 @@ describe("a pRuntime", () => {
       identityKey: publicOf("enclave"),
       ecdhKey: publicOf("enclave/ecdh"),
       operator: idOf("rich"),
-      attestation: Uint8Array.of(1, 2, 3),
+      attestationHash: `0x${createHash("sha256")
+        .update(Uint8Array.of(1, 2, 3))
+        .digest("hex")}`,
+      deposit: 1_000n,
     });
     expect(network.sequenceOf("enclave")).toBe(1);
     expect(network.send("enclave", { tag: "setEcdhKey", value: publicOf("k") })).toBe("done");
@@ -40,7 +44,7 @@ describe("a pRuntime", () => {
     expect(network.send("rich", old)).toBe("StaleRegistration");
     expect(network.send("a", register(network, "a", "enclave"))).toBe("NotOperator");
     expect(network.send("rich", register(network, "rich", "enclave", { ecdhKey: publicOf("k2") }))).toBe("done");
-    expect(network.state.accounts.get(idOf("rich"))!.workers).toBe(1);
+    expect(network.state.accounts.get(idOf("rich"))!.reserved).toBe(1_000n);
   });
 
   test("with a wrong proof, or a key that is none, is not registered", () => {
@@ -62,16 +66,21 @@ describe("a pRuntime", () => {
     expect(network.send("rich", { tag: "deregisterWorker", value: publicOf("enclave") })).toBe("NotWorker");
     expect(network.send("rich", old)).toBe("StaleRegistration");
     expect(network.send("a", register(network, "a", "enclave"))).toBe("done");
-    expect(network.state.accounts.get(idOf("rich"))!.workers).toBe(0);
+    expect(network.state.accounts.get(idOf("rich"))!.reserved).toBe(0n);
   });
 
-  test("is one of at most 64 of its operator", () => {
-    const network = new Network();
-    const calls = Array.from({ length: 65 }, (_, index) => register(network, "rich", `enclave ${index}`));
-    network.block(calls.map((call, index) => network.message("rich", call, index)));
-    const reasons = network.effects.flatMap((effect) => (effect.kind === "MessageFailed" ? [effect.reason] : []));
-    expect(reasons).toEqual(["TooManyWorkers"]);
-    expect(network.state.accounts.get(idOf("rich"))!.workers).toBe(64);
+  test("costs its operator a deposit, which nobody can pay who has nothing", () => {
+    const network = new Network(genesisOf(), checkInvariants);
+    expect(network.send("rich", register(network, "rich", "enclave"))).toBe("done");
+    expect(network.state.accounts.get(idOf("rich"))).toEqual({
+      sequence: 1,
+      free: 1_000n * UNIT - 1_000n,
+      reserved: 1_000n,
+    });
+    expect(network.send("enclave", register(network, "enclave", "another"))).toBe("InsufficientBalance");
+    const poor: Call = { tag: "transfer", value: { to: idOf("poor"), amount: 1_009n } };
+    expect(network.send("rich", poor)).toBe("done");
+    expect(network.send("poor", register(network, "poor", "another"))).toBe("InsufficientBalance");
   });
 
   test("that acts, or was elected, can't be forgotten", () => {
