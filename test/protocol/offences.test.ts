@@ -94,8 +94,13 @@ describe("a slash", () => {
   test("reaches stake that was taken back after the election for the era of the offence", () => {
     const network = new Network(genesisOf({}, { slashDeferDuration: 2, bondingDuration: 3 }), checkInvariants);
     while (network.state.planned === null) network.block();
-    network.send("a", { tag: "unbond", value: 100n * UNIT });
-    network.send("a", { tag: "chill", value: undefined });
+    const takeBack: Call[] = [
+      { tag: "chill", value: undefined },
+      { tag: "unbond", value: 100n * UNIT },
+    ];
+    network.block(takeBack.map((call, index) => network.message("a", call, index)));
+    expect(network.state.bonded.get(idOf("a"))!.unlocking).toEqual([{ value: 100n * UNIT, era: 4 }]);
+    expect(network.state.eras.at(-1)!.index).toBe(0);
     network.toEra(1, []);
     const { session } = network.state;
     expect(network.send("rich", equivocation(network, "a", session))).toBe("done");
