@@ -6,6 +6,7 @@ import { chartPage } from "./chart.ts";
 import { contractKeyTable } from "./contract-keys.ts";
 import { curveTable } from "./curve.ts";
 import { dleqTable } from "./dleq.ts";
+import { POLKADOT, SMALL, electionResults } from "./election.ts";
 import { endToEndTable } from "./end-to-end.ts";
 import { FLOORS, floorSummary, judge } from "./floors.ts";
 import { appendHistory, historyLine, readHistory, surroundings } from "./history.ts";
@@ -22,6 +23,7 @@ const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
 const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
 
 const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.012 };
+const ELECTION = { whole: POLKADOT, small: SMALL, rounds: 3 };
 const ROTATION = { contracts: 100, recordsEach: 10_000, rowContracts: 10, rounds: 3 };
 
 const started = surroundings(new Date());
@@ -38,7 +40,11 @@ const tables = [
   thresholdKeyTable(),
   curveThreadTable(),
 ];
-const results = [...(await measure(tables, EFFORT)), ...(await rotationResults(ROTATION))];
+const results = [
+  ...(await measure(tables, EFFORT)),
+  ...(await rotationResults(ROTATION)),
+  ...electionResults(ELECTION),
+];
 for (const result of results) console.log(`\n${printed(result)}`);
 console.log(`\n${floorSummary(judge(FLOORS, results))}`);
 

@@ -6,13 +6,6 @@ import { GatekeeperError } from "../errors.ts";
 import { type Flow, type FlowEdge, type FlowVoter, addStake, takeStake } from "./flow.ts";
 import type { Id } from "./id.ts";
 
-/** What became of two voters' edges to a pair of targets. */
-interface Outcome {
-  /** How many edges the voter at hand has lost, and the other one. */
-  readonly lost: number;
-  readonly lostByOther: number;
-}
-
 /**
  * @returns how many edges were removed.
  * @throws GatekeeperError ELECTION_INVALID when a voter has two edges to one target that make a cycle of their own.
@@ -20,15 +13,26 @@ interface Outcome {
 export function removeSquares<I extends Id>({ voters, targets }: Flow<I>): number {
   /** By pair of targets, the voter whose edges to both the next one's may make a cycle with. */
   const holders = new Map<number, FlowVoter>();
+  /** By target, how many edges the voter at hand still has to it. */
+  const left = new Uint32Array(targets);
   let removed = 0;
   for (const voter of voters) {
     // Edges go on the way; the pairs are those that there were.
     const chosen = voter.edges.map(({ target }) => target);
+    for (const target of chosen) left[target]!++;
     for (let i = 0; i < chosen.length; i++) {
+      const a = chosen[i]!;
       for (let j = i + 1; j < chosen.length; j++) {
-        removed += removeSquare(holders, chosen[i]! * targets + chosen[j]!, voter, [chosen[i]!, chosen[j]!]);
+        const b = chosen[j]!;
+        const pair = a * targets + b;
+        const holder = holders.get(pair);
+        if (holder === undefined) holders.set(pair, voter);
+        else if ((a === b ? left[a]! : left[a]! + left[b]!) === 2) {
+          removed += removeSquare(holders, pair, [voter, holder], [a, b], left);
+        }
       }
     }
+    for (const target of chosen) left[target] = 0;
   }
   return removed;
 }
@@ -37,24 +41,20 @@ export function removeSquares<I extends Id>({ voters, targets }: Flow<I>): numbe
 function removeSquare(
   holders: Map<number, FlowVoter>,
   pair: number,
-  voter: FlowVoter,
+  [voter, holder]: readonly [FlowVoter, FlowVoter],
   [a, b]: readonly [number, number],
+  left: Uint32Array,
 ): number {
-  const holder = holders.get(pair);
-  if (holder === undefined) {
-    holders.set(pair, voter);
-    return 0;
-  }
-  // Twice the same target makes more than two edges.
-  const own = edgesTo(voter, a, b);
-  if (own.length !== 2) return 0;
   const others = edgesTo(holder, a, b);
   if (others.length < 2) holders.set(pair, voter);
+  // Where the holder names a target twice, there are more than two.
   if (others.length !== 2) return 0;
-  const { lost, lostByOther } = cancel([voter, own], [holder, others]);
-  if (lost === 0) holders.set(pair, voter);
-  else if (lostByOther > 0) holders.delete(pair);
-  return lost + lostByOther;
+  const gone = cancel([voter, edgesTo(voter, a, b)], [holder, others]);
+  const lost = gone.filter((edge) => edge.giver === voter);
+  for (const { target } of lost) left[target]!--;
+  if (lost.length === 0) holders.set(pair, voter);
+  else if (lost.length < gone.length) holders.delete(pair);
+  return gone.length;
 }
 
 function edgesTo({ edges }: FlowVoter, a: number, b: number): FlowEdge[] {
@@ -66,26 +66,27 @@ function edgesTo({ edges }: FlowVoter, a: number, b: number): FlowEdge[] {
   return found;
 }
 
-/** Moves the stake of the lightest edge, the last of those that are alike, round the cycle. */
+/**
+ * Moves the stake of the lightest edge, the last of those that are alike, round the cycle.
+ * @returns the edges that are gone.
+ */
 function cancel(
   [voter, own]: readonly [FlowVoter, readonly FlowEdge[]],
-  [other, others]: readonly [FlowVoter, readonly FlowEdge[]],
-): Outcome {
+  [holder, others]: readonly [FlowVoter, readonly FlowEdge[]],
+): { giver: FlowVoter; target: number }[] {
   const aligned = others[0]!.target === own[0]!.target ? others : others.toReversed();
   // Bit 0 of an index tells the targets apart, bit 1 the voters: i ^ 3 is the edge that shares neither with edge i.
   const cycle = [...own, ...aligned];
   let lightest = 0;
-  cycle.forEach(({ stake }, index) => {
-    if (stake <= cycle[lightest]!.stake) lightest = index;
-  });
+  for (let at = 1; at < cycle.length; at++) if (cycle[at]!.stake <= cycle[lightest]!.stake) lightest = at;
   const { stake } = cycle[lightest]!;
-  const targets = cycle.map(({ target }) => target);
-  const holderOf = (index: number): FlowVoter => (index < 2 ? voter : other);
-  for (const index of [lightest ^ 1, lightest ^ 2]) addStake(holderOf(index), targets[index]!, stake);
-  const gone = [lightest, lightest ^ 3].filter((index) => takeStake(holderOf(index), targets[index]!, stake));
-  if (gone.length === 0) {
-    throw new GatekeeperError("ELECTION_INVALID", "a voter gives to the same target twice", {});
+  const giver = (at: number): FlowVoter => (at < 2 ? voter : holder);
+  for (const at of [lightest ^ 1, lightest ^ 2]) addStake(giver(at), cycle[at]!.target, stake);
+  const gone: { giver: FlowVoter; target: number }[] = [];
+  for (const at of [lightest, lightest ^ 3]) {
+    const { target } = cycle[at]!;
+    if (takeStake(giver(at), target, stake)) gone.push({ giver: giver(at), target });
   }
-  const lost = gone.filter((index) => index < 2).length;
-  return { lost, lostByOther: gone.length - lost };
+  if (gone.length > 0) return gone;
+  throw new GatekeeperError("ELECTION_INVALID", "a voter gives to the same target twice");
 }
