@@ -59,11 +59,14 @@ async function init(terminal: Terminal, options: InitOptions): Promise<void> {
   const path = chainPath(options);
   if (existsSync(path)) throw alreadyExists(path);
   const text = readText(resolve(options.genesis));
-  makeFolder(dirname(path));
-  using authority =
-    options.authority === undefined ? newAuthority(options) : readAccountKey(resolve(options.authority));
+  const keyFile = options.authority === undefined ? authorityPath(options) : resolve(options.authority);
+  // What an interrupted init left serves the next.
+  const isNew = options.authority === undefined && !existsSync(keyFile);
+  using authority = isNew ? generateAccountKey() : readAccountKey(keyFile);
   const genesis = parseGenesis(text, publicKeyOf(authority), Date.now());
   const ledger = Ledger.atGenesis(genesis);
+  makeFolder(dirname(path));
+  if (isNew) createAccountKey(keyFile, authority);
   EmbeddedChain.create(path, genesis);
   const genesisHash = toHex(ledger.genesisHash);
   const { gatekeepers } = ledger.state;
@@ -71,15 +74,6 @@ async function init(terminal: Terminal, options: InitOptions): Promise<void> {
     { chain: path, genesisHash, authority: genesis.authority, gatekeepers },
     `made ${path}\ngenesis ${genesisHash}\nauthority ${genesis.authority}\n${counted(gatekeepers.length, "gatekeeper")}`,
   );
-}
-
-/** Made before the chain that names it: what an interrupted init left serves the next. */
-function newAuthority(options: CommonOptions): ReturnType<typeof generateAccountKey> {
-  const path = authorityPath(options);
-  if (existsSync(path)) return readAccountKey(path);
-  const key = generateAccountKey();
-  createAccountKey(path, key);
-  return key;
 }
 
 async function start(terminal: Terminal, options: StartOptions): Promise<void> {

@@ -4,6 +4,7 @@
  * nothing is replaced; elsewhere $WORK is the transcript's own folder, which is also the working directory.
  *
  *   gatekeeper ARGS, rotation-worker ARGS   must exit with 0; with ! in front, with another code
+ *   start gatekeeper ARGS                   runs until stop, which interrupts it and has what it printed, like a command
  *   exit CODE                               what the last one exited with
  *   stdout REGEX, stderr REGEX              what it printed; with ! in front, what it did not (! stderr . = nothing)
  *   json OBJECT                             stdout was exactly one JSON document, and it has these fields
@@ -64,16 +65,27 @@ export interface RunOptions {
 
 /** Runs a program of this package to its end. */
 export function runProgram(name: string, args: readonly string[], options: RunOptions): Promise<Run> {
+  return startProgram(name, args, options).ended;
+}
+
+/** A program that runs. */
+interface Running {
+  readonly ended: Promise<Run>;
+  readonly interrupt: () => void;
+}
+
+function startProgram(name: string, args: readonly string[], options: RunOptions): Running {
   const { cwd, env = {}, input, node = process.execPath } = options;
   const child = spawn(node, [programFile(name), ...args], { cwd, env: { ...process.env, ...env } });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => (stdout += chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));
   child.stdin.on("error", () => undefined).end(input);
-  return new Promise((done, failed) => {
+  const ended = new Promise<Run>((done, failed) => {
     child.on("error", failed);
     child.on("close", (code, signal) => done({ code, signal, stdout, stderr }));
   });
+  return { ended, interrupt: () => child.kill("SIGINT") };
 }
 
 /** Runs a transcript; an assertion that fails names its line. */
@@ -87,7 +99,7 @@ export async function runTranscript(path: string): Promise<void> {
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, blocks[index + 1]!);
     }
-    const transcript = new Transcript(work);
+    await using transcript = new Transcript(work);
     for (const [index, line] of script!.split("\n").entries()) {
       const words = split(line, work);
       if (words.length > 0) await transcript.step(words, `${path}:${index + 1}: ${line}`);
@@ -103,8 +115,9 @@ function split(line: string, work: string): string[] {
   return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!.replaceAll("$WORK", work));
 }
 
-class Transcript {
+class Transcript implements AsyncDisposable {
   readonly #work: string;
+  #running: Running | null = null;
   readonly #env: Record<string, string> = {};
   #input: Uint8Array | undefined;
   #last: Run = { code: null, signal: null, stdout: "", stderr: "" };
@@ -117,15 +130,32 @@ class Transcript {
     const negated = words[0] === "!";
     const [verb, ...args] = negated ? words.slice(1) : words;
     if (PROGRAMS.includes(verb!)) await this.#run(verb!, args, negated, where);
+    else if (verb === "start") this.#running = startProgram(args[0]!, args.slice(1), this.#options());
+    else if (verb === "stop") await this.#stop();
     else if (!this.#check(verb!, args, negated, where) && (negated || !this.#change(verb!, args))) {
       throw new Error(`${where}: no such command`);
     }
   }
 
-  async #run(program: string, args: readonly string[], fails: boolean, where: string): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#running !== null) await this.#stop();
+  }
+
+  #options(): RunOptions {
     const input = this.#input === undefined ? {} : { input: this.#input };
-    this.#last = await runProgram(program, args, { cwd: this.#work, env: this.#env, ...input });
     this.#input = undefined;
+    return { cwd: this.#work, env: this.#env, ...input };
+  }
+
+  async #stop(): Promise<void> {
+    const running = this.#running!;
+    this.#running = null;
+    running.interrupt();
+    this.#last = await running.ended;
+  }
+
+  async #run(program: string, args: readonly string[], fails: boolean, where: string): Promise<void> {
+    this.#last = await runProgram(program, args, this.#options());
     const { code, signal, stderr } = this.#last;
     expect(signal, where).toBe(null);
     if (fails) expect(code, where).not.toBe(0);
