@@ -1,8 +1,15 @@
 /**
  * Gatekeeper as a library: seal, open, verify and above all re-encrypt batches of records under your keys; rotate the
  * MasterKey of a store that keeps the store contract: the embedded one, or your own; derive contract keys from shares of a
- * MasterKey that nobody has.
+ * MasterKey that nobody has; hold elections; replay, make and follow the chain that elects gatekeepers.
  */
+export { createAccountKey, generateAccountKey, readAccountKey } from "./chain/account-key.ts";
+export { EmbeddedChain, type Refused, type Snapshot, type Waiting } from "./chain/embedded.ts";
+export { catchUp, openReplica } from "./chain/follow.ts";
+export { parseGenesis } from "./chain/genesis-file.ts";
+export { type Produced, Producer } from "./chain/producer.ts";
+export { type Sent, sendCall } from "./chain/send.ts";
+export { type ElectionInput, type ElectionResult, elect } from "./election/election.ts";
 export {
   BATCH_BYTES_MAX,
   BATCH_KEYS_MAX,
@@ -43,6 +50,17 @@ export {
   type StateEdit,
   type WriteResult,
 } from "./pruntime/contract-states.ts";
+export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts";
+export { type LedgerBlock, apply } from "./protocol/apply.ts";
+export { type AuthenticMessage, Authenticator, type Unreadable } from "./protocol/authenticate.ts";
+export { type Block, type Header, decodeBlock, encodeBlock, hashHeader } from "./protocol/block.ts";
+export type { Action, Call, Evidence, Migration, Payee, Registration, ValidatorPrefs } from "./protocol/call.ts";
+export type { Effect, FailureReason, Happening, RefusalReason } from "./protocol/effect.ts";
+export { type Genesis, decodeGenesis, encodeGenesis, hashGenesis } from "./protocol/genesis.ts";
+export { Ledger } from "./protocol/ledger.ts";
+export { publicKeyOf, readMessage, signMessage, signRegistration } from "./protocol/message.ts";
+export { type Applied, Replica } from "./protocol/replica.ts";
+export type { State } from "./protocol/state.ts";
 export { initialiseStore } from "./rotation/control.ts";
 export {
   type RotationOptions,

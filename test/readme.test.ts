@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { parseGenesis } from "../src/chain/genesis-file.ts";
+import { Ledger } from "../src/protocol/ledger.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 const entry = new URL("../dist/index.js", import.meta.url).href;
@@ -28,6 +30,12 @@ describe("README.md", () => {
       }
     },
   );
+
+  it("has a genesis that a chain can begin with", () => {
+    const [, text] = readme.match(/```json\n([\s\S]*?)```/)!;
+    const authority = "0x02829bf19f21006b2ae7892353482a4f43e253f8b976ae3714eb0a7340bf622290";
+    expect(Ledger.atGenesis(parseGenesis(text!, authority, 0)).state.gatekeepers).toHaveLength(1);
+  });
 
   it("names only files that exist", () => {
     const root = fileURLToPath(new URL("..", import.meta.url));

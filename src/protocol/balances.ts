@@ -14,7 +14,7 @@ export function freeOf({ state }: Draft, id: AccountId): bigint {
 }
 
 /** What it may spend: what is not at stake, and not the last that keeps it. */
-export function spendableOf(draft: Draft, id: AccountId): bigint {
+function spendableOf(draft: Draft, id: AccountId): bigint {
   const staked = draft.state.bonded.get(id)?.total ?? 0n;
   const kept = staked > draft.genesis.existentialDeposit ? staked : draft.genesis.existentialDeposit;
   const free = freeOf(draft, id);

@@ -8,7 +8,17 @@ import { hash } from "node:crypto";
 import { CONTEXT } from "../keys/context.ts";
 import { HASH_BYTES, SIGNATURE_BYTES } from "./account.ts";
 import { MESSAGE_BYTES_MAX } from "./call.ts";
-import { boundedBytes, boundedVector, decode, exactBytes, joined, millisecondsCodec, struct, u32 } from "./scale.ts";
+import {
+  boundedBytes,
+  boundedVector,
+  decode,
+  encode,
+  exactBytes,
+  joined,
+  millisecondsCodec,
+  struct,
+  u32,
+} from "./scale.ts";
 
 /** Messages of a block at most. */
 export const BLOCK_MESSAGES_MAX = 4_096;
@@ -65,7 +75,7 @@ export function hashMessages(messages: readonly Uint8Array[]): Uint8Array {
 
 /** A block as bytes. */
 export function encodeBlock(block: Block): Uint8Array {
-  return blockCodec.enc(block);
+  return encode(blockCodec, block);
 }
 
 /** The block in these bytes, or null if they are none. */

@@ -12,6 +12,7 @@ import {
   boundedBytes,
   boundedVector,
   decode,
+  encode,
   joined,
   millisecondsCodec,
   struct,
@@ -34,7 +35,7 @@ export interface OffenceFractions {
 }
 
 /** The rules of staking, `pallet_staking::Config`. */
-export interface StakingRules {
+interface StakingRules {
   readonly sessionsPerEra: number;
   /** Eras for which unbonded stake stays, and can be slashed. */
   readonly bondingDuration: number;
@@ -53,7 +54,7 @@ export interface StakingRules {
 }
 
 /** How gatekeepers come to be: by election, or by this list for ever. */
-export type GatekeeperRule =
+type GatekeeperRule =
   | { readonly tag: "elected"; readonly value: ElectionRule }
   | { readonly tag: "listed"; readonly value: readonly PublicKey[] };
 
@@ -67,7 +68,7 @@ export interface ElectionRule {
 }
 
 /** Who has what. */
-export interface GenesisAccount {
+interface GenesisAccount {
   readonly id: AccountId;
   readonly free: bigint;
 }
@@ -82,7 +83,7 @@ export interface GenesisStaker {
 }
 
 /** A pRuntime that is registered from the start. */
-export interface GenesisWorker {
+interface GenesisWorker {
   readonly identityKey: PublicKey;
   readonly ecdhKey: PublicKey;
   readonly operator: AccountId;
@@ -157,7 +158,7 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
 
 /** A genesis as bytes. */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
-  return genesisCodec.enc(genesis);
+  return encode(genesisCodec, genesis);
 }
 
 /** The genesis in these bytes, or null if they are none. Its rules are checked where its ledger is made. */

@@ -20,7 +20,7 @@ import {
   publicKeyCodec,
 } from "./account.ts";
 import { type Call, type Registration, callCodec } from "./call.ts";
-import { boundedBytes, decode, exactBytes, joined, struct, u32 } from "./scale.ts";
+import { boundedBytes, decode, encode, exactBytes, joined, struct, u32 } from "./scale.ts";
 
 /** A message, read but not yet believed. */
 export interface Message {
@@ -83,7 +83,7 @@ export function registrationHash(genesisHash: Uint8Array, operator: AccountId, r
  */
 export function signMessage(key: Secret, genesisHash: Uint8Array, sequence: number, call: Call): Uint8Array {
   const signature = new Uint8Array(SIGNATURE_BYTES);
-  const unsigned = messageCodec.enc({ signer: publicKeyOf(key), sequence, call, signature });
+  const unsigned = encode(messageCodec, { signer: publicKeyOf(key), sequence, call, signature });
   unsigned.set(sign(key, messageHash(messageDomain(genesisHash), unsigned)), unsigned.length - SIGNATURE_BYTES);
   return unsigned;
 }

@@ -166,6 +166,11 @@ export function mapped<I, O>(inner: Codec<I>, to: (value: O) => I, from: (value:
   );
 }
 
+/** A value's bytes, in memory of their own. */
+export function encode<T>(codec: Codec<T>, value: T): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(codec.enc(value));
+}
+
 /**
  * The value that these bytes are the one encoding of, or null: they are too short, too long, out of a bound, or another
  * encoding of a value than the shortest.
@@ -184,7 +189,8 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T | null {
 export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let size = 0;
   for (const part of parts) size += part.length;
-  const bytes = new Uint8Array(size);
+  // Out of Node's pool where it is small: that is several times as fast as an array of its own.
+  const bytes = Buffer.allocUnsafe(size);
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);

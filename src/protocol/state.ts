@@ -20,6 +20,7 @@ import {
   balance,
   boundedVector,
   decode,
+  encode,
   joined,
   mapped,
   millisecondsCodec,
@@ -69,7 +70,7 @@ export interface StakingLedger {
 }
 
 /** Whom a nominator backs. */
-export interface Nominations {
+interface Nominations {
   readonly targets: readonly AccountId[];
   readonly submittedIn: number;
 }
@@ -148,13 +149,13 @@ export interface Duty {
 }
 
 /** A member of governance who has voted. */
-export interface Vote {
+interface Vote {
   readonly member: PublicKey;
   readonly action: Action;
 }
 
 /** What is no table. */
-export interface Facts {
+interface Facts {
   readonly height: number;
   /** Milliseconds since 1970, by the word of who made the block. */
   readonly timestamp: number;
@@ -350,7 +351,7 @@ const stateCodec = struct<{ facts: Facts; tables: Tables; eras: readonly Era[]; 
 
 /** The whole state as bytes. */
 export function encodeState(state: State): Uint8Array {
-  return stateCodec.enc({ facts: state, tables: state, eras: state.eras, planned: state.planned });
+  return encode(stateCodec, { facts: state, tables: state, eras: state.eras, planned: state.planned });
 }
 
 /** The state in these bytes, or null if they are none. */
