@@ -29,7 +29,7 @@ export const CONTEXT = Object.freeze({
   exportKeyFile: "gatekeeper/v1 export: key file",
   /** What a chain begins with: protocol/genesis.ts. */
   genesis: "gatekeeper/v1 genesis",
-  /** All that a ledger knows: protocol/state.ts. */
+  /** All that a ledger knows: protocol/state-codec.ts. */
   ledgerState: "gatekeeper/v1 ledger state",
   /** What an account or IdentityKey signs to send a message: protocol/message.ts. */
   message: "gatekeeper/v1 message",

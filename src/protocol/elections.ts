@@ -5,7 +5,8 @@ import type { AccountId } from "./account.ts";
 import { servingKeyOf } from "./candidacy.ts";
 import { type Draft, tell } from "./draft.ts";
 import type { ElectionRule } from "./genesis.ts";
-import { type Era, type Exposure, type IndividualExposure, type StakingLedger, newEra } from "./state.ts";
+import type { Era, Exposure, IndividualExposure, StakingLedger } from "./state.ts";
+import { newEra } from "./state-codec.ts";
 
 /** Stakes are u64 in elections: `VoteWeight`. */
 const VOTE_WEIGHT_MAX = (1n << 64n) - 1n;

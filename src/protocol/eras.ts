@@ -6,7 +6,8 @@ import { electEra } from "./elections.ts";
 import { punishUnresponsive } from "./offences.ts";
 import { payEra } from "./rewards.ts";
 import { applyDueSlashes } from "./slashing.ts";
-import { type Duty, emptyTables } from "./state.ts";
+import type { Duty } from "./state.ts";
+import { emptyTables } from "./state-codec.ts";
 
 /**
  * Begins a session if this is its block. The next era's gatekeepers are elected when the last session of an era begins;

@@ -9,7 +9,8 @@ import { electEra } from "./elections.ts";
 import { beginPlannedEra, changeGatekeepers } from "./eras.ts";
 import { type Genesis, hashGenesis } from "./genesis.ts";
 import { checkRules } from "./genesis-rules.ts";
-import { type State, decodeState, emptyTables, encodeState, hashState } from "./state.ts";
+import type { State } from "./state.ts";
+import { decodeState, emptyTables, encodeState, hashState } from "./state-codec.ts";
 
 /** SHA-256 of nothing. */
 const NO_ATTESTATION = "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

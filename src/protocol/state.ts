@@ -1,36 +1,8 @@
-/** Everything that the ledger knows, its bytes and its hash. Names as in `pallet_staking`, where it has them. */
-import { hash } from "node:crypto";
-import type { Codec } from "scale-ts";
-import { CONTEXT } from "../keys/context.ts";
-import { type AccountId, type PublicKey, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
-import {
-  type Action,
-  type Migration,
-  NOMINATIONS_MAX,
-  type Payee,
-  type ValidatorPrefs,
-  actionCodec,
-  migrationCodec,
-  payeeCodec,
-  prefsCodec,
-} from "./call.ts";
-import { MerkleMap } from "./merkle-map.ts";
-import {
-  type Hex,
-  balance,
-  boundedVector,
-  decode,
-  encode,
-  joined,
-  mapped,
-  millisecondsCodec,
-  nullable,
-  struct,
-  u32,
-} from "./scale.ts";
-
-/** Lists of the state have no bound of their own where the rules that fill them have one. */
-const UNBOUNDED = 2 ** 30 - 1;
+/** Everything that the ledger knows. Names as in `pallet_staking`, where it has them; state-codec.ts has its bytes. */
+import type { AccountId, PublicKey } from "./account.ts";
+import type { Action, Migration, Payee, ValidatorPrefs } from "./call.ts";
+import type { MerkleMap } from "./merkle-map.ts";
+import type { Hex } from "./scale.ts";
 
 /** What somebody owns, and how many messages he has sent. Accounts never go: their sequences would begin anew. */
 export interface Account {
@@ -70,7 +42,7 @@ export interface StakingLedger {
 }
 
 /** Whom a nominator backs. */
-interface Nominations {
+export interface Nominations {
   readonly targets: readonly AccountId[];
   readonly submittedIn: number;
 }
@@ -149,13 +121,13 @@ export interface Duty {
 }
 
 /** A member of governance who has voted. */
-interface Vote {
+export interface Vote {
   readonly member: PublicKey;
   readonly action: Action;
 }
 
 /** What is no table. */
-interface Facts {
+export interface Facts {
   readonly height: number;
   /** Milliseconds since 1970, by the word of who made the block. */
   readonly timestamp: number;
@@ -177,7 +149,7 @@ interface Facts {
 }
 
 /** Tables by account id, but for `unapplied` (by `slashKey`) and `duties` (by the account of the IdentityKey). */
-interface Tables {
+export interface Tables {
   readonly accounts: MerkleMap<Account>;
   readonly workers: MerkleMap<Worker>;
   readonly bonded: MerkleMap<StakingLedger>;
@@ -196,172 +168,7 @@ export interface State extends Facts, Tables {
   readonly planned: Era | null;
 }
 
-const individualCodec = struct<IndividualExposure>({ who: accountIdCodec, value: balance });
-
-const factsCodec = struct<Facts>({
-  height: u32,
-  timestamp: millisecondsCodec,
-  totalIssuance: balance,
-  session: u32,
-  sessionHeight: u32,
-  sessionParent: hashCodec,
-  gatekeepers: boundedVector(publicKeyCodec, UNBOUNDED),
-  nextSlash: u32,
-  governanceRound: u32,
-  votes: boundedVector(struct<Vote>({ member: publicKeyCodec, action: actionCodec }), UNBOUNDED),
-  measurements: boundedVector(hashCodec, UNBOUNDED),
-  rotationOrdered: nullable(u32),
-  migrationOrdered: nullable(migrationCodec),
-});
-
-const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<infer V> ? V : never> } = {
-  accounts: struct<Account>({ sequence: u32, free: balance, reserved: balance }),
-  workers: struct<Worker>({
-    identityKey: publicKeyCodec,
-    ecdhKey: publicKeyCodec,
-    operator: accountIdCodec,
-    attestationHash: hashCodec,
-    deposit: balance,
-  }),
-  bonded: struct<StakingLedger>({
-    total: balance,
-    active: balance,
-    unlocking: boundedVector(struct<UnlockChunk>({ value: balance, era: u32 }), UNBOUNDED),
-    payee: payeeCodec,
-    identityKey: nullable(publicKeyCodec),
-  }),
-  validators: prefsCodec,
-  nominators: struct<Nominations>({ targets: boundedVector(accountIdCodec, NOMINATIONS_MAX), submittedIn: u32 }),
-  spans: struct<SlashingSpans>({
-    spanIndex: u32,
-    lastStart: u32,
-    lastNonzeroSlash: u32,
-    prior: boundedVector(u32, UNBOUNDED),
-    records: boundedVector(struct<SpanRecord>({ spanIndex: u32, slashed: balance, paidOut: balance }), UNBOUNDED),
-  }),
-  unapplied: struct<UnappliedSlash>({
-    id: u32,
-    slashEra: u32,
-    dueSession: u32,
-    validator: accountIdCodec,
-    own: balance,
-    others: boundedVector(individualCodec, UNBOUNDED),
-    reporter: nullable(accountIdCodec),
-    payout: balance,
-  }),
-  duties: struct<Duty>({ stash: nullable(accountIdCodec), points: u32, heartbeat: nullable(u32) }),
-};
-const TABLE_NAMES = Object.keys(TABLES) as (keyof Tables)[];
-
-const ERA_TABLES = {
-  exposures: struct<Exposure>({
-    identityKey: publicKeyCodec,
-    commission: u32,
-    total: balance,
-    own: balance,
-    others: boundedVector(individualCodec, UNBOUNDED),
-  }),
-  stashes: accountIdCodec,
-  validatorSlashes: u32,
-  nominatorSlashes: balance,
-};
-
-/** A state without anything in it. */
-export function emptyTables(): Tables {
-  return Object.fromEntries(
-    TABLE_NAMES.map((name) => [name, new MerkleMap(TABLES[name] as never)]),
-  ) as unknown as Tables;
-}
-
-/** An era that has not begun. */
-export function newEra(index: number, exposures: readonly (readonly [AccountId, Exposure])[]): Era {
-  const serving = exposures.map(([stash, { identityKey }]) => [accountOf(identityKey), stash] as const);
-  return {
-    index,
-    startSession: 0,
-    startHeight: 0,
-    startTime: 0,
-    exposures: filled(ERA_TABLES.exposures, exposures),
-    stashes: filled(ERA_TABLES.stashes, serving),
-    validatorSlashes: new MerkleMap(ERA_TABLES.validatorSlashes),
-    nominatorSlashes: new MerkleMap(ERA_TABLES.nominatorSlashes),
-  };
-}
-
 /** Where a slash lies among the unapplied: they go in the order in which they were computed. */
 export function slashKey(id: number): Hex {
   return `0x${id.toString(16).padStart(64, "0")}`;
-}
-
-/** SHA-256 over all of the state. */
-export function hashState(state: State): Uint8Array {
-  const eras = [...state.eras, ...(state.planned === null ? [] : [state.planned])];
-  return hash(
-    "sha256",
-    joined([
-      Buffer.from(CONTEXT.ledgerState, "ascii"),
-      factsCodec.enc(state),
-      ...TABLE_NAMES.map((name) => state[name].rootHash()),
-      u32.enc(state.eras.length),
-      ...eras.flatMap((era) => [
-        eraHeadCodec.enc(era),
-        era.exposures.rootHash(),
-        era.stashes.rootHash(),
-        era.validatorSlashes.rootHash(),
-        era.nominatorSlashes.rootHash(),
-      ]),
-    ]),
-    "buffer",
-  );
-}
-
-const ERA_HEAD = { index: u32, startSession: u32, startHeight: u32, startTime: millisecondsCodec };
-const eraHeadCodec = struct<Pick<Era, keyof typeof ERA_HEAD>>(ERA_HEAD);
-
-/** The table's codec as a list of entries in the order of keys. */
-function tableCodec<V>(inner: Codec<V>): Codec<MerkleMap<V>> {
-  const entries = boundedVector(struct<{ key: Hex; value: V }>({ key: hashCodec, value: inner }), UNBOUNDED);
-  return mapped(
-    entries,
-    (map: MerkleMap<V>) => [...map].map(([key, value]) => ({ key, value })),
-    (list) =>
-      filled(
-        inner,
-        list.map(({ key, value }) => [key, value] as const),
-      ),
-  );
-}
-
-const eraCodec: Codec<Era> = struct<Era>({
-  ...ERA_HEAD,
-  exposures: tableCodec(ERA_TABLES.exposures),
-  stashes: tableCodec(ERA_TABLES.stashes),
-  validatorSlashes: tableCodec(ERA_TABLES.validatorSlashes),
-  nominatorSlashes: tableCodec(ERA_TABLES.nominatorSlashes),
-});
-
-const stateCodec = struct<{ facts: Facts; tables: Tables; eras: readonly Era[]; planned: Era | null }>({
-  facts: factsCodec,
-  tables: struct<Tables>(
-    Object.fromEntries(TABLE_NAMES.map((name) => [name, tableCodec(TABLES[name] as never)])) as never,
-  ),
-  eras: boundedVector(eraCodec, UNBOUNDED),
-  planned: nullable(eraCodec),
-});
-
-/** The whole state as bytes. */
-export function encodeState(state: State): Uint8Array {
-  return encode(stateCodec, { facts: state, tables: state, eras: state.eras, planned: state.planned });
-}
-
-/** The state in these bytes, or null if they are none. */
-export function decodeState(bytes: Uint8Array): State | null {
-  const read = decode(stateCodec, bytes);
-  return read === null ? null : { ...read.facts, ...read.tables, eras: read.eras, planned: read.planned };
-}
-
-function filled<V>(codec: Codec<V>, entries: Iterable<readonly [Hex, V]>): MerkleMap<V> {
-  let map = new MerkleMap(codec);
-  for (const [key, value] of entries) map = map.set(key, value);
-  return map;
 }
