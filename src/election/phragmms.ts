@@ -7,7 +7,7 @@ import { GatekeeperError } from "../errors.ts";
 import { balance } from "./balancing.ts";
 import type { Candidate, Elector, Graph } from "./graph.ts";
 import type { Id } from "./id.ts";
-import { type Accuracy, ratioOf } from "./ratio.ts";
+import { type Accuracy, ratioAsNumber } from "./ratio.ts";
 import { U128_MAX, saturatingAdd, saturatingMul, saturatingSub } from "./u128.ts";
 
 /** How a round's winner was found. */
@@ -70,26 +70,12 @@ function divisorsOf<I extends Id>({ candidates, electors }: Graph<I>, accuracy: 
   for (const { edges } of electors) {
     let shares = 0;
     for (const { candidate, weight } of edges) {
-      if (candidate.elected) shares += shareOf(weight, candidate, backings[candidate.index]!, accuracy);
+      const { elected, backedStake, index } = candidate;
+      if (elected) shares += ratioAsNumber(weight, backedStake, backings[index]!, accuracy);
     }
     if (shares > 0) for (const { candidate } of edges) divisors[candidate.index]! += shares;
   }
   return divisors;
-}
-
-/** ⌊weight / backing⌋ in parts of one, estimated, and computed where an integer is too close to tell. */
-function shareOf<I extends Id>(
-  weight: bigint,
-  { backedStake }: Candidate<I>,
-  backing: number,
-  accuracy: Accuracy,
-): number {
-  // Off by less than a millionth: by 2^-51 of a billion at most.
-  const estimate = (Number(weight) / backing) * Number(accuracy);
-  const whole = Math.floor(estimate);
-  const rest = estimate - whole;
-  if (whole < accuracy && rest > 1e-6 && rest < 1 - 1e-6) return whole;
-  return Number(ratioOf(weight, backedStake, accuracy));
 }
 
 /** p / q, at most U128_MAX; down where it lies in the middle of two whole numbers. */

@@ -50,10 +50,10 @@ function removeSquare(
   // Where the holder names a target twice, there are more than two.
   if (others.length !== 2) return 0;
   const gone = cancel([voter, edgesTo(voter, a, b)], [holder, others]);
-  const lost = gone.filter((edge) => edge.giver === voter);
+  const lost = gone.filter(({ giver }) => giver === voter);
   for (const { target } of lost) left[target]!--;
+  // Else the holder stays; if it has lost an edge, too, the next voter over the pair sees that.
   if (lost.length === 0) holders.set(pair, voter);
-  else if (lost.length < gone.length) holders.delete(pair);
   return gone.length;
 }
 
