@@ -20,7 +20,8 @@ export function balance<I extends Id>(electors: readonly Elector<I>[], iteration
   for (let iteration = 1; iteration <= iterations; iteration++) {
     let moved = false;
     for (const { stake, edges } of choices) {
-      if (imbalance(stake, edges) > 0n) moved = true;
+      // That somebody gains is all that is asked.
+      if (!moved) moved = imbalance(stake, edges) > 0n;
       balanceVoter(stake, edges);
     }
     if (!moved) return iteration;

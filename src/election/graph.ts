@@ -88,6 +88,7 @@ export function normalizeEdges<I extends Id>(edges: readonly Edge<I>[], stake: b
   if (weights === null) return false;
   edges.forEach((edge, index) => {
     const { candidate, weight } = edge;
+    if (weights[index] === weight && candidate.backedStake >= weight) return;
     edge.weight = weights[index]!;
     candidate.backedStake = saturatingAdd(saturatingSub(candidate.backedStake, weight), edge.weight);
   });

@@ -32,17 +32,12 @@ export function pjrCounterExample<I extends Id>(
   voters: readonly Voter<I>[],
   threshold: bigint,
 ): I | null {
-  const { backing, weights } = index(supports);
-  const attainable = new Map(candidates.filter((id) => !backing.has(id)).map((id) => [id, 0n]));
+  const edges = edgesByVoter(supports);
+  const elected = new Set(supports.map(({ target }) => target));
+  const attainable = new Map(candidates.filter((id) => !elected.has(id)).map((id) => [id, 0n]));
   for (const { id, stake, targets } of voters) {
-    const given = weights.get(id);
     const chosen = new Set(targets);
-    const edges: BackedEdge[] = [];
-    for (const target of chosen) {
-      const backedStake = backing.get(target);
-      if (backedStake !== undefined) edges.push({ weight: given?.get(target) ?? 0n, backedStake });
-    }
-    const spare = slack(stake, edges, threshold);
+    const spare = slack(stake, edges.get(id)?.filter(({ target }) => chosen.has(target)) ?? [], threshold);
     for (const target of chosen) {
       const known = attainable.get(target);
       if (known !== undefined) attainable.set(target, saturatingAdd(known, spare));
@@ -56,20 +51,17 @@ export function pjrCounterExample<I extends Id>(
   return most >= threshold ? counterExample : null;
 }
 
-function index<I extends Id>(
-  supports: readonly Support<I>[],
-): { backing: Map<I, bigint>; weights: Map<I, Map<I, bigint>> } {
-  const backing = new Map<I, bigint>();
-  const weights = new Map<I, Map<I, bigint>>();
+/** Of two edges of a voter to one target the first counts. */
+function edgesByVoter<I extends Id>(supports: readonly Support<I>[]): Map<I, (BackedEdge & { readonly target: I })[]> {
+  const edges = new Map<I, (BackedEdge & { readonly target: I })[]>();
   for (const { target, total, voters } of supports) {
-    backing.set(target, total);
-    for (const [voter, stake] of voters) {
-      const given = weights.get(voter);
-      if (given === undefined) weights.set(voter, new Map([[target, stake]]));
-      else if (!given.has(target)) given.set(target, stake);
+    for (const [voter, weight] of voters) {
+      const known = edges.get(voter);
+      if (known === undefined) edges.set(voter, [{ target, weight, backedStake: total }]);
+      else if (known.at(-1)!.target !== target) known.push({ target, weight, backedStake: total });
     }
   }
-  return { backing, weights };
+  return edges;
 }
 
 /** What a voter could give to somebody else, if it left each elected candidate what keeps that one at the threshold. */

@@ -19,7 +19,7 @@ export function saturatingMul(a: bigint, b: bigint): bigint {
 }
 
 /** A value that is not negative, at most U128_MAX. */
-export function saturated(value: bigint): bigint {
+function saturated(value: bigint): bigint {
   return value > U128_MAX ? U128_MAX : value;
 }
 
