@@ -25,7 +25,8 @@ const voter = v.pipe(
   v.strictTuple([id, stake, targets], "a voter must be [id, stake, [target…]]"),
   v.transform(([who, amount, chosen]): Voter<Id> => ({ id: who, stake: amount, targets: chosen })),
 );
-const schema = v.strictObject({ candidates: v.array(id), voters: v.array(voter) });
+/** What else a file has, such as where it comes from, is nobody's concern. */
+const schema = v.object({ candidates: v.array(id), voters: v.array(voter) });
 
 /** What a snapshot has of an election. */
 export type Snapshot = v.InferOutput<typeof schema>;
