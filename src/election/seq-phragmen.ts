@@ -132,13 +132,14 @@ class Loads<I extends Id> {
  *
  * In units an exact score is below the sum of its unrounded terms by one at most for each voter and one more, and the
  * score is (2^128 − 1) / a_c at least. Each time a voter's load changes, an estimate gains the difference of two
- * estimated loads times a share: loads and share are each off by 2^-53 of themselves, and so are their products and
- * sums, all of which are parts of the score; that comes to less than 2^-50 of it. A voter's loads change as often as it
- * has targets, and then concern all of them. Where approval stakes saturate, the bound is above one.
+ * estimated loads times a share. A load is off by 2^-53 of itself, a share by three times that, and the difference, the
+ * product and the sum add as much each; a load times a share is a part of the score, so all of it is less than 13 times
+ * 2^-53 of that, and less than 2^-49. A voter's loads change as often as it has targets, and then concern all of them.
+ * Where approval stakes saturate, the bound is above one.
  */
 function errorBound<I extends Id>({ candidates, electors }: Graph<I>): number {
   let changes = 16;
   for (const { edges } of electors) changes += edges.length ** 2;
   const approval = candidates.reduce((most, { approvalStake }) => Math.max(most, Number(approvalStake)), 0);
-  return changes * 2 ** -50 + (electors.length + 2) * approval * UNIT;
+  return changes * 2 ** -49 + (electors.length + 2) * approval * UNIT;
 }
