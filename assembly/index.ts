@@ -24,6 +24,7 @@ export {
   hybridStreamBytes,
 } from "./aes256-gcm-hybrid";
 export { batchBind } from "./batch";
+export { blake2b256Batch, blake2bWipe } from "./blake2b";
 export {
   chacha20Poly1305ExpandKeys,
   chacha20Poly1305KeyBytes,

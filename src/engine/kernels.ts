@@ -21,6 +21,7 @@ const MEMORY_BYTES_MAX = 1 << 30;
 const WIPES: readonly string[] = [
   ...ALL_SUITES.map((suite) => `${kernelPrefix(suite)}Wipe`),
   "aes256GcmHybridWipe",
+  "blake2bWipe",
   "kdfWipe",
   "secp256k1Wipe",
 ];

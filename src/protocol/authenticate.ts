@@ -2,13 +2,14 @@
  * What can be said of messages without the ledger: whether they can be read, and whether their signatures are right. It
  * is done for many messages at once, ahead of the ledger, because the verification kernel shares work in a batch.
  */
-import { CURVE_BATCH_MAX, POINT_BYTES, type Secp256k1 } from "../engine/secp256k1.ts";
-import { fromHex } from "../bytes.ts";
+import { fromHex, toHex } from "../bytes.ts";
+import { Blake2b256 } from "../engine/blake2b.ts";
+import { CURVE_BATCH_MAX, type Secp256k1 } from "../engine/secp256k1.ts";
 import { type AccountId, HASH_BYTES, PUBLIC_KEY_BYTES, type PublicKey, SIGNATURE_BYTES, accountOf } from "./account.ts";
-import { type Call, MESSAGE_BYTES_MAX } from "./call.ts";
-import { type Message, hasLowS, messageDomain, messageHash, readMessage, registrationHash } from "./message.ts";
+import { type Call, type Evidence, MESSAGE_BYTES_MAX } from "./call.ts";
+import { type Message, hasLowS, messageDomain, readMessage, registrationBytes, registrationDomain } from "./message.ts";
 
-/** Accounts whose ids are remembered. */
+/** Keys whose accounts are remembered, before they are forgotten; one call may add more. */
 const ACCOUNTS_MAX = 65_536;
 
 /** Why bytes are no message: nothing is known of who sent them. */
@@ -26,9 +27,9 @@ export interface AuthenticMessage {
   readonly evidence: readonly AuthenticMessage[];
 }
 
-/** A signature, and the point that must be one. */
+/** What must be signed, and the signature; the hash is that of both pieces. */
 interface Statement {
-  readonly hash: Uint8Array;
+  readonly signed: readonly [domain: Uint8Array, about: Uint8Array];
   readonly signature: Uint8Array;
   readonly key: Uint8Array;
 }
@@ -36,7 +37,6 @@ interface Statement {
 /** What must hold for a message. */
 interface Reading {
   readonly message: Message;
-  readonly sender: AccountId;
   /** The first is the message's own. */
   readonly statements: readonly Statement[];
   readonly points: readonly PublicKey[];
@@ -46,29 +46,33 @@ interface Reading {
 /** Reads and verifies the messages of one chain. */
 export class Authenticator {
   readonly #curve: Secp256k1;
-  readonly #genesisHash: Uint8Array;
-  readonly #domain: Uint8Array;
+  readonly #blake2b = new Blake2b256();
+  readonly #messages: Uint8Array;
+  readonly #registrations: Uint8Array;
   readonly #accounts = new Map<PublicKey, AccountId>();
 
   /** @param curve - of compressed points. */
   constructor(curve: Secp256k1, genesisHash: Uint8Array) {
     this.#curve = curve;
-    this.#genesisHash = genesisHash;
-    this.#domain = messageDomain(genesisHash);
+    this.#messages = messageDomain(genesisHash);
+    this.#registrations = registrationDomain(genesisHash);
   }
 
   /** What each of these messages is, in their order. */
   authenticate(messages: readonly Uint8Array[]): (AuthenticMessage | Unreadable)[] {
-    const readings = messages.map((bytes) => this.#read(bytes));
+    const known = messages.map((bytes) => messageIn(bytes));
+    this.#learnAccounts(known);
+    const readings = known.map((message, index) =>
+      typeof message === "string" ? message : this.#read(message, messages[index]!),
+    );
     const read = readings.filter((reading) => typeof reading !== "string");
     const wrong = this.#wrongStatements(read.flatMap((reading) => reading.statements));
     const noPoints = this.#noPoints(read.flatMap((reading) => reading.points));
-    const judged = (reading: Reading): AuthenticMessage => {
-      const { message, sender, statements, points, evidence } = reading;
+    const judged = ({ message, statements, points, evidence }: Reading): AuthenticMessage => {
+      const { signer, sequence, call } = message;
       const proven =
         !statements.slice(1).some((statement) => wrong.has(statement)) && !points.some((point) => noPoints.has(point));
-      const { signer, sequence, call } = message;
-      return { signer, sender, sequence, call, proven, evidence: evidence.map(judged) };
+      return { signer, sender: this.#accountOf(signer), sequence, call, proven, evidence: evidence.map(judged) };
     };
     return readings.map((reading) => {
       if (typeof reading === "string") return reading;
@@ -76,57 +80,55 @@ export class Authenticator {
     });
   }
 
-  #read(bytes: Uint8Array): Reading | Unreadable {
-    if (bytes.length > MESSAGE_BYTES_MAX) return "Oversized";
-    const message = readMessage(bytes);
-    if (message === null) return "Malformed";
+  #read(message: Message, bytes: Uint8Array): Reading | Unreadable {
     const { signer, call, signature } = message;
-    const sender = this.#accountOf(signer);
-    const statements: Statement[] = [
-      { hash: messageHash(this.#domain, bytes), signature, key: bytes.subarray(0, PUBLIC_KEY_BYTES) },
-    ];
-    const points: PublicKey[] = [];
-    const evidence: Reading[] = [];
+    const signed = [this.#messages, bytes.subarray(0, bytes.length - SIGNATURE_BYTES)] as const;
+    const statements: Statement[] = [{ signed, signature, key: bytes.subarray(0, PUBLIC_KEY_BYTES) }];
     if (call.tag === "registerWorker") {
-      const hash = registrationHash(this.#genesisHash, sender, call.value);
       const { identityKey, ecdhKey, proof } = call.value;
-      statements.push({ hash, signature: fromHex(proof, "a proof"), key: fromHex(identityKey, "an IdentityKey") });
-      points.push(ecdhKey);
-    } else if (call.tag === "setEcdhKey") {
-      points.push(call.value);
-    } else if (call.tag === "reportOffence") {
-      for (const part of [call.value.value.first, call.value.value.second]) {
-        const reading = this.#read(part);
-        // Evidence of evidence is none: nothing nests.
-        if (typeof reading === "string" || reading.message.call.tag !== "heartbeat") return "Malformed";
-        evidence.push(reading);
-        statements.push(...reading.statements);
-      }
+      const about = registrationBytes(this.#accountOf(signer), call.value);
+      const key = fromHex(identityKey, "an IdentityKey");
+      statements.push({ signed: [this.#registrations, about], signature: fromHex(proof, "a proof"), key });
+      return { message, statements, points: [ecdhKey], evidence: [] };
     }
-    return { message, sender, statements, points, evidence };
+    if (call.tag === "reportOffence") return this.#readEvidence(message, statements, call.value);
+    return { message, statements, points: call.tag === "setEcdhKey" ? [call.value] : [], evidence: [] };
+  }
+
+  #readEvidence(message: Message, own: readonly Statement[], { value }: Evidence): Reading | Unreadable {
+    const evidence: Reading[] = [];
+    for (const bytes of [value.first, value.second]) {
+      const part = messageIn(bytes);
+      // Evidence of evidence is none: nothing nests.
+      if (typeof part === "string" || part.call.tag !== "heartbeat") return "Malformed";
+      evidence.push(this.#read(part, bytes) as Reading);
+    }
+    const statements = [...own, ...evidence.flatMap((reading) => reading.statements)];
+    return { message, statements, points: [], evidence };
+  }
+
+  /** Hashes the keys at once whose accounts are not remembered. */
+  #learnAccounts(messages: readonly (Message | Unreadable)[]): void {
+    if (this.#accounts.size >= ACCOUNTS_MAX) this.#accounts.clear();
+    const signers = messages.flatMap((message) => (typeof message === "string" ? [] : [message.signer]));
+    const unknown = [...new Set(signers)].filter((signer) => !this.#accounts.has(signer));
+    const ids = this.#blake2b.hashAll(unknown.map((key) => [fromHex(key, "a public key")]));
+    for (const [at, key] of unknown.entries()) {
+      this.#accounts.set(key, toHex(ids.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES)));
+    }
   }
 
   #accountOf(key: PublicKey): AccountId {
-    const known = this.#accounts.get(key);
-    if (known !== undefined) return known;
-    if (this.#accounts.size >= ACCOUNTS_MAX) this.#accounts.clear();
-    const account = accountOf(key);
-    this.#accounts.set(key, account);
-    return account;
+    return this.#accounts.get(key) ?? accountOf(key);
   }
 
   #wrongStatements(statements: readonly Statement[]): ReadonlySet<Statement> {
     const wrong = new Set(statements.filter(({ signature }) => !hasLowS(signature)));
     for (let from = 0; from < statements.length; from += CURVE_BATCH_MAX) {
       const batch = statements.slice(from, from + CURVE_BATCH_MAX);
-      const hashes = new Uint8Array(batch.length * HASH_BYTES);
-      const signatures = new Uint8Array(batch.length * SIGNATURE_BYTES);
-      const keys = new Uint8Array(batch.length * POINT_BYTES.compressed);
-      batch.forEach(({ hash, signature, key }, index) => {
-        hashes.set(hash, index * HASH_BYTES);
-        signatures.set(signature, index * SIGNATURE_BYTES);
-        keys.set(key, index * POINT_BYTES.compressed);
-      });
+      const hashes = this.#blake2b.hashAll(batch.map(({ signed }) => signed));
+      const signatures = Buffer.concat(batch.map(({ signature }) => signature));
+      const keys = Buffer.concat(batch.map(({ key }) => key));
       for (const index of this.#curve.invalidSignatures(hashes, signatures, keys)) wrong.add(batch[index]!);
     }
     return wrong;
@@ -141,4 +143,9 @@ export class Authenticator {
     }
     return none;
   }
+}
+
+function messageIn(bytes: Uint8Array): Message | Unreadable {
+  if (bytes.length > MESSAGE_BYTES_MAX) return "Oversized";
+  return readMessage(bytes) ?? "Malformed";
 }

@@ -3,8 +3,9 @@
  *
  *   signer 33 | sequence 4 LE | call n | signature 64
  *
- * What is signed is BLAKE2b-256(domain ‖ all but the signature), where the domain is BLAKE2b-256(context ‖ genesis hash), by ECDSA over secp256k1 with the smaller
- * s, as Substrate's `ecdsa` pairs do: a message belongs to one chain, and has one signature at a time that counts.
+ * What is signed, by ECDSA over secp256k1 with the smaller s as Substrate's `ecdsa` pairs do, is BLAKE2b-256(domain ‖ all but
+ * the signature), where the domain is BLAKE2b-256(context ‖ genesis hash): a message belongs to one chain, and has one
+ * signature at a time that counts.
  */
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { fromHex, toHex } from "../bytes.ts";
@@ -32,8 +33,6 @@ export interface Message {
 
 /** What a signature is about. */
 type Registered = Omit<Registration, "proof">;
-
-const REGISTRATION = Buffer.from(CONTEXT.workerRegistration, "ascii");
 
 const messageCodec = struct<Message>({
   signer: publicKeyCodec,
@@ -68,11 +67,15 @@ export function messageHash(domain: Uint8Array, bytes: Uint8Array): Uint8Array {
   return blake2b256(joined([domain, bytes.subarray(0, bytes.length - SIGNATURE_BYTES)]));
 }
 
-/** The 32 bytes that an IdentityKey signs to be registered by an operator. */
-export function registrationHash(genesisHash: Uint8Array, operator: AccountId, registered: Registered): Uint8Array {
+/** 32 bytes that stand for the registrations of one chain. */
+export function registrationDomain(genesisHash: Uint8Array): Uint8Array {
+  return blake2b256(joined([Buffer.from(CONTEXT.workerRegistration, "ascii"), genesisHash]));
+}
+
+/** What an IdentityKey signs behind that domain, to be registered by an operator. */
+export function registrationBytes(operator: AccountId, registered: Registered): Uint8Array {
   const { identityKey, ecdhKey, attestation, sequence } = registered;
-  const about = registeredCodec.enc({ operator, identityKey, ecdhKey, attestation, sequence });
-  return blake2b256(joined([REGISTRATION, genesisHash, about]));
+  return registeredCodec.enc({ operator, identityKey, ecdhKey, attestation, sequence });
 }
 
 /**
@@ -98,7 +101,8 @@ export function signRegistration(
   operator: AccountId,
   registered: Registered,
 ): Registration {
-  return { ...registered, proof: toHex(sign(key, registrationHash(genesisHash, operator, registered))) };
+  const hash = blake2b256(joined([registrationDomain(genesisHash), registrationBytes(operator, registered)]));
+  return { ...registered, proof: toHex(sign(key, hash)) };
 }
 
 /** The public key of a secret scalar of 32 bytes. */
