@@ -35,7 +35,7 @@ export interface OffenceFractions {
 }
 
 /** The rules of staking, `pallet_staking::Config`. */
-interface StakingRules {
+export interface StakingRules {
   readonly sessionsPerEra: number;
   /** Eras for which unbonded stake stays, and can be slashed. */
   readonly bondingDuration: number;

@@ -17,6 +17,8 @@ export const GATEKEEPERS = ["a", "b", "c", "d"] as const;
 export const NOMINATORS = ["n1", "n2", "n3", "n4", "n5", "n6"] as const;
 
 const keys = new Map<string, Secret>();
+const publicKeys = new Map<string, string>();
+const ids = new Map<string, string>();
 
 /** The key of that name, always the same. */
 export function keyOf(name: string): Secret {
@@ -28,10 +30,28 @@ export function keyOf(name: string): Secret {
   return key;
 }
 
-export const publicOf = (name: string): string => publicKeyOf(keyOf(name));
-export const idOf = (name: string): string => accountOf(publicOf(name));
+export const publicOf = (name: string): string => kept(publicKeys, name, () => publicKeyOf(keyOf(name)));
+export const idOf = (name: string): string => kept(ids, name, () => accountOf(publicOf(name)));
 /** Name of a stash's IdentityKey. */
 export const identity = (stash: string): string => `${stash}/identity`;
+
+/** Runs of a property: as many as this, and twenty times as many where there is time. */
+export const runs = (count: number): { readonly numRuns: number } => ({
+  numRuns: process.env["SLOW"] === "1" ? 20 * count : count,
+});
+
+/** No token is made, so that balances change by calls and slashes alone. */
+export const NO_INFLATION = { minimum: 0, maximum: 0, idealStake: 750_000_000, falloff: 50_000_000 };
+
+/** What became of each message of a block, by its place: "done", or why not. */
+export function outcomes(effects: readonly Effect[]): string[] {
+  const found: string[] = [];
+  for (const effect of effects) {
+    if (effect.kind === "MessageDone") found[effect.index!] = "done";
+    else if (effect.kind === "MessageFailed" || effect.kind === "MessageRefused") found[effect.index!] = effect.reason;
+  }
+  return found;
+}
 
 /** Everybody has 1,000 units; gatekeepers have 100 at stake, nominators 50 behind two of them. */
 export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genesis["staking"]> = {}): Genesis {
@@ -89,6 +109,12 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
   };
 }
 
+function kept(known: Map<string, string>, name: string, compute: () => string): string {
+  const value = known.get(name) ?? compute();
+  known.set(name, value);
+  return value;
+}
+
 /** A ledger with the means to send messages to it. */
 export class Network {
   ledger: Ledger;
@@ -117,18 +143,24 @@ export class Network {
     return signMessage(keyOf(name), this.ledger.genesisHash, this.sequenceOf(name) + ahead, call);
   }
 
+  /** What a message would be that was signed, without the cost of signing it. */
+  unsigned(name: string, call: Call, sequence: number = this.sequenceOf(name)): AuthenticMessage {
+    return { signer: publicOf(name), sender: idOf(name), sequence, call, proven: true, evidence: [] };
+  }
+
   authenticate(messages: readonly Uint8Array[]): (AuthenticMessage | Unreadable)[] {
     return this.#authenticator.authenticate(messages);
   }
 
   /** Applies a block of these messages. */
   block(messages: readonly Uint8Array[] = []): readonly Effect[] {
+    return this.blockOf(this.authenticate(messages));
+  }
+
+  /** Applies a block of messages that were authenticated, or are taken to have been. */
+  blockOf(messages: readonly (AuthenticMessage | Unreadable)[]): readonly Effect[] {
     const { height, timestamp } = this.state;
-    const { ledger, effects } = apply(this.ledger, {
-      height: height + 1,
-      timestamp: timestamp + 6_000,
-      messages: this.authenticate(messages),
-    });
+    const { ledger, effects } = apply(this.ledger, { height: height + 1, timestamp: timestamp + 6_000, messages });
     this.ledger = ledger;
     this.effects = effects;
     this.#after(this);
@@ -137,11 +169,9 @@ export class Network {
 
   /** Applies a block with one message, and says what became of it: "done", or why not. */
   send(name: string, call: Call): string {
-    for (const effect of this.block([this.message(name, call)])) {
-      if (effect.kind === "MessageDone") return "done";
-      if (effect.kind === "MessageFailed" || effect.kind === "MessageRefused") return effect.reason;
-    }
-    throw new Error("nothing was said of the message");
+    const [outcome] = outcomes(this.block([this.message(name, call)]));
+    if (outcome === undefined) throw new Error("nothing was said of the message");
+    return outcome;
   }
 
   /** Applies empty blocks, with the heartbeats of these gatekeepers, until an era begins. */

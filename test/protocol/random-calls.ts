@@ -1,0 +1,76 @@
+/** Calls and messages of any value that their bytes can hold: for codecs, not for a ledger. */
+import fc from "fast-check";
+import type { Action, Call, Payee } from "../../src/protocol/call.ts";
+import { callCodec } from "../../src/protocol/call.ts";
+
+const bytes = (size: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: size, maxLength: size });
+const hex = (size: number): fc.Arbitrary<string> => bytes(size).map((all) => `0x${Buffer.from(all).toString("hex")}`);
+const u32 = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
+const amount = fc.oneof(fc.bigInt(0n, 100n), fc.bigInt(0n, (1n << 128n) - 1n));
+const id = hex(32);
+const key = hex(33);
+
+const tagged = <T extends string, V>(tag: T, value: fc.Arbitrary<V>): fc.Arbitrary<{ tag: T; value: V }> =>
+  value.map((inner) => ({ tag, value: inner }));
+const nothing = fc.constant(undefined);
+
+const payee: fc.Arbitrary<Payee> = fc.oneof(
+  tagged("staked", nothing),
+  tagged("stash", nothing),
+  tagged("account", id),
+  tagged("none", nothing),
+);
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  tagged("rotate", nothing),
+  tagged("allow", id),
+  tagged("withdraw", id),
+  tagged("cancelSlash", u32),
+  tagged(
+    "migrate",
+    fc.record({
+      measurement: id,
+      envelopeVersion: fc.nat(255),
+      cipherSuite: fc.nat(255),
+      keySuite: fc.nat(255),
+      store: fc.uint8Array({ maxLength: 256 }),
+      height: u32,
+    }),
+  ),
+);
+
+export const call: fc.Arbitrary<Call> = fc.oneof(
+  tagged("transfer", fc.record({ to: id, amount })),
+  tagged("bond", fc.record({ amount, payee })),
+  tagged("bondExtra", amount),
+  tagged("unbond", amount),
+  tagged("withdrawUnbonded", nothing),
+  tagged("validate", fc.record({ commission: u32, blocked: fc.boolean() })),
+  tagged("nominate", fc.array(id, { maxLength: 16 })),
+  tagged("chill", nothing),
+  tagged("setPayee", payee),
+  tagged("setKeys", key),
+  tagged(
+    "registerWorker",
+    fc.record({
+      identityKey: key,
+      ecdhKey: key,
+      attestation: fc.uint8Array({ maxLength: 100 }),
+      sequence: u32,
+      proof: hex(64),
+    }),
+  ),
+  tagged("deregisterWorker", key),
+  tagged("setEcdhKey", key),
+  tagged("heartbeat", fc.record({ session: u32, stateHash: id })),
+  tagged(
+    "reportOffence",
+    tagged("equivocation", fc.record({ first: fc.uint8Array({ maxLength: 200 }), second: fc.uint8Array() })),
+  ),
+  tagged("govern", fc.record({ round: u32, action })),
+);
+
+/** Bytes that are read as a message; nobody signed them. */
+export const message: fc.Arbitrary<Uint8Array> = fc
+  .tuple(bytes(33), bytes(4), call, bytes(64))
+  .map(([signer, sequence, said, signature]) => Buffer.concat([signer, sequence, callCodec.enc(said), signature]));
