@@ -28,7 +28,7 @@ export interface ElectionScale {
 /** As many voters as Polkadot takes into an election, with what they may name, and as many seats. */
 export const POLKADOT: ElectionSize = { voters: 22_500, targets: 16, candidates: 1_000, seats: 600, balancing: 10 };
 /** What the definition holds in a few seconds. */
-export const SMALL: ElectionSize = { voters: 2_000, targets: 16, candidates: 400, seats: 200, balancing: 10 };
+export const SMALL_ELECTION: ElectionSize = { voters: 2_000, targets: 16, candidates: 400, seats: 200, balancing: 10 };
 
 export const GATEKEEPER = "Gatekeeper";
 export const DEFINITION = "definition";
@@ -104,7 +104,8 @@ function growthHead(whole: ElectionSize): TableHead {
   };
 }
 
-function sizeOf({ voters, targets, candidates, seats, balancing }: ElectionSize): string {
+/** An election's size as its table has it. */
+export function sizeOf({ voters, targets, candidates, seats, balancing }: ElectionSize): string {
   const count = (n: number): string => n.toLocaleString("en");
   const balanced = balancing === 0 ? UNBALANCED : `balanced ${balancing} times`;
   return `${count(voters)} × ${targets}, ${count(candidates)}, ${count(seats)}, ${balanced}`;

@@ -5,6 +5,7 @@
 import { ADDON, ADDON_VARIABLE_TIME, NOBLE_CURVES, TINY } from "./curve-peers.ts";
 import { OPERATIONS, type Operation } from "./curve-workload.ts";
 import { PROVE, VERIFY } from "./dleq.ts";
+import { DEFINITION, GATEKEEPER, SMALL_ELECTION, sizeOf } from "./election.ts";
 import { LOADS, loadRow } from "./end-to-end.ts";
 import { times95 } from "./print.ts";
 import {
@@ -18,6 +19,7 @@ import {
   WASM_ALONE,
   ZEPAR,
 } from "./reencrypt.ts";
+import { CHAIN, REPLICA } from "./replay.ts";
 import { type Estimate, timesFaster } from "./statistics.ts";
 import { type TableResult, timesOf } from "./table.ts";
 import { ONE, TWO } from "./threads.ts";
@@ -81,6 +83,11 @@ export const FLOORS: readonly Floor[] = [
   { ...ROTATION, ours: "2 threads", theirs: ["copy, 2 threads"], atLeast: 0.6 },
   { ...ROTATION, ours: "2 threads", theirs: ["paged loop"], atLeast: 0.5 },
   { ...ROTATION, ours: "2 threads", theirs: ["node:crypto loop"], atLeast: 6 },
+
+  // 20,000 messages a second is what C takes to verify as many signatures, with nothing else done.
+  { table: "replay", row: CHAIN, ours: REPLICA, theirs: [ADDON], atLeast: 1 },
+  { table: "replay", row: CHAIN, ours: REPLICA, theirs: [NOBLE_CURVES], atLeast: 20 },
+  { table: "election", row: sizeOf(SMALL_ELECTION), ours: GATEKEEPER, theirs: [DEFINITION], atLeast: 5 },
 ];
 
 /** Looks every floor up in what was measured. */

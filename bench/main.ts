@@ -6,7 +6,7 @@ import { chartPage } from "./chart.ts";
 import { contractKeyTable } from "./contract-keys.ts";
 import { curveTable } from "./curve.ts";
 import { dleqTable } from "./dleq.ts";
-import { POLKADOT, SMALL, electionResults } from "./election.ts";
+import { POLKADOT, SMALL_ELECTION, electionResults } from "./election.ts";
 import { endToEndTable } from "./end-to-end.ts";
 import { FLOORS, floorSummary, judge } from "./floors.ts";
 import { appendHistory, historyLine, readHistory, surroundings } from "./history.ts";
@@ -14,6 +14,7 @@ import { type Effort, measure } from "./measure.ts";
 import { pageTable } from "./pages.ts";
 import { printed } from "./print.ts";
 import { reencryptTable } from "./reencrypt.ts";
+import { replayTable } from "./replay.ts";
 import { rotationResults } from "./rotation.ts";
 import { loadSecp256k1Addon } from "./secp256k1-addon.ts";
 import { curveThreadTable, kernelThreadTable, threadTable } from "./threads.ts";
@@ -23,9 +24,10 @@ const HISTORY = fileURLToPath(new URL("results.ndjson", import.meta.url));
 const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
 
 const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.012 };
-const ELECTION = { whole: POLKADOT, small: SMALL, rounds: 3 };
+const ELECTION = { whole: POLKADOT, small: SMALL_ELECTION, rounds: 3 };
 const ROTATION = { contracts: 100, recordsEach: 10_000, rowContracts: 10, rounds: 3 };
 
+const addon = await loadSecp256k1Addon();
 const started = surroundings(new Date());
 const tables = [
   ...ALL_SUITES.flatMap((suite) => [reencryptTable(suite, "16 B"), reencryptTable(suite, "78 B")]),
@@ -35,10 +37,11 @@ const tables = [
   contractKeyTable(),
   threadTable(ALL_SUITES),
   kernelThreadTable(ALL_SUITES),
-  curveTable(await loadSecp256k1Addon()),
+  curveTable(addon),
   dleqTable(),
   thresholdKeyTable(),
   curveThreadTable(),
+  replayTable(addon),
 ];
 const results = [
   ...(await measure(tables, EFFORT)),

@@ -26,6 +26,9 @@ import type { Case, Table } from "./table.ts";
 /** Reading, verifying, applying and hashing. */
 export const REPLICA = "replica";
 
+/** The table's one row. */
+export const CHAIN = "chain";
+
 const ACCOUNTS = 1_024;
 /** Messages of each account, in blocks of one from each. */
 const ROUNDS = 4;
@@ -57,7 +60,7 @@ export function replayTable(addon: Secp256k1Addon | null, accounts = ACCOUNTS): 
     prepare: async () => {
       const stored = storedChain(curve, accounts);
       const cases: Case[] = [
-        { row: "chain", column: REPLICA, items: stored.messages.length, run: () => replay(curve, stored) },
+        { row: CHAIN, column: REPLICA, items: stored.messages.length, run: () => replay(curve, stored) },
         signaturesAlone(NOBLE_CURVES, stored, stored.messages.slice(0, NOBLE_MESSAGES), (signature, hash, key) =>
           secp256k1.verify(signature, hash, key, { prehash: false }),
         ),
@@ -182,5 +185,5 @@ function signaturesAlone(
       throw new Error(`${column} refuses a signature`);
     }
   };
-  return { row: "chain", column, items: messages.length, run };
+  return { row: CHAIN, column, items: messages.length, run };
 }
