@@ -67,7 +67,7 @@ export function readSecretFile({ magic, what, missing }: SecretFileKind, path: s
       throw unavailable(`is accessible to others (mode ${mode.toString(8)}); run: chmod 600 ${path}`);
     }
     if (Buffer.from(bytes.subarray(0, MAGIC_BYTES)).toString("latin1") !== magic) {
-      throw unavailable(`is not a ${what} of this program`);
+      throw unavailable(`is no ${what} of this program`);
     }
     const version = bytes[MAGIC_BYTES];
     if (version !== VERSION) {

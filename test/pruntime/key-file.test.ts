@@ -73,7 +73,7 @@ describe("readKeyFile refuses", () => {
 
   test("another magic or version, and a folder", () => {
     write(fileOf(randomBytes(32), "GKKEX"));
-    expect(() => readKeyFile(at("key"))).toThrow("is not a key file");
+    expect(() => readKeyFile(at("key"))).toThrow("is no key file");
     for (const version of [0, 2, 255]) {
       write(fileOf(randomBytes(32), "GKKEY", version));
       expect(() => readKeyFile(at("key"))).toThrow(`has version ${version}`);
