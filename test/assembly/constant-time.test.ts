@@ -15,9 +15,11 @@ import { AES_CASES, CHACHA_CASES, type Contents, TRACE_CASES, type TraceCase } f
 import { reachableFrom, traced, Tracer } from "./trace.ts";
 
 const kernelsFile = process.env["GATEKEEPER_TEST_WASM"] ?? new URL("../../build/kernels.wasm", import.meta.url);
-/** Kernels that see addresses, lengths, sealed records, signatures and constants only, or points with public weights. */
+/** Kernels that see addresses, lengths, sealed records, signed messages, signatures and constants only, or points with public weights. */
 const PUBLIC_KERNELS = [
   "batchBind",
+  "blake2b256Batch",
+  "blake2bWipe",
   "multiplyAddDoubles",
   "pageDescribe",
   "pageRelabel",

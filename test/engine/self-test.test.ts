@@ -1,6 +1,7 @@
 import { createCipheriv, createHash, hkdfSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { Blake2b256 } from "../../src/engine/blake2b.ts";
 import { GatekeeperError } from "../../src/errors.ts";
 import { compileKernels, Kernels } from "../../src/engine/kernels.ts";
 import { Secp256k1 } from "../../src/engine/secp256k1.ts";
@@ -100,7 +101,7 @@ describe("the known-answer check", () => {
   });
 
   // An or would not do: for one gate of the S-box it is the same.
-  it("refuses kernels in which any one exclusive or was made an and, or that of the curve does", () => {
+  it("refuses kernels in which any one exclusive or was made an and, or those of the curve and of BLAKE2b do", () => {
     const places = placesOf("v128.xor");
     expect(places.length).toBeGreaterThan(200);
     for (const at of places) {
@@ -108,6 +109,7 @@ describe("the known-answer check", () => {
       const check = (): void => {
         selfTest(kernels);
         new Secp256k1("compressed", kernels);
+        new Blake2b256(kernels);
       };
       expect(check, `the instruction at byte ${at}`).toThrow(
         expect.objectContaining({ code: "KERNEL_SELF_TEST_FAILED" }),
