@@ -143,23 +143,17 @@ export class EmbeddedChain implements Disposable {
    * @throws GatekeeperError INBOX_FULL; MESSAGE_REFUSED if it is larger than messages are.
    */
   submit(bytes: Uint8Array): number {
-    if (bytes.length > MESSAGE_BYTES_MAX) {
-      throw new GatekeeperError("MESSAGE_REFUSED", `a message of ${bytes.length} bytes is too large`, {
-        reason: "Oversized",
-      });
-    }
-    return this.#transaction(() => {
-      const { waiting, size } = this.#get(
-        "SELECT count(*) AS waiting, total(length(bytes)) AS size FROM inbox WHERE refused IS NULL",
-      )!;
-      if (Number(waiting) >= INBOX_MAX || Number(size) + bytes.length > BLOCK_BYTES_MAX) {
-        throw new GatekeeperError(
-          "INBOX_FULL",
-          `${Number(waiting)} messages wait already; try again after the next block`,
-        );
-      }
-      return Number(this.#prepared("INSERT INTO inbox (bytes) VALUES (?)").run(bytes).lastInsertRowid);
-    });
+    return this.#transaction(() => this.#insert(bytes));
+  }
+
+  /**
+   * Hands in a message that depends on what waits already, with nobody else in between.
+   * @param height - of the last block that its sender knows.
+   * @returns its name in the inbox; null if there is a later block, and nothing was handed in.
+   * @throws as submit.
+   */
+  submitAfter(height: number, message: (waiting: readonly Waiting[]) => Uint8Array): number | null {
+    return this.#transaction(() => (height === this.height() ? this.#insert(message(this.waiting())) : null));
   }
 
   /** The messages that wait, in the order in which they came. */
@@ -218,6 +212,24 @@ export class EmbeddedChain implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close();
+  }
+
+  #insert(bytes: Uint8Array): number {
+    if (bytes.length > MESSAGE_BYTES_MAX) {
+      throw new GatekeeperError("MESSAGE_REFUSED", `a message of ${bytes.length} bytes is too large`, {
+        reason: "Oversized",
+      });
+    }
+    const { waiting, size } = this.#get(
+      "SELECT count(*) AS waiting, total(length(bytes)) AS size FROM inbox WHERE refused IS NULL",
+    )!;
+    if (Number(waiting) >= INBOX_MAX || Number(size) + bytes.length > BLOCK_BYTES_MAX) {
+      throw new GatekeeperError(
+        "INBOX_FULL",
+        `${Number(waiting)} messages wait already; try again after the next block`,
+      );
+    }
+    return Number(this.#prepared("INSERT INTO inbox (bytes) VALUES (?)").run(bytes).lastInsertRowid);
   }
 
   #get(sql: string, ...values: number[]): Record<string, unknown> | undefined {

@@ -57,22 +57,25 @@ const stakingSchema = v.strictObject({
   ),
 });
 
-const stakerSchema = v.union([
-  v.strictObject({
-    stash: account,
-    bond: amount,
-    validate: v.strictObject({
-      identityKey: publicKey,
-      commission: v.optional(fraction, 0),
-      blocked: v.optional(v.boolean(), false),
+const stakerSchema = v.union(
+  [
+    v.strictObject({
+      stash: account,
+      bond: amount,
+      validate: v.strictObject({
+        identityKey: publicKey,
+        commission: v.optional(fraction, 0),
+        blocked: v.optional(v.boolean(), false),
+      }),
     }),
-  }),
-  v.strictObject({
-    stash: account,
-    bond: amount,
-    nominate: v.pipe(v.array(account), v.minLength(1), v.maxLength(NOMINATIONS_MAX)),
-  }),
-]);
+    v.strictObject({
+      stash: account,
+      bond: amount,
+      nominate: v.pipe(v.array(account), v.minLength(1), v.maxLength(NOMINATIONS_MAX)),
+    }),
+  ],
+  "stash, bond, and either validate or nominate",
+);
 
 const schema = v.strictObject({
   name: v.pipe(v.string(), v.maxBytes(64)),

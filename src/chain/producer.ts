@@ -8,7 +8,7 @@ import type { Secret } from "../secret.ts";
 import type { EmbeddedChain, Refused } from "./embedded.ts";
 import { catchUp } from "./follow.ts";
 
-/** Blocks after which the state is kept anew. */
+/** Blocks after which the state is kept anew; and with each election. */
 const SNAPSHOT_BLOCKS = 1_000;
 
 /** What a snapshot may fail with. */
@@ -75,14 +75,16 @@ export class Producer {
       this.#chain.append(height, null, taken, refused);
       return null;
     }
-    const stateHash = ledger.with(draft.state).stateHash();
-    const header = { height, timestamp, parentHash: headHash, messagesHash: hashMessages(messages), stateHash };
+    const next = ledger.with(draft.state);
+    const messagesHash = hashMessages(messages);
+    const header = { height, timestamp, parentHash: headHash, messagesHash, stateHash: next.stateHash() };
     const block = { header, signature: sign(this.#authority, hashHeader(header)), messages };
     if (!this.#chain.append(height, block, taken, refused)) return null;
-    // Its maker follows a block as everybody does: once it is there for everybody.
-    const [followed] = this.#replica.follow([block]);
-    if (height % SNAPSHOT_BLOCKS === 0) this.keepSnapshot();
-    return { ...followed!, block, refused: refused.length };
+    this.#replica.followOwn(block, next);
+    const effects = draft.effects.filter(({ kind }) => kind !== "MessageRefused");
+    // An election takes longer than anything else that a start would have to do again.
+    if (height % SNAPSHOT_BLOCKS === 0 || effects.some(({ kind }) => kind === "StakersElected")) this.keepSnapshot();
+    return { height, effects, block, refused: refused.length };
   }
 
   /** Keeps the state as it is, for a quick start; where there is no room for it, the next start takes longer. */

@@ -19,7 +19,8 @@ export interface Sent {
 }
 
 /**
- * Signs a call with the next sequence of its sender, hands it in and waits for its block.
+ * Signs a call with the next sequence of its sender, hands it in and waits for its block. Any number of processes may do
+ * so with one key at a time.
  * @param replica - of this chain; follows it meanwhile.
  * @param key - stays the caller's.
  * @throws GatekeeperError MESSAGE_REFUSED, with the reason; INBOX_FULL; ABORTED when the signal fires: the message may
@@ -32,20 +33,36 @@ export async function sendCall(
   call: Call,
   signal: AbortSignal,
 ): Promise<Sent> {
-  for (const _ of catchUp(chain, replica));
-  const signer = publicKeyOf(key);
-  const bytes = signMessage(key, replica.ledger.genesisHash, nextSequence(replica, chain.waiting(), signer), call);
-  const id = chain.submit(bytes);
+  const [id, bytes] = handIn(chain, replica, key, call);
+  let sent: Sent | null = null;
   for (;;) {
     // Asked before the chain is followed: what is taken by then is found.
     const outcome = chain.outcome(id);
-    const sent = follow(chain, replica, bytes);
-    if (sent !== null) return sent;
+    sent ??= follow(chain, replica, bytes);
     if (typeof outcome === "object") throw refused(outcome.refused, "the chain did not take the message", null);
-    if (outcome === "gone") throw refused("Forgotten", "the chain did not take the message", null);
+    if (outcome === "gone") return sent ?? forgotten();
     if (signal.aborted) throw new GatekeeperError("ABORTED", "the message waits, and no block was made meanwhile");
     await sleep(POLL_MILLISECONDS);
   }
+}
+
+/** Signs and hands in, with the sequence that is next then. */
+function handIn(chain: EmbeddedChain, replica: Replica, key: Secret, call: Call): [id: number, bytes: Uint8Array] {
+  const signer = publicKeyOf(key);
+  for (;;) {
+    for (const _ of catchUp(chain, replica));
+    const { genesisHash, state } = replica.ledger;
+    let bytes: Uint8Array = new Uint8Array(0);
+    const id = chain.submitAfter(state.height, (waiting) => {
+      bytes = signMessage(key, genesisHash, nextSequence(replica, waiting, signer), call);
+      return bytes;
+    });
+    if (id !== null) return [id, bytes];
+  }
+}
+
+function forgotten(): never {
+  throw refused("Forgotten", "the chain did not take the message", null);
 }
 
 /**

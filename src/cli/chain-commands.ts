@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { toHex } from "../bytes.ts";
 import { createAccountKey, generateAccountKey, readAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
@@ -13,7 +13,15 @@ import { alreadyExists, makeFolder } from "../durable-file.ts";
 import { hashHeader } from "../protocol/block.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf } from "../protocol/message.ts";
-import { authorityPath, chainPath, numberArgument, openChain, readText, replicaCurve } from "./chain-home.ts";
+import {
+  authorityPath,
+  chainPath,
+  millisecondsArgument,
+  numberArgument,
+  openChain,
+  readText,
+  replicaCurve,
+} from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { interruptible } from "./interruption.ts";
 import { plainJson } from "./plain-json.ts";
@@ -48,8 +56,10 @@ export function addChainCommands(program: Command, terminal: Terminal): Command 
   withCommonOptions(chain.command("start"))
     .description("make blocks until interrupted")
     .option("--authority <file>", "the authority's secret key (default: HOME/authority.key)")
-    .option("--interval <ms>", "milliseconds between blocks (default: what the genesis says)", numberArgument)
-    .option("--on-demand", "make blocks only for messages, as soon as there are some")
+    .option("--interval <ms>", "milliseconds between blocks (default: what the genesis says)", millisecondsArgument)
+    .addOption(
+      new Option("--on-demand", "make blocks only for messages, as soon as there are some").conflicts("interval"),
+    )
     .option("--blocks <n>", "stop after so many blocks", numberArgument)
     .action(async (options: StartOptions) => start(terminal, options));
   return chain;

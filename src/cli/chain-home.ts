@@ -6,7 +6,7 @@ import { EmbeddedChain } from "../chain/embedded.ts";
 import { Secp256k1 } from "../engine/secp256k1.ts";
 import { GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
-import type { Payee } from "../protocol/call.ts";
+import { type Payee, STORE_BYTES_MAX } from "../protocol/call.ts";
 import { PERBILL } from "../protocol/perbill.ts";
 import type { CommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
@@ -83,6 +83,27 @@ export function numberArgument(text: string): number {
   const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : -1;
   if (value >= 0 && value <= 0xffff_ffff) return value;
   throw new InvalidArgumentError("It must be a whole number below 2^32.");
+}
+
+/** Milliseconds that timers can wait. */
+export function millisecondsArgument(text: string): number {
+  const value = numberArgument(text);
+  if (value < 2 ** 31) return value;
+  throw new InvalidArgumentError("It must be below 2^31.");
+}
+
+/** A byte. */
+export function byteArgument(text: string): number {
+  const value = numberArgument(text);
+  if (value < 256) return value;
+  throw new InvalidArgumentError("It must be below 256.");
+}
+
+/** The name of a store, as bytes. */
+export function storeArgument(text: string): Uint8Array {
+  const bytes = Buffer.from(text, "utf8");
+  if (bytes.length <= STORE_BYTES_MAX) return bytes;
+  throw new InvalidArgumentError(`It must have ${STORE_BYTES_MAX} bytes at most.`);
 }
 
 /** A fraction from 0 to 1, in billionths. */

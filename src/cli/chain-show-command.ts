@@ -9,6 +9,7 @@ import type { Replica } from "../protocol/replica.ts";
 import type { State } from "../protocol/state.ts";
 import { accountArgument, numberArgument, openChain, replicaCurve } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
+import { oneLine } from "./one-line.ts";
 import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -110,12 +111,12 @@ function accountDocument(state: State, id: string): Record<string, unknown> {
 function textOf(document: Record<string, unknown>): string {
   return Object.entries(document)
     .map(([name, value]) => {
-      if (!Array.isArray(value)) return `${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`;
+      if (!Array.isArray(value)) return `${name}: ${lineOf(value)}`;
       return [`${name}: ${counted(value.length, "item")}`, ...value.map((item) => `  ${lineOf(item)}`)].join("\n");
     })
     .join("\n");
 }
 
 function lineOf(item: unknown): string {
-  return typeof item === "string" ? item : JSON.stringify(item);
+  return typeof item === "string" ? oneLine(item) : JSON.stringify(item);
 }

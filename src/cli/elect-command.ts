@@ -6,6 +6,7 @@ import type { Id } from "../election/id.ts";
 import { GatekeeperError } from "../errors.ts";
 import { withJson } from "./command-line.ts";
 import { SNAPSHOT_BYTES_MAX, parseSnapshot } from "./election-snapshot.ts";
+import { oneLine } from "./one-line.ts";
 import { counted } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -89,7 +90,6 @@ function describeElection({ winners, score, pjrCounterExample }: ElectionResult<
   ].join("\n");
 }
 
-/** An id may hold anything; what stands on one line must not leave it, nor steer a terminal. */
 function shown(id: Id): string {
-  return typeof id === "number" ? String(id) : id.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, " ");
+  return typeof id === "number" ? String(id) : oneLine(id);
 }

@@ -1,7 +1,7 @@
 /** `govern`: votes of a chain's governance. */
 import type { Command } from "commander";
 import type { Action } from "../protocol/call.ts";
-import { hashArgument, numberArgument, withKey } from "./chain-home.ts";
+import { byteArgument, hashArgument, numberArgument, storeArgument, withKey } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import type { Terminal } from "./terminal.ts";
 import { sendAndTell } from "./transaction-commands.ts";
@@ -15,7 +15,7 @@ interface MigrateOptions extends GovernOptions {
   readonly envelopeVersion: number;
   readonly cipherSuite: number;
   readonly keySuite: number;
-  readonly store: string;
+  readonly store: Uint8Array;
   readonly height: number;
 }
 
@@ -45,14 +45,13 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
     .action((id: number, options: GovernOptions) => vote(options, { tag: "cancelSlash", value: id }));
   command("migrate", "order a migration of all states")
     .requiredOption("--measurement <hash>", "of the pRuntime that they move to", hashArgument)
-    .requiredOption("--store <name>", "the store that they move to")
+    .requiredOption("--store <name>", "the store that they move to", storeArgument)
     .requiredOption("--height <block>", "from which block on it may begin", numberArgument)
-    .option("--envelope-version <n>", "version of sealed states there", numberArgument, 1)
-    .option("--cipher-suite <n>", "1 AES-256-GCM, 2 ChaCha20-Poly1305", numberArgument, 1)
-    .option("--key-suite <n>", "1 secp256k1, 2 ristretto255", numberArgument, 1)
+    .option("--envelope-version <n>", "version of sealed states there", byteArgument, 1)
+    .option("--cipher-suite <n>", "1 AES-256-GCM, 2 ChaCha20-Poly1305", byteArgument, 1)
+    .option("--key-suite <n>", "1 secp256k1, 2 ristretto255", byteArgument, 1)
     .action((options: MigrateOptions) => {
-      const { measurement, envelopeVersion, cipherSuite, keySuite, height } = options;
-      const store = Buffer.from(options.store, "utf8");
+      const { measurement, envelopeVersion, cipherSuite, keySuite, store, height } = options;
       return vote(options, {
         tag: "migrate",
         value: { measurement, envelopeVersion, cipherSuite, keySuite, store, height },

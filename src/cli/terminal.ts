@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { constants } from "node:os";
 import { GatekeeperError } from "../errors.ts";
+import { oneLine } from "./one-line.ts";
 import { ProgressMeter } from "./progress.ts";
 
 /** Exit codes, besides 0 and 128 + the number of the signal that ended a command. */
@@ -86,9 +87,4 @@ function exitCodeOf({ code, detail }: GatekeeperError): number {
 function unforeseen(error: unknown): GatekeeperError {
   const message = error instanceof Error ? error.message : String(error);
   return new GatekeeperError("INTERNAL", `this should not have happened: ${message}`, {}, { cause: error });
-}
-
-/** Names of files may hold anything; what stands on one line must not leave it, nor steer a terminal. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ");
 }

@@ -9,6 +9,7 @@ import { accountOf } from "../protocol/account.ts";
 import type { Call, Payee } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf, signRegistration } from "../protocol/message.ts";
+import { nextHeartbeat } from "../protocol/registry.ts";
 import type { Secret } from "../secret.ts";
 import {
   accountArgument,
@@ -25,6 +26,8 @@ import { interruptible } from "./interruption.ts";
 import { plainJson } from "./plain-json.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** Somebody who waits is told what for. */
+const SLOW_MILLISECONDS = 2_000;
 const WAITS = "the message waits for the chain's next block (gatekeeper chain start makes blocks)";
 
 /** Makes a call once the ledger and the sender's key are there. */
@@ -58,7 +61,10 @@ export async function sendAndTell(
   using key = readAccountKey(resolve(keyFile));
   const replica = openReplica(chain, replicaCurve());
   const call = make(replica.ledger, key);
-  const sent = await interruptible(terminal, WAITS, (signal) => sendCall(chain, replica, key, call, signal));
+  const slow = setTimeout(() => terminal.note(WAITS), SLOW_MILLISECONDS);
+  const sent = await interruptible(terminal, WAITS, (signal) => sendCall(chain, replica, key, call, signal)).finally(
+    () => clearTimeout(slow),
+  );
   await terminal.answer(plainJson(sent) as Record<string, unknown>, describeSent(call, sent));
 }
 
@@ -146,10 +152,7 @@ function addWorkers(command: CommandAdder, send: Sender): void {
     "heartbeat",
     "vouch, as a gatekeeper's IdentityKey, for the state of the chain as it was replayed here",
   ).action((options: TransactionOptions) =>
-    send(options, ({ state }) => ({
-      tag: "heartbeat",
-      value: { session: state.session, stateHash: state.sessionParent },
-    })),
+    send(options, (ledger) => ({ tag: "heartbeat", value: nextHeartbeat(ledger) })),
   );
   command("report-equivocation", "show two heartbeats of one session that vouch for different states")
     .argument("<first>", "a message, 0x-hex")

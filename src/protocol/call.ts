@@ -20,7 +20,7 @@ const ATTESTATION_BYTES_MAX = 32_768;
 /** Gatekeepers whom one nominator may back: `MaxNominations`. */
 export const NOMINATIONS_MAX = 16;
 /** Bytes of the name of a store that states migrate to. */
-const STORE_BYTES_MAX = 256;
+export const STORE_BYTES_MAX = 256;
 /** Bytes of a message that is part of another as evidence. */
 const EVIDENCE_BYTES_MAX = 1_024;
 

@@ -40,7 +40,6 @@ export type FailureReason =
   | "NotWorker"
   /** The stash has no pRuntime to serve with. */
   | "NoKeys"
-  | "AlreadyRegistered"
   /** The pRuntime belongs to another account. */
   | "NotOperator"
   /** The pRuntime acts as a gatekeeper, or will. */

@@ -1,4 +1,6 @@
 /** Which rules of a genesis make sense together. */
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { fromHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { GATEKEEPERS_MAX, type Genesis } from "./genesis.ts";
 import { PERBILL } from "./perbill.ts";
@@ -8,6 +10,8 @@ const BALANCING_MAX = 100;
 
 /** Sessions of an era, and eras of a duration, at most: their products stay far below 2^32. */
 const ERAS_MAX = 10_000;
+/** Milliseconds: what timers take. */
+const INTERVAL_MAX = 2 ** 31 - 1;
 /** Room for every time that comes after. */
 const TIMESTAMP_MAX = 2 ** 52;
 /** No account has as much. */
@@ -20,6 +24,7 @@ export function checkRules(genesis: Genesis): void {
   const fractions = { ...inflation, ...offences, ...fractionsOf(staking) };
   for (const [name, fraction] of Object.entries(fractions)) check(fraction <= PERBILL, `${name} is more than all`);
   check(genesis.blockMilliseconds > 0, "blocks take no time");
+  check(genesis.blockMilliseconds <= INTERVAL_MAX, "blocks take longer than timers can wait");
   check(genesis.sessionBlocks > 0, "sessions have no blocks");
   check(genesis.existentialDeposit > 0n, "the existential deposit is nothing");
   check(genesis.timestamp <= TIMESTAMP_MAX, "it begins beyond all clocks");
@@ -35,6 +40,7 @@ export function checkRules(genesis: Genesis): void {
   check(governance.threshold >= 1 && governance.threshold <= governance.members.length, "nobody can govern");
   check(distinct(governance.members), "a member of governance is there twice");
   check(distinct(genesis.measurements), "a measurement is there twice");
+  checkKeys(genesis);
   if (gatekeepers.tag === "listed") {
     check(gatekeepers.value.length > 0, "no gatekeeper is listed");
     check(distinct(gatekeepers.value), "a gatekeeper is listed twice");
@@ -44,6 +50,18 @@ export function checkRules(genesis: Genesis): void {
     check(minimum >= 1 && minimum <= seats, "the minimum of gatekeepers is more than there are seats, or none");
     check(balancing <= BALANCING_MAX, `there are ${BALANCING_MAX} rounds of balancing at most`);
   }
+}
+
+/** A key that is no point can sign nothing, and nothing can be sent to it. */
+function checkKeys({ authority, governance, gatekeepers, workers }: Genesis): void {
+  const keys = [
+    authority,
+    ...governance.members,
+    ...(gatekeepers.tag === "listed" ? gatekeepers.value : []),
+    ...workers.flatMap(({ identityKey, ecdhKey }) => [identityKey, ecdhKey]),
+  ];
+  const wrong = keys.find((key) => !secp256k1.utils.isValidPublicKey(fromHex(key, "a public key"), true));
+  check(wrong === undefined, `${wrong} is no public key`);
 }
 
 function amountsOf({ existentialDeposit, workerDeposit, staking }: Genesis): Record<string, bigint> {

@@ -133,7 +133,11 @@ function fillAccounts(draft: Draft): void {
 /** Gatekeepers first, so that nominators find them. */
 function fillStakers(draft: Draft): void {
   const { stakers } = draft.genesis;
-  for (const { stash, bond: amount } of stakers) bond(draft, stash, amount, { tag: "staked", value: undefined });
+  for (const { stash, bond: amount } of stakers) {
+    const free = draft.state.accounts.get(stash)?.free ?? 0n;
+    if (amount > free) throw invalid(`${stash} can't have ${amount} at stake of ${free}`);
+    bond(draft, stash, amount, { tag: "staked", value: undefined });
+  }
   for (const { stash, role } of stakers) {
     if (role.tag !== "validator") continue;
     const { identityKey, commission, blocked } = role.value;

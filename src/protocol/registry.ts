@@ -1,9 +1,11 @@
 /** Registered pRuntimes, and what acting gatekeepers do. */
 import { hash } from "node:crypto";
+import { toHex } from "../bytes.ts";
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { openAccount, reserve, unreserve } from "./balances.ts";
 import type { Registration } from "./call.ts";
 import { type Draft, require, tell } from "./draft.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Worker } from "./state.ts";
 
 /** What a heartbeat is worth: as much as a block in Polkadot. */
@@ -53,6 +55,14 @@ export function setEcdhKey(draft: Draft, id: AccountId, ecdhKey: PublicKey): voi
   const worker = workerOf(draft, id);
   state.workers = state.workers.set(id, { ...worker, ecdhKey });
   tell(draft, { kind: "EcdhKeyChanged", identityKey: worker.identityKey, ecdhKey });
+}
+
+/** What a heartbeat says that is to be in the next block. */
+export function nextHeartbeat(ledger: Ledger): { readonly session: number; readonly stateHash: string } {
+  const { session, sessionHeight, sessionParent, height } = ledger.state;
+  if (height + 1 - sessionHeight < ledger.genesis.sessionBlocks) return { session, stateHash: sessionParent };
+  // The next block begins a session, before its messages.
+  return { session: session + 1, stateHash: toHex(ledger.stateHash()) };
 }
 
 /** A gatekeeper vouches for the state at the end of the session before, once a session. @throws Failure */

@@ -45,7 +45,8 @@ export function exactBytes(size: number): Codec<Uint8Array> {
 export function boundedBytes(max: number): Codec<Uint8Array> {
   return strict(
     (bytes) => joined([compact.enc(checkedLength(bytes, max)), bytes]),
-    (cursor) => taken(cursor, takenLength(cursor, max)),
+    // Not a view, which would keep all of its message, or of a state, in memory.
+    (cursor) => taken(cursor, takenLength(cursor, max)).slice(),
   );
 }
 

@@ -46,11 +46,15 @@ export function punish(draft: Draft, offence: Offence): boolean {
   return true;
 }
 
-/** Applies the slashes that are due when a session begins, in the order in which they were computed. */
+/**
+ * Applies the slashes that are due when a session begins, in the order in which they were computed; and those of an era
+ * whose stake can be withdrawn from now on, however short the time was that governance had.
+ */
 export function applyDueSlashes(draft: Draft): void {
-  const { state } = draft;
+  const { state, genesis } = draft;
+  const oldest = activeEraIndex(draft) - genesis.staking.bondingDuration;
   for (const [key, unapplied] of state.unapplied) {
-    if (unapplied.dueSession > state.session) continue;
+    if (unapplied.dueSession > state.session && unapplied.slashEra > oldest) continue;
     state.unapplied = state.unapplied.delete(key);
     applySlash(draft, unapplied);
   }
@@ -79,7 +83,7 @@ function computed(draft: Draft, offence: Offence, exposure: Exposure, prior: num
 
 /**
  * The start of the era after the deferral, if eras begin when they should: where elections fail they don't, and slashes
- * do not wait for that. Late reports leave governance the length of an era too.
+ * do not wait for that. Late reports leave governance the length of an era too, if the stake is not free before.
  */
 function dueSessionOf({ state, genesis }: Draft, { startSession }: Era): number {
   const { slashDeferDuration, sessionsPerEra } = genesis.staking;

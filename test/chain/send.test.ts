@@ -43,6 +43,19 @@ describe("sendCall", () => {
     );
   });
 
+  test("answers each of several that send the same at once by what became of his own", async () => {
+    using at = new FolderChain();
+    const { signal } = new AbortController();
+    const bytes = at.transfer("rich", 0, "a", 7n);
+    // Another process has handed in the very message that would be next, and will be the one whose message is taken.
+    at.chain.submit(bytes);
+    using chain = at.reopened();
+    const sending = sendCall(chain, openReplica(chain, CURVE), keyOf("rich"), transfer(7n), signal);
+    using _ = running(at);
+    await sending;
+    expect(openReplica(chain, CURVE).ledger.state.accounts.get(idOf("rich"))!.sequence).toBe(2);
+  });
+
   test("does not sign ahead of its sequence because of what others forged", async () => {
     using at = new FolderChain();
     const forged = at.transfer("rich", 0, "a");

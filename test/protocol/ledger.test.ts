@@ -43,6 +43,13 @@ describe("a genesis", () => {
     [/minNominatorBond is too much/, staking({ minNominatorBond: 1n << 120n })],
     [/beyond all clocks/, genesisOf({ timestamp: 2 ** 53 - 1 })],
     [/10000 eras/, staking({ bondingDuration: 10_001 })],
+    [/longer than timers/, genesisOf({ blockMilliseconds: 2 ** 31 })],
+    [/is no public key/, genesisOf({ governance: { members: [`0x02${"ff".repeat(32)}`], threshold: 1 } })],
+    [/is no public key/, genesisOf({ authority: `0x02${"00".repeat(31)}05` })],
+    [
+      /is no public key/,
+      genesisOf({ workers: base.workers.map((worker) => ({ ...worker, ecdhKey: `0x04${"11".repeat(32)}` })) }),
+    ],
     [/10000 sessions/, staking({ sessionsPerEra: 10_001 })],
     [/is there twice/, genesisOf({ accounts: [...base.accounts, base.accounts[0]!] })],
     [/less than the existential/, genesisOf({ accounts: [...base.accounts, { id: idOf("p"), free: 9n }] })],
@@ -60,7 +67,9 @@ describe("a genesis", () => {
     const bad = (stash: string, bond: bigint) =>
       genesisOf({ stakers: [...base.stakers, { stash: idOf(stash), bond, role }] });
     expect(() => Ledger.atGenesis(bad("e", 50n * UNIT))).toThrow(invalid(/BadTarget/));
-    expect(() => Ledger.atGenesis(bad("p", 50n * UNIT))).toThrow(invalid(/InsufficientBond/));
+    expect(() => Ledger.atGenesis(bad("e", 5n))).toThrow(invalid(/InsufficientBond/));
+    expect(() => Ledger.atGenesis(bad("e", 1_001n * UNIT))).toThrow(invalid(/can't have 1001000000 at stake/));
+    expect(() => Ledger.atGenesis(bad("p", 50n * UNIT))).toThrow(invalid(/at stake of 0/));
   });
 
   test("gives everybody what it says", () => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Call, Registration } from "../../src/protocol/call.ts";
 import { signRegistration } from "../../src/protocol/message.ts";
-import { HEARTBEAT_POINTS } from "../../src/protocol/registry.ts";
+import { HEARTBEAT_POINTS, nextHeartbeat } from "../../src/protocol/registry.ts";
 import { Network, UNIT, checkInvariants, genesisOf, idOf, identity, keyOf, publicOf } from "./network.ts";
 
 function register(network: Network, operator: string, enclave: string, changes: Partial<Registration> = {}): Call {
@@ -112,6 +112,17 @@ describe("a heartbeat", () => {
     expect(network.send(identity("a"), heartbeat(network))).toBe("done");
     expect(network.send(identity("a"), heartbeat(network))).toBe("AlreadySent");
     expect(points()).toBe(HEARTBEAT_POINTS);
+  });
+
+  test("is made for the next block, whether or not that begins a session", () => {
+    for (const sessionBlocks of [1, 2, 3]) {
+      const network = new Network(genesisOf({ sessionBlocks }));
+      for (let block = 0; block < 6; block++) {
+        const value = nextHeartbeat(network.ledger);
+        const sent = network.state.duties.get(idOf(identity("a")))!.heartbeat === value.session;
+        expect(network.send(identity("a"), { tag: "heartbeat", value })).toBe(sent ? "AlreadySent" : "done");
+      }
+    }
   });
 
   test("is a gatekeeper's", () => {

@@ -125,7 +125,10 @@ export class SlashingComparison {
   }
 
   #due(): Penalty[] {
-    const due = [...this.pending].filter(([, { dueSession }]) => dueSession <= this.network.state.session);
+    const { session, sessionHeight, height } = this.network.state;
+    if (sessionHeight !== height) return [];
+    // In time, or before stake of that era can be withdrawn.
+    const due = [...this.pending].filter(([, { dueSession, era }]) => dueSession <= session || era + 3 <= this.now);
     for (const [id] of due) this.pending.delete(id);
     return due.map(([, penalty]) => penalty);
   }

@@ -14,6 +14,8 @@ export type Stakes = ReadonlyMap<string, { readonly own: bigint; readonly others
 
 /** What an offence costs. */
 export interface Penalty {
+  /** When the offence was. */
+  readonly era: number;
   readonly dueSession: number;
   /** By whom it is lost: the gatekeeper first. */
   readonly losses: readonly (readonly [who: string, amount: bigint])[];
@@ -86,7 +88,7 @@ export class SlashingModel {
     const dueSession = Math.max(startSession + (slashDeferDuration + 1) * sessionsPerEra, session + sessionsPerEra);
     if (fraction === 0) {
       if (this.isCurrent(stash, index)) this.#endSpan(stash, now);
-      return { dueSession, losses: [], reporter, payout: 0n };
+      return { era: index, dueSession, losses: [], reporter, payout: 0n };
     }
     worst.set(stash, fraction);
     const losses: [string, bigint][] = [];
@@ -98,7 +100,7 @@ export class SlashingModel {
       if (loss > 0n) losses.push([who, loss]);
       payout += reward;
     }
-    return { dueSession, losses, reporter, payout };
+    return { era: index, dueSession, losses, reporter, payout };
   }
 
   /** For all gatekeepers of an era that he backed. */
