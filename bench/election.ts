@@ -126,8 +126,10 @@ function timeDefinition(size: ElectionSize): number {
   const started = performance.now();
   const dense = new Dense(candidates, voters).seqPhragmen(seats)?.balance(balance).result();
   const time = (performance.now() - started) * 1e6;
-  const winners = elect(input).winners.map(([id]) => id);
-  if (dense?.winners.some(([id], round) => id !== winners[round]) !== false) throw new Error("others were elected");
+  const winners = elect(input).winners.map(([id, stake]) => `${id} ${stake}`);
+  if (dense?.winners.some(([id, stake], round) => `${id} ${stake}` !== winners[round]) !== false) {
+    throw new Error("others were elected, or with other stakes");
+  }
   return time;
 }
 
@@ -163,7 +165,7 @@ function draws(): () => number {
 
 /** @throws Error unless seats are filled, stakes are given whole to winners, and the result has PJR. */
 function check({ seats, candidates, voters }: ElectionInput<number>, result: ElectionResult<number>): void {
-  const { winners, assignments, score, pjrCounterExample } = result;
+  const { winners, assignments, supports, score, pjrCounterExample } = result;
   if (winners.length !== Math.min(seats, candidates.length)) throw new Error("a seat is empty");
   if (pjrCounterExample !== null) throw new Error("the election does not represent its voters");
   const stakes = new Map(voters.map(({ id, stake }) => [id, stake]));
@@ -176,7 +178,7 @@ function check({ seats, candidates, voters }: ElectionInput<number>, result: Ele
     }
     if (left !== 0n) throw new Error(`voter ${voter} does not give its stake`);
   }
-  if (winners.some(([id, stake]) => backing.get(id) !== stake)) throw new Error("a winner's backing is wrong");
+  if (supports.some(({ target, total }) => backing.get(target) !== total)) throw new Error("a support is wrong");
   const total = [...backing.values()].reduce((sum, stake) => sum + stake, 0n);
   if (score.sumStake !== total) throw new Error("the score is wrong");
 }

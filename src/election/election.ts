@@ -38,7 +38,10 @@ export interface ElectionInput<I extends Id> {
 
 /** What came out. */
 export interface ElectionResult<I extends Id> {
-  /** In the order in which they were elected, each with its support's total; 0 for those that have no support. */
+  /**
+   * In the order in which they were elected, each with its `backed_stake` as the algorithm leaves it: before ratios are
+   * rounded and made whole again, after which its support's total may be some units more or less.
+   */
   readonly winners: readonly (readonly [winner: I, backedStake: bigint])[];
   /** Of stake, in the order of the voters, without those that back no winner; each adds up to its voter's stake. */
   readonly assignments: readonly Assignment<I>[];
@@ -81,11 +84,10 @@ export function elect<I extends Id>({ seats, candidates, voters, ...how }: Elect
   const threshold = standardThreshold(before.length, staked);
   const { assignments } = reduceKeepingStake(whole);
   const supports = toSupports(assignments);
-  const totals = new Map(supports.map(({ target, total }) => [target, total]));
   const winners = graph.candidates
     .filter(({ elected }) => elected)
     .sort((a, b) => a.round - b.round)
-    .map(({ id }): readonly [I, bigint] => [id, totals.get(id) ?? 0n]);
+    .map(({ id, backedStake }): readonly [I, bigint] => [id, backedStake]);
   return {
     winners,
     assignments,
