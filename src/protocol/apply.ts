@@ -4,7 +4,7 @@ import { transfer } from "./balances.ts";
 import { bond, bondExtra, unbond, withdrawUnbonded } from "./bonding.ts";
 import type { Call } from "./call.ts";
 import { chill, nominate, setKeys, setPayee, validate } from "./candidacy.ts";
-import { type Draft, Failure, draftOf, require, tell } from "./draft.ts";
+import { type Draft, Failure, draftOf, ensure, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
 import { govern } from "./governance.ts";
@@ -83,7 +83,7 @@ function refusalOf({ state }: Draft, { sender, sequence }: AuthenticMessage): Re
 
 /** @throws Failure */
 function perform(draft: Draft, message: AuthenticMessage): void {
-  require(message.proven, "BadProof");
+  ensure(message.proven, "BadProof");
   const { tag, value } = message.call;
   const handle = HANDLERS[tag] as (draft: Draft, value: Call["value"], message: AuthenticMessage) => void;
   handle(draft, value, message);

@@ -1,6 +1,6 @@
 /** Who owns what: `pallet_balances`, as far as a chain without fees needs it. Every token is somebody's. */
 import type { AccountId } from "./account.ts";
-import { type Draft, require, tell } from "./draft.ts";
+import { type Draft, ensure, tell } from "./draft.ts";
 import type { Account } from "./state.ts";
 
 /** Far from 2^128, so that no sum of balances comes near it. */
@@ -23,8 +23,8 @@ function spendableOf(draft: Draft, id: AccountId): bigint {
 
 /** `transfer_keep_alive`. @throws Failure */
 export function transfer(draft: Draft, from: AccountId, to: AccountId, amount: bigint): void {
-  require(amount <= spendableOf(draft, from), "InsufficientBalance");
-  require(canReceive(draft, to, amount), "ExistentialDeposit");
+  ensure(amount <= spendableOf(draft, from), "InsufficientBalance");
+  ensure(canReceive(draft, to, amount), "ExistentialDeposit");
   add(draft, from, -amount);
   add(draft, to, amount);
   tell(draft, { kind: "Transferred", from, to, amount });
@@ -50,7 +50,7 @@ export function burn(draft: Draft, from: AccountId, amount: bigint): void {
 
 /** Takes tokens away from what an account may spend; they stay its own. @throws Failure */
 export function reserve(draft: Draft, id: AccountId, amount: bigint): void {
-  require(amount <= spendableOf(draft, id), "InsufficientBalance");
+  ensure(amount <= spendableOf(draft, id), "InsufficientBalance");
   const account = draft.state.accounts.get(id)!;
   put(draft, id, { ...account, free: account.free - amount, reserved: account.reserved + amount });
 }

@@ -3,7 +3,7 @@ import type { AccountId } from "./account.ts";
 import { freeOf } from "./balances.ts";
 import type { Payee } from "./call.ts";
 import { chill } from "./candidacy.ts";
-import { type Draft, activeEraIndex, currentEraIndex, require, tell } from "./draft.ts";
+import { type Draft, activeEraIndex, currentEraIndex, ensure, tell } from "./draft.ts";
 import { bondedOf, min, put, sum } from "./staking-ledger.ts";
 import type { UnlockChunk } from "./state.ts";
 
@@ -14,10 +14,10 @@ const CHUNKS_MAX = 32;
 export function bond(draft: Draft, stash: AccountId, amount: bigint, payee: Payee): void {
   const { state, genesis } = draft;
   // Without eras it would never come back.
-  require(genesis.gatekeepers.tag === "elected", "NoElections");
-  require(!state.bonded.has(stash), "AlreadyBonded");
+  ensure(genesis.gatekeepers.tag === "elected", "NoElections");
+  ensure(!state.bonded.has(stash), "AlreadyBonded");
   const value = min(amount, freeOf(draft, stash));
-  require(value > 0n && value >= genesis.existentialDeposit, "InsufficientBond");
+  ensure(value > 0n && value >= genesis.existentialDeposit, "InsufficientBond");
   put(draft, stash, { total: value, active: value, unlocking: [], payee, identityKey: null });
   tell(draft, { kind: "Bonded", stash, amount: value });
 }
@@ -26,7 +26,7 @@ export function bond(draft: Draft, stash: AccountId, amount: bigint, payee: Paye
 export function bondExtra(draft: Draft, stash: AccountId, amount: bigint): void {
   const ledger = bondedOf(draft, stash);
   const extra = min(amount, freeOf(draft, stash) - ledger.total);
-  require(ledger.active + extra >= draft.genesis.existentialDeposit, "InsufficientBond");
+  ensure(ledger.active + extra >= draft.genesis.existentialDeposit, "InsufficientBond");
   put(draft, stash, { ...ledger, total: ledger.total + extra, active: ledger.active + extra });
   tell(draft, { kind: "Bonded", stash, amount: extra });
 }
@@ -40,14 +40,14 @@ export function unbond(draft: Draft, stash: AccountId, amount: bigint): void {
   const { genesis, state } = draft;
   if (bondedOf(draft, stash).unlocking.length >= CHUNKS_MAX) withdrawUnbonded(draft, stash);
   const ledger = bondedOf(draft, stash);
-  require(ledger.unlocking.length < CHUNKS_MAX, "NoMoreChunks");
+  ensure(ledger.unlocking.length < CHUNKS_MAX, "NoMoreChunks");
   let value = min(amount, ledger.active);
   if (value === 0n) return;
   if (ledger.active - value < genesis.existentialDeposit) value = ledger.active;
   const active = ledger.active - value;
   const { minNominatorBond, minValidatorBond, bondingDuration } = genesis.staking;
   const needed = state.nominators.has(stash) ? minNominatorBond : state.validators.has(stash) ? minValidatorBond : 0n;
-  require(active >= needed, "InsufficientBond");
+  ensure(active >= needed, "InsufficientBond");
   const unlocking = unlockedAt(ledger.unlocking, { value, era: currentEraIndex(draft) + bondingDuration });
   put(draft, stash, { ...ledger, active, unlocking });
   tell(draft, { kind: "Unbonded", stash, amount: value });

@@ -1,7 +1,7 @@
 /** Who stands for election, and who backs whom: validate, nominate, chill, setPayee of `pallet_staking`, and setKeys. */
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import type { Payee, ValidatorPrefs } from "./call.ts";
-import { type Draft, currentEraIndex, require, tell } from "./draft.ts";
+import { type Draft, currentEraIndex, ensure, tell } from "./draft.ts";
 import { PERBILL } from "./perbill.ts";
 import { bondedOf, put } from "./staking-ledger.ts";
 
@@ -10,11 +10,11 @@ export function validate(draft: Draft, stash: AccountId, prefs: ValidatorPrefs):
   const { state, genesis } = draft;
   const { active } = bondedOf(draft, stash);
   const { minValidatorBond, minCommission, maxValidatorCount } = genesis.staking;
-  require(active >= minValidatorBond, "InsufficientBond");
-  require(servingKeyOf(draft, stash) !== null, "NoKeys");
-  require(prefs.commission >= minCommission, "CommissionTooLow");
-  require(prefs.commission <= PERBILL, "CommissionTooHigh");
-  require(state.validators.has(stash) || state.validators.size < maxValidatorCount, "TooManyValidators");
+  ensure(active >= minValidatorBond, "InsufficientBond");
+  ensure(servingKeyOf(draft, stash) !== null, "NoKeys");
+  ensure(prefs.commission >= minCommission, "CommissionTooLow");
+  ensure(prefs.commission <= PERBILL, "CommissionTooHigh");
+  ensure(state.validators.has(stash) || state.validators.size < maxValidatorCount, "TooManyValidators");
   state.nominators = state.nominators.delete(stash);
   state.validators = state.validators.set(stash, prefs);
 }
@@ -24,15 +24,15 @@ export function nominate(draft: Draft, stash: AccountId, targets: readonly Accou
   const { state, genesis } = draft;
   const { active } = bondedOf(draft, stash);
   const { minNominatorBond, maxNominatorCount } = genesis.staking;
-  require(active >= minNominatorBond, "InsufficientBond");
-  require(targets.length > 0, "EmptyTargets");
-  require(new Set(targets).size === targets.length, "DuplicateTarget");
+  ensure(active >= minNominatorBond, "InsufficientBond");
+  ensure(targets.length > 0, "EmptyTargets");
+  ensure(new Set(targets).size === targets.length, "DuplicateTarget");
   const before = state.nominators.get(stash)?.targets ?? [];
   for (const target of targets) {
     const prefs = state.validators.get(target);
-    require(before.includes(target) || (prefs !== undefined && !prefs.blocked), "BadTarget");
+    ensure(before.includes(target) || (prefs !== undefined && !prefs.blocked), "BadTarget");
   }
-  require(state.nominators.has(stash) || state.nominators.size < maxNominatorCount, "TooManyNominators");
+  ensure(state.nominators.has(stash) || state.nominators.size < maxNominatorCount, "TooManyNominators");
   state.validators = state.validators.delete(stash);
   state.nominators = state.nominators.set(stash, { targets, submittedIn: currentEraIndex(draft) });
 }
@@ -62,7 +62,7 @@ export function servingKeyOf({ state }: Draft, stash: AccountId): PublicKey | nu
 export function setKeys(draft: Draft, stash: AccountId, identityKey: PublicKey): void {
   const ledger = bondedOf(draft, stash);
   const worker = draft.state.workers.get(accountOf(identityKey));
-  require(worker !== undefined, "NotWorker");
-  require(worker.operator === stash, "NotOperator");
+  ensure(worker !== undefined, "NotWorker");
+  ensure(worker.operator === stash, "NotOperator");
   put(draft, stash, { ...ledger, identityKey });
 }

@@ -33,7 +33,7 @@ export class Failure extends Error {
 }
 
 /** @throws Failure with this reason unless the condition holds. */
-export function require(condition: boolean, reason: FailureReason): asserts condition {
+export function ensure(condition: boolean, reason: FailureReason): asserts condition {
   if (!condition) throw new Failure(reason);
 }
 

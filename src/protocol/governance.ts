@@ -5,7 +5,7 @@
 import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
 import { type Action, actionCodec } from "./call.ts";
-import { type Draft, draftOf, require, tell } from "./draft.ts";
+import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import { slashKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -15,8 +15,8 @@ export const MEASUREMENTS_MAX = 64;
 export function govern(draft: Draft, member: PublicKey, round: number, action: Action): void {
   const { state, genesis } = draft;
   const { members, threshold } = genesis.governance;
-  require(members.includes(member), "NotGovernance");
-  require(round === state.governanceRound, "WrongRound");
+  ensure(members.includes(member), "NotGovernance");
+  ensure(round === state.governanceRound, "WrongRound");
   const meant = toHex(actionCodec.enc(action));
   const votes = [...state.votes.filter((vote) => vote.member !== member), { member, action }];
   const given = votes.filter((vote) => toHex(actionCodec.enc(vote.action)) === meant).length;
@@ -36,23 +36,23 @@ function perform(draft: Draft, action: Action): void {
       tell(draft, { kind: "RotationOrdered" });
       break;
     case "allow":
-      require(!state.measurements.includes(action.value), "NothingToDo");
-      require(state.measurements.length < MEASUREMENTS_MAX, "TooManyMeasurements");
+      ensure(!state.measurements.includes(action.value), "NothingToDo");
+      ensure(state.measurements.length < MEASUREMENTS_MAX, "TooManyMeasurements");
       state.measurements = [...state.measurements, action.value].sort();
       tell(draft, { kind: "MeasurementAllowed", measurement: action.value });
       break;
     case "withdraw":
-      require(state.measurements.includes(action.value), "NothingToDo");
+      ensure(state.measurements.includes(action.value), "NothingToDo");
       state.measurements = state.measurements.filter((measurement) => measurement !== action.value);
       tell(draft, { kind: "MeasurementWithdrawn", measurement: action.value });
       break;
     case "cancelSlash":
-      require(state.unapplied.has(slashKey(action.value)), "NothingToDo");
+      ensure(state.unapplied.has(slashKey(action.value)), "NothingToDo");
       state.unapplied = state.unapplied.delete(slashKey(action.value));
       tell(draft, { kind: "SlashCancelled", id: action.value });
       break;
     case "migrate":
-      require(action.value.height > state.height, "HeightInThePast");
+      ensure(action.value.height > state.height, "HeightInThePast");
       state.migrationOrdered = action.value;
       tell(draft, { kind: "MigrationOrdered", migration: action.value });
       break;

@@ -1,7 +1,7 @@
 /** What gatekeepers may do wrong, and how it is known. */
 import { type AccountId, accountOf } from "./account.ts";
 import type { AuthenticMessage } from "./authenticate.ts";
-import { type Draft, activeEra, require, tell } from "./draft.ts";
+import { type Draft, activeEra, ensure, tell } from "./draft.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import { type Offence, punish } from "./slashing.ts";
 
@@ -17,13 +17,13 @@ export function reportEquivocation(
   second: AuthenticMessage,
 ): void {
   const [a, b] = [first.call, second.call];
-  require(a.tag === "heartbeat" && b.tag === "heartbeat" && first.signer === second.signer, "NoOffence");
-  require(a.value.session === b.value.session && a.value.stateHash !== b.value.stateHash, "NoOffence");
+  ensure(a.tag === "heartbeat" && b.tag === "heartbeat" && first.signer === second.signer, "NoOffence");
+  ensure(a.value.session === b.value.session && a.value.stateHash !== b.value.stateHash, "NoOffence");
   const era = draft.state.eras.findLast(({ startSession }) => startSession <= a.value.session);
-  require(era !== undefined && a.value.session <= draft.state.session, "NoExposure");
+  ensure(era !== undefined && a.value.session <= draft.state.session, "NoExposure");
   const stash = era.stashes.get(first.sender);
-  require(stash !== undefined, "NoExposure");
-  require(commit(draft, "equivocation", { stash, era, reporter }), "AlreadySlashed");
+  ensure(stash !== undefined, "NoExposure");
+  ensure(commit(draft, "equivocation", { stash, era, reporter }), "AlreadySlashed");
 }
 
 /** When an era ends: who did nothing in it, while others did. Where nobody did, nothing is known of anybody. */

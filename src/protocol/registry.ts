@@ -4,7 +4,7 @@ import { toHex } from "../bytes.ts";
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { openAccount, reserve, unreserve } from "./balances.ts";
 import type { Registration } from "./call.ts";
-import { type Draft, require, tell } from "./draft.ts";
+import { type Draft, ensure, tell } from "./draft.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Worker } from "./state.ts";
 
@@ -21,8 +21,8 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
   const { identityKey, ecdhKey, attestation, sequence } = registration;
   const id = accountOf(identityKey);
   const known = state.workers.get(id);
-  require(known === undefined || known.operator === operator, "NotOperator");
-  require(sequence === (state.accounts.get(id)?.sequence ?? 0), "StaleRegistration");
+  ensure(known === undefined || known.operator === operator, "NotOperator");
+  ensure(sequence === (state.accounts.get(id)?.sequence ?? 0), "StaleRegistration");
   if (known === undefined) reserve(draft, operator, genesis.workerDeposit);
   const deposit = known?.deposit ?? genesis.workerDeposit;
   state.accounts = state.accounts.set(id, { ...openAccount(draft, id), sequence: sequence + 1 });
@@ -42,8 +42,8 @@ export function deregisterWorker(draft: Draft, operator: AccountId, identityKey:
   const { state } = draft;
   const id = accountOf(identityKey);
   const worker = workerOf(draft, id);
-  require(worker.operator === operator, "NotOperator");
-  require(!state.duties.has(id) && state.planned?.stashes.has(id) !== true, "InUse");
+  ensure(worker.operator === operator, "NotOperator");
+  ensure(!state.duties.has(id) && state.planned?.stashes.has(id) !== true, "InUse");
   unreserve(draft, operator, worker.deposit);
   state.workers = state.workers.delete(id);
   tell(draft, { kind: "WorkerDeregistered", identityKey });
@@ -69,15 +69,15 @@ export function nextHeartbeat(ledger: Ledger): { readonly session: number; reado
 export function heartbeat(draft: Draft, id: AccountId, session: number, stateHash: string): void {
   const { state } = draft;
   const duty = state.duties.get(id);
-  require(duty !== undefined, "NotGatekeeper");
-  require(session === state.session, "WrongSession");
-  require(duty.heartbeat !== session, "AlreadySent");
-  require(stateHash === state.sessionParent, "WrongState");
+  ensure(duty !== undefined, "NotGatekeeper");
+  ensure(session === state.session, "WrongSession");
+  ensure(duty.heartbeat !== session, "AlreadySent");
+  ensure(stateHash === state.sessionParent, "WrongState");
   state.duties = state.duties.set(id, { ...duty, heartbeat: session, points: duty.points + HEARTBEAT_POINTS });
 }
 
 function workerOf({ state }: Draft, id: AccountId): Worker {
   const worker = state.workers.get(id);
-  require(worker !== undefined, "NotWorker");
+  ensure(worker !== undefined, "NotWorker");
   return worker;
 }

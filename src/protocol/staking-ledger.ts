@@ -1,12 +1,12 @@
 /** What a stash has at stake, and what a slash takes of it: `StakingLedger` of `pallet_staking`. */
 import type { AccountId } from "./account.ts";
-import { type Draft, require } from "./draft.ts";
+import { type Draft, ensure } from "./draft.ts";
 import type { StakingLedger, UnlockChunk } from "./state.ts";
 
 /** The stake of an account that has one. @throws Failure NotBonded */
 export function bondedOf({ state }: Draft, stash: AccountId): StakingLedger {
   const ledger = state.bonded.get(stash);
-  require(ledger !== undefined, "NotBonded");
+  ensure(ledger !== undefined, "NotBonded");
   return ledger;
 }
 
