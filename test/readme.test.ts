@@ -34,7 +34,7 @@ describe("README.md", () => {
   it("has a genesis that a chain can begin with", () => {
     const [, text] = readme.match(/```json\n([\s\S]*?)```/)!;
     const authority = "0x02829bf19f21006b2ae7892353482a4f43e253f8b976ae3714eb0a7340bf622290";
-    expect(Ledger.atGenesis(parseGenesis(text!, authority, 0)).state.gatekeepers).toHaveLength(1);
+    expect(Ledger.atGenesis(parseGenesis(Buffer.from(text!), authority, 0)).state.gatekeepers).toHaveLength(1);
   });
 
   it("names only files that exist", () => {

@@ -1,7 +1,7 @@
 /** Files with the secret key of an account, a member of governance, or a chain's authority. */
+import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { randomFillSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
-import { publicKeyOf } from "../protocol/message.ts";
 import { Secret } from "../secret.ts";
 import { SECRET_FILE_BYTES, type SecretFileKind, createSecretFile, readSecretFile } from "../secret-file.ts";
 
@@ -42,9 +42,5 @@ export function readAccountKey(path: string): Secret {
 
 /** One in 2^128 numbers of 32 bytes is none. */
 function isScalar(key: Secret): boolean {
-  try {
-    return publicKeyOf(key) !== "";
-  } catch {
-    return false;
-  }
+  return key.use((bytes) => secp256k1.utils.isValidSecretKey(bytes));
 }

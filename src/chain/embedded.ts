@@ -121,8 +121,8 @@ export class EmbeddedChain implements Disposable {
   }
 
   /**
-   * All blocks from a height on, and then each that comes, until `signal` fires or the chain is closed. However slow its reader is, a few MiB
-   * wait for him.
+   * All blocks from a height on, and then each that comes, until `signal` fires or the chain is closed. However slow
+   * its reader is, a few MiB wait for him.
    * @param from - 1 or more.
    */
   async *subscribeFinalized(from: number, signal: AbortSignal): AsyncGenerator<Block> {

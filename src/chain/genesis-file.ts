@@ -104,13 +104,14 @@ const schema = v.strictObject({
 
 /**
  * The genesis that a file describes.
+ * @param bytes - JSON in UTF-8.
  * @param authority - public key of who makes the blocks.
  * @param now - milliseconds since 1970: two chains of one file are two, unless it says when they begin.
  * @throws GatekeeperError GENESIS_INVALID, which names the place in the file. Whether its rules make sense together is
  * for the ledger to say.
  */
-export function parseGenesis(text: string, authority: string, now: number): Genesis {
-  const parsed = v.safeParse(schema, json(text), { abortEarly: true });
+export function parseGenesis(bytes: Uint8Array, authority: string, now: number): Genesis {
+  const parsed = v.safeParse(schema, json(bytes), { abortEarly: true });
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw invalid(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
@@ -138,9 +139,9 @@ export function parseGenesis(text: string, authority: string, now: number): Gene
   };
 }
 
-function json(text: string): unknown {
+function json(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw invalid(String(cause instanceof Error ? cause.message : cause));
   }

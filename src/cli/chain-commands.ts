@@ -19,13 +19,13 @@ import {
   millisecondsArgument,
   numberArgument,
   openChain,
-  readText,
   replicaCurve,
 } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { interruptible } from "./interruption.ts";
 import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
+import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How long a chain that makes blocks on demand waits before it looks again. */
@@ -68,12 +68,12 @@ export function addChainCommands(program: Command, terminal: Terminal): Command 
 async function init(terminal: Terminal, options: InitOptions): Promise<void> {
   const path = chainPath(options);
   if (existsSync(path)) throw alreadyExists(path);
-  const text = readText(resolve(options.genesis));
+  const file = await readFileWhole(resolve(options.genesis));
   const keyFile = options.authority === undefined ? authorityPath(options) : resolve(options.authority);
   // What an interrupted init left serves the next.
   const isNew = options.authority === undefined && !existsSync(keyFile);
   using authority = isNew ? generateAccountKey() : readAccountKey(keyFile);
-  const genesis = parseGenesis(text, publicKeyOf(authority), Date.now());
+  const genesis = parseGenesis(file, publicKeyOf(authority), Date.now());
   const ledger = Ledger.atGenesis(genesis);
   makeFolder(dirname(path));
   if (isNew) createAccountKey(keyFile, authority);

@@ -1,18 +1,13 @@
 /** What the commands of the chain share: where its files lie in a home, opening it, and arguments that name accounts. */
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { Secp256k1 } from "../engine/secp256k1.ts";
-import { GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
 import { type Payee, STORE_BYTES_MAX } from "../protocol/call.ts";
 import { PERBILL } from "../protocol/perbill.ts";
 import type { CommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
-
-/** Bytes of a text file that a command reads, at most. */
-const TEXT_BYTES_MAX = 256 << 20;
 
 /** Where a home's chain lies. */
 export function chainPath(options: CommonOptions): string {
@@ -32,26 +27,6 @@ export function openChain(options: CommonOptions): EmbeddedChain {
 /** The curve that replicas verify with. */
 export function replicaCurve(): Secp256k1 {
   return new Secp256k1("compressed");
-}
-
-/**
- * A text file's contents.
- * @throws GatekeeperError IO_FAILED
- */
-export function readText(path: string): string {
-  try {
-    const bytes = readFileSync(path);
-    if (bytes.length <= TEXT_BYTES_MAX) return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "no UTF-8";
-    throw new GatekeeperError(
-      "IO_FAILED",
-      `${path} can't be read: ${code}`,
-      { file: path, systemCode: code },
-      { cause },
-    );
-  }
-  throw new GatekeeperError("IO_FAILED", `${path} has more than ${TEXT_BYTES_MAX} bytes`, { file: path });
 }
 
 /** An account: its id, or its public key. */

@@ -1,13 +1,12 @@
 /** `elect`: holds an election over a snapshot file, so that anybody may check one. Needs no home. */
-import { createReadStream } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ALGORITHMS, type Algorithm, type ElectionResult, elect } from "../election/election.ts";
 import type { Id } from "../election/id.ts";
-import { GatekeeperError } from "../errors.ts";
 import { withJson } from "./command-line.ts";
-import { SNAPSHOT_BYTES_MAX, parseSnapshot } from "./election-snapshot.ts";
+import { parseSnapshot } from "./election-snapshot.ts";
 import { oneLine } from "./one-line.ts";
 import { counted } from "./progress.ts";
+import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface ElectOptions {
@@ -26,30 +25,13 @@ export function addElectCommand(program: Command, terminal: Terminal): void {
     .addOption(new Option("--algorithm <name>", "how to elect").choices(ALGORITHMS).default(ALGORITHMS[0]))
     .option("--balance <iterations>", "iterations of balancing; with phragmms, after every round", wholeNumber(0), 0)
     .action(async ({ snapshot, ...how }: ElectOptions) => {
-      const { candidates, voters } = parseSnapshot(await readSnapshot(snapshot), snapshot);
+      const { candidates, voters } = parseSnapshot(await readFileWhole(snapshot), snapshot);
       const begun = performance.now();
       const result = elect({ ...how, candidates, voters });
       const seconds = (performance.now() - begun) / 1_000;
       const text = `${describeElection(result)}\nheld among ${counted(candidates.length, "candidate")} by ${counted(voters.length, "voter")} in ${seconds.toFixed(2)} s`;
       await terminal.answer(documentOf(result), text);
     });
-}
-
-async function readSnapshot(file: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > SNAPSHOT_BYTES_MAX) break;
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? "unknown";
-    throw new GatekeeperError("IO_FAILED", `${file} can't be read (${code})`, { path: file, code }, { cause });
-  }
-  if (bytes <= SNAPSHOT_BYTES_MAX) return Buffer.concat(chunks);
-  throw new GatekeeperError("ELECTION_INVALID", `${file} has more than ${SNAPSHOT_BYTES_MAX} bytes`, { file });
 }
 
 function wholeNumber(least: number): (text: string) => number {

@@ -4,8 +4,6 @@ import type { Voter } from "../election/graph.ts";
 import type { Id } from "../election/id.ts";
 import { GatekeeperError } from "../errors.ts";
 
-/** A snapshot is held whole, once as text and once as values; a chain's largest are below 100 MiB. */
-export const SNAPSHOT_BYTES_MAX = 256 * 1024 * 1024;
 /** Chains allow 16 or 24. Reducing looks at all pairs of a voter's targets. */
 const TARGETS_MAX = 1_024;
 const ID_LENGTH_MAX = 256;

@@ -3,9 +3,9 @@
  *
  *   signer 33 | sequence 4 LE | call n | signature 64
  *
- * What is signed, by ECDSA over secp256k1 with the smaller s as Substrate's `ecdsa` pairs do, is BLAKE2b-256(domain ‖ all but
- * the signature), where the domain is BLAKE2b-256(context ‖ genesis hash): a message belongs to one chain, and has one
- * signature at a time that counts.
+ * What is signed, by ECDSA over secp256k1 with the smaller s as Substrate's `ecdsa` pairs do, is BLAKE2b-256(domain ‖
+ * all but the signature), where the domain is BLAKE2b-256(context ‖ genesis hash): a message belongs to one chain, and
+ * has one signature at a time that counts.
  */
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { fromHex, toHex } from "../bytes.ts";

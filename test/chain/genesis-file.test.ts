@@ -21,7 +21,8 @@ const FILE = {
     { stash: publicOf("b"), bond: "2000", nominate: [publicOf("a")] },
   ],
 };
-const parsed = (changes: object = {}) => parseGenesis(JSON.stringify({ ...FILE, ...changes }), AUTHORITY, 1_234);
+const parsed = (changes: object = {}) =>
+  parseGenesis(Buffer.from(JSON.stringify({ ...FILE, ...changes })), AUTHORITY, 1_234);
 
 describe("a genesis file", () => {
   test("says what a chain begins with, and Polkadot's numbers are what it leaves out", () => {
@@ -60,7 +61,7 @@ describe("a genesis file", () => {
   });
 
   test("that does not say when it begins makes another chain each time", () => {
-    const later = parseGenesis(JSON.stringify(FILE), AUTHORITY, 1_235);
+    const later = parseGenesis(Buffer.from(JSON.stringify(FILE)), AUTHORITY, 1_235);
     expect(hashGenesis(later)).not.toEqual(hashGenesis(parsed()));
   });
 
@@ -89,8 +90,10 @@ describe("a genesis file", () => {
   test("of anything else is refused, and of whatever is not there are bytes", () => {
     const refused = expect.objectContaining({ code: "GENESIS_INVALID" });
     for (const text of ["", "{", "null", "[]", '"genesis"']) {
-      expect(() => parseGenesis(text, AUTHORITY, 0)).toThrow(refused);
+      expect(() => parseGenesis(Buffer.from(text), AUTHORITY, 0)).toThrow(refused);
     }
+    const noUtf8 = Buffer.from(JSON.stringify(FILE).replace('"file"', '"\u00ff"'), "latin1");
+    expect(() => parseGenesis(noUtf8, AUTHORITY, 0)).toThrow(refused);
     fc.assert(
       fc.property(fc.constantFrom(...Object.keys(FILE)), fc.jsonValue(), (name, value) => {
         try {

@@ -179,7 +179,9 @@ describe("rewards", () => {
 
 describe("the state", () => {
   test("has a hash that its bytes bring back, at any time", () => {
-    const network = new Network(genesisOf(), ({ ledger }) => {
+    const network = new Network(genesisOf(), (each) => {
+      checkInvariants(each);
+      const { ledger } = each;
       const again = Ledger.decode(ledger.genesis, ledger.encode());
       expect(again.stateHash()).toEqual(ledger.stateHash());
     });

@@ -124,7 +124,7 @@ export class Network {
   readonly #after: (network: Network) => void;
 
   /** @param after - checks what must hold after every block. */
-  constructor(genesis: Genesis = genesisOf(), after: (network: Network) => void = () => undefined) {
+  constructor(genesis: Genesis = genesisOf(), after: (network: Network) => void = checkInvariants) {
     this.ledger = Ledger.atGenesis(genesis);
     this.#authenticator = new Authenticator(CURVE, this.ledger.genesisHash);
     this.#after = after;
