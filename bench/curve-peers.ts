@@ -4,7 +4,7 @@
  */
 import { secp256k1, secp256k1_hasher } from "@noble/curves/secp256k1.js";
 import * as tiny from "tiny-secp256k1";
-import { CONTEXT } from "../src/keys/context.ts";
+import { CONTEXT } from "../src/context.ts";
 import { POINT_BYTES } from "../src/engine/secp256k1.ts";
 import type { CurveContender, PreparedOperation } from "./curve-contender.ts";
 import type { Answer, CurveWorkload, Operation } from "./curve-workload.ts";

@@ -9,7 +9,7 @@ import { createECDH, createHash, ECDH, generateKeyPairSync, randomBytes, sign } 
 import { secp256k1_hasher } from "@noble/curves/secp256k1.js";
 import { Point } from "@noble/secp256k1";
 import { POINT_BYTES, SCALAR_BYTES } from "../src/engine/secp256k1.ts";
-import { CONTEXT } from "../src/keys/context.ts";
+import { CONTEXT } from "../src/context.ts";
 
 /** What OpenSSL calls it. */
 export const CURVE = "secp256k1";

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { secp256k1_hasher } from "@noble/curves/secp256k1.js";
 import { SCALAR_BYTES } from "../src/engine/secp256k1.ts";
-import { CONTEXT } from "../src/keys/context.ts";
+import { CONTEXT } from "../src/context.ts";
 import { generateProof, verifyProof } from "../src/keys/dleq.ts";
 import { KEY_SUITE, WEIGHT_BYTES } from "../src/keys/group.ts";
 import { PartialStatement } from "../src/keys/partial-proof.ts";

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Engine } from "../dist/engine/engine.js";
 import type { Suite } from "../dist/engine/suite.js";
-import { CONTRACT_KIND, contractId } from "../dist/keys/contract-id.js";
+import { CONTRACT_KIND, contractId } from "../dist/contract-id.js";
 import { MASTER_KEY_BYTES, MasterKey, generateMasterKey } from "../dist/keys/master-key.js";
 import { type ContractEdit, ContractStates } from "../dist/pruntime/contract-states.js";
 import { firstRotation } from "../dist/rotation/control.js";

@@ -7,7 +7,7 @@ import { secp256k1, secp256k1_hasher } from "@noble/curves/secp256k1.js";
 import { createECDH, hkdfSync, randomBytes, randomInt } from "node:crypto";
 import { Kernels } from "../src/engine/kernels.ts";
 import { combinePartials } from "../src/keys/combination.ts";
-import { CONTEXT } from "../src/keys/context.ts";
+import { CONTEXT } from "../src/context.ts";
 import { CONTRACT_KEY_BYTES, contractKeyInfo, prfOutputs } from "../src/keys/contract-key.ts";
 import { hashContracts } from "../src/keys/contract-points.ts";
 import { KEY_SUITE } from "../src/keys/group.ts";

@@ -6,7 +6,7 @@
  */
 import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import { CONTRACT_ID_BYTES, CONTRACT_KIND, type ContractKind, contractId } from "../keys/contract-id.ts";
+import { CONTRACT_ID_BYTES, CONTRACT_KIND, type ContractKind, contractId } from "../contract-id.ts";
 import type { ContractName, StateStore } from "../store/store.ts";
 
 const ADDRESS_BYTES = 20;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command `gatekeeper`. Read by old Nodes too: see suitable-node.ts. */
-import { runOnSuitableNode } from "./suitable-node.ts";
+import { runOnSuitableNode } from "../suitable-node.ts";
 
 runOnSuitableNode(import.meta.url, () =>
   import("./gatekeeper-program.ts").then((program) => program.main(process.argv.slice(2))),

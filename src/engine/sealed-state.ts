@@ -18,6 +18,8 @@ const CONTRACT_BYTES = 32;
 export const SEALED_HEADER_BYTES = 14;
 /** What a sealed state is longer than its plaintext. */
 export const SEALED_OVERHEAD_BYTES = 42;
+/** Rotation ids are u32: sealed states hold them in four bytes. */
+export const ROTATION_ID_MAX = 0xffff_ffff;
 /** The longest plaintext: 16 MiB. */
 export const STATE_BYTES_MAX = 1 << 24;
 /** The longest storage key. */

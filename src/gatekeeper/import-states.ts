@@ -10,7 +10,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
 import { GatekeeperError } from "../errors.ts";
-import { CONTRACT_KIND } from "../keys/contract-id.ts";
+import { CONTRACT_KIND } from "../contract-id.ts";
 import { type NamedState, type StateBatch, StatePacker } from "../pruntime/state-batch.ts";
 import { checkAtLeastOne } from "../store/commit.ts";
 import type { ImportAnswer, ImportTask } from "./import-task.ts";

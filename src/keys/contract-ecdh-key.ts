@@ -9,7 +9,7 @@
  */
 import { hkdfSync } from "node:crypto";
 import type { Secret } from "../secret.ts";
-import { CONTEXT } from "./context.ts";
+import { CONTEXT } from "../context.ts";
 import { contractInfo } from "./contract-key.ts";
 import { type Group, reduceWide, WIDE_BYTES } from "./group.ts";
 

@@ -8,7 +8,7 @@ import type { KeyMaterial } from "../engine/page-engine.ts";
 import { Secp256k1 } from "../engine/secp256k1.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type Secret, secretCopy } from "../secret.ts";
-import { CONTRACT_ID_BYTES, checkContractId } from "./contract-id.ts";
+import { CONTRACT_ID_BYTES, checkContractId } from "../contract-id.ts";
 import { contractKeyInfo, contractPrfs, expandContractKey } from "./contract-key.ts";
 import { KEY_SUITE } from "./group.ts";
 import type { MasterKey } from "./master-key.ts";

@@ -17,8 +17,8 @@ import { hkdfSync } from "node:crypto";
 import { POINT_BYTES, type Secp256k1 } from "../engine/secp256k1.ts";
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
-import { CONTEXT } from "./context.ts";
-import { CONTRACT_ID_BYTES, checkContractId } from "./contract-id.ts";
+import { CONTEXT } from "../context.ts";
+import { CONTRACT_ID_BYTES, checkContractId } from "../contract-id.ts";
 import { type Group, KEY_SUITE, type KeySuite, elementCount } from "./group.ts";
 import { checkRotationId, type MasterKey } from "./master-key.ts";
 

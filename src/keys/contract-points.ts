@@ -1,7 +1,7 @@
 /** Contract ids hashed to a group, in batches: H of contract-key.ts, the same for every generation of the MasterKey. */
 import { GatekeeperError } from "../errors.ts";
-import { CONTEXT } from "./context.ts";
-import { CONTRACT_ID_BYTES } from "./contract-id.ts";
+import { CONTEXT } from "../context.ts";
+import { CONTRACT_ID_BYTES } from "../contract-id.ts";
 import { CONTRACT_POINT_DST } from "./contract-key.ts";
 import { type Group, KEY_SUITE, type KeySuite } from "./group.ts";
 

@@ -5,14 +5,13 @@
  * Limits: whoever holds the scalar holds every contract key of its generation. The scalar stays bytes: it is multiplied
  * in WebAssembly, in constant time, and never becomes a JavaScript number.
  */
+import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { SCALAR_BYTES, SECP256K1_SCALARS } from "./scalars.ts";
 
 /** Bytes of a MasterKey's scalar, big-endian. */
 export const MASTER_KEY_BYTES = SCALAR_BYTES;
-/** Rotation ids are u32: sealed states hold them in four bytes. */
-export const ROTATION_ID_MAX = 0xffff_ffff;
 
 /** @throws GatekeeperError INVALID_ARGUMENT when it is not a whole number from 0 to ROTATION_ID_MAX. */
 export function checkRotationId(rotationId: number): void {

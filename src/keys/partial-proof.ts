@@ -19,7 +19,7 @@
  */
 import { createHash, hkdfSync, randomFillSync } from "node:crypto";
 import type { Secret } from "../secret.ts";
-import { CONTEXT } from "./context.ts";
+import { CONTEXT } from "../context.ts";
 import type { DleqStatement } from "./dleq.ts";
 import { type Group, reduceWide, WEIGHT_BYTES, WIDE_BYTES } from "./group.ts";
 import type { PartialRequest } from "./partial-request.ts";

@@ -5,7 +5,7 @@
  *   block:  header | signature 64 | messages
  */
 import { hash } from "node:crypto";
-import { CONTEXT } from "../keys/context.ts";
+import { CONTEXT } from "../context.ts";
 import { HASH_BYTES, SIGNATURE_BYTES } from "./account.ts";
 import { MESSAGE_BYTES_MAX } from "./call.ts";
 import {

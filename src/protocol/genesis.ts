@@ -1,7 +1,7 @@
 /** What a chain begins with: its rules and its first state. Its hash is in every signature, so nothing leaves its chain. */
 import { hash } from "node:crypto";
 import { type Codec, Enum } from "scale-ts";
-import { CONTEXT } from "../keys/context.ts";
+import { CONTEXT } from "../context.ts";
 import { type AccountId, type PublicKey, accountIdCodec, hashCodec, publicKeyCodec } from "./account.ts";
 import { type ValidatorPrefs, NOMINATIONS_MAX } from "./call.ts";
 import type { InflationCurve } from "./inflation.ts";

@@ -9,7 +9,7 @@
  */
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { fromHex, toHex } from "../bytes.ts";
-import { CONTEXT } from "../keys/context.ts";
+import { CONTEXT } from "../context.ts";
 import type { Secret } from "../secret.ts";
 import {
   type AccountId,

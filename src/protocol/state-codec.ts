@@ -6,7 +6,7 @@
  */
 import { hash } from "node:crypto";
 import type { Codec } from "scale-ts";
-import { CONTEXT } from "../keys/context.ts";
+import { CONTEXT } from "../context.ts";
 import { type AccountId, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
 import { NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
 import { MerkleMap } from "./merkle-map.ts";

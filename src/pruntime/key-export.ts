@@ -10,7 +10,7 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
-import { CONTEXT } from "../keys/context.ts";
+import { CONTEXT } from "../context.ts";
 import { Secret } from "../secret.ts";
 import { createDirectly, readSmallFile } from "../durable-file.ts";
 import { createKeyFile, KEY_ENCRYPTION_KEY_BYTES, readKeyFile } from "./key-file.ts";

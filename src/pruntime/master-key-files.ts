@@ -7,15 +7,10 @@
  * durable-file.ts; those remains stay sealed under the home's key-encryption key.
  */
 import { join } from "node:path";
+import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import { GatekeeperError } from "../errors.ts";
-import { CONTEXT } from "../keys/context.ts";
-import {
-  checkRotationId,
-  generateMasterKey,
-  MASTER_KEY_BYTES,
-  MasterKey,
-  ROTATION_ID_MAX,
-} from "../keys/master-key.ts";
+import { CONTEXT } from "../context.ts";
+import { checkRotationId, generateMasterKey, MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
 import type { Secret } from "../secret.ts";
 import { createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "../durable-file.ts";
 import { SEAL_OVERHEAD, seal, unseal } from "./sealer.ts";

@@ -10,7 +10,7 @@
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
-import type { CONTEXT } from "../keys/context.ts";
+import type { CONTEXT } from "../context.ts";
 import { Secret } from "../secret.ts";
 
 /** A context string of the project: nothing is sealed under a label made up on the spot. */

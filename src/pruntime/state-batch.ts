@@ -1,5 +1,5 @@
 /** Plain states on their way to a writing thread: one buffer that is moved, not an object for each. */
-import { type ContractKind, contractId } from "../keys/contract-id.ts";
+import { type ContractKind, contractId } from "../contract-id.ts";
 import { compareBytes } from "../bytes.ts";
 import type { ContractEdit } from "./contract-states.ts";
 

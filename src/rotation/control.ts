@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import { ROTATION_ID_MAX } from "../keys/master-key.ts";
+import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import type { Cell, CellWrite, PageRange, PageRef, StateStore } from "../store/store.ts";
 
 /**

@@ -64,7 +64,7 @@ export interface CellWrite {
 export interface ContractName {
   /** Contract id, 32 bytes. */
   readonly id: Uint8Array;
-  /** What kind of native name it is; keys/contract-id.ts numbers them. */
+  /** What kind of native name it is; contract-id.ts numbers them. */
   readonly kind: number;
   /** The chain's own name of the contract: an address, a pallet prefix, a trie id. */
   readonly name: Uint8Array;

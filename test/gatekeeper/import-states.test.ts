@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Home } from "../../src/gatekeeper/home.ts";
 import { importStates } from "../../src/gatekeeper/import-states.ts";
-import { contractId } from "../../src/keys/contract-id.ts";
+import { contractId } from "../../src/contract-id.ts";
 import type { NamedState } from "../../src/pruntime/state-batch.ts";
 import { verifyStore } from "../../src/rotation/verification.ts";
 import { useFolder } from "../pruntime/folder.ts";

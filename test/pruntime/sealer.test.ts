@@ -1,7 +1,7 @@
 import { createDecipheriv, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CONTEXT } from "../../src/keys/context.ts";
+import { CONTEXT } from "../../src/context.ts";
 import { SEAL_OVERHEAD, seal, unseal } from "../../src/pruntime/sealer.ts";
 import { Secret } from "../../src/secret.ts";
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ContractKind, contractId } from "../../src/keys/contract-id.ts";
+import { type ContractKind, contractId } from "../../src/contract-id.ts";
 import { type NamedState, type StateBatch, StatePacker, unpackStates } from "../../src/pruntime/state-batch.ts";
 
 function packStates(states: readonly NamedState[]): StateBatch {

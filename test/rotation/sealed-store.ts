@@ -10,7 +10,7 @@ import type { Suite } from "../../src/engine/suite.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { GatekeeperError } from "../../src/errors.ts";
 import { ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
-import { contractId } from "../../src/keys/contract-id.ts";
+import { contractId } from "../../src/contract-id.ts";
 import { generateMasterKey, MasterKey } from "../../src/keys/master-key.ts";
 import { ContractStates } from "../../src/pruntime/contract-states.ts";
 import type { SweepContext } from "../../src/rotation/sweep.ts";

@@ -5,7 +5,7 @@ import { mainnetGenesis } from "@ethereumjs/genesis/mainnet";
 import { expect, test } from "vitest";
 import { genesisAllocJson } from "../../src/cli/demo-genesis.ts";
 import { openImport } from "../../src/gatekeeper/import/open-import.ts";
-import { CONTRACT_KIND } from "../../src/keys/contract-id.ts";
+import { CONTRACT_KIND } from "../../src/contract-id.ts";
 import { parse, type Shown, show } from "../gatekeeper/import/parse.ts";
 import { describeVectors, readVectors, vectorPath } from "./read.ts";
 

@@ -8,7 +8,7 @@
  * not. An unknown field of an account is refused, lest a state be lost unseen. An account that stands twice is handed
  * on twice.
  */
-import { CONTRACT_KIND } from "../../keys/contract-id.ts";
+import { CONTRACT_KIND } from "../../contract-id.ts";
 import { Rule, type StringForm } from "./json-rule.ts";
 import { TEXT_BYTES_MAX } from "./json-string.ts";
 import type { Place } from "./place.ts";

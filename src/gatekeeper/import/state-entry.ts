@@ -1,5 +1,5 @@
 /** What every import format is turned into: one state of one contract, in plaintext. */
-import type { ContractKind } from "../../keys/contract-id.ts";
+import type { ContractKind } from "../../contract-id.ts";
 
 /**
  * One state of a contract. The bytes belong to whoever received the entry and may be wiped; entries that arrived

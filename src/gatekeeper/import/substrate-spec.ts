@@ -7,7 +7,7 @@
  * whole. A child trie is a contract. Keys that are no pallet's (":code" and other keys that begin with ':', and short
  * ones) belong to the well-known contract. A key that stands twice in a file is handed on twice.
  */
-import { CONTRACT_KIND, type ContractKind } from "../../keys/contract-id.ts";
+import { CONTRACT_KIND, type ContractKind } from "../../contract-id.ts";
 import { Rule, type StringForm } from "./json-rule.ts";
 import { TEXT_BYTES_MAX } from "./json-string.ts";
 import type { Place } from "./place.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CONTRACT_KIND } from "../../../src/keys/contract-id.ts";
+import { CONTRACT_KIND } from "../../../src/contract-id.ts";
 import { parse, refusal, type Shown } from "./parse.ts";
 
 const { account } = CONTRACT_KIND;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CONTRACT_KIND } from "../../../src/keys/contract-id.ts";
+import { CONTRACT_KIND } from "../../../src/contract-id.ts";
 import { parse, refusal, type Shown } from "./parse.ts";
 
 const { pallet, childTrie, wellKnown } = CONTRACT_KIND;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CONTEXT } from "../../src/keys/context.ts";
+import { CONTEXT } from "../src/context.ts";
 
 const entries = Object.entries(CONTEXT);
 

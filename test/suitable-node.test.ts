@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isSuitable } from "../../src/cli/suitable-node.ts";
-import { programFile, runProgram, workFolder } from "./transcript.ts";
+import { isSuitable } from "../src/suitable-node.ts";
+import { programFile, runProgram, workFolder } from "./cli/transcript.ts";
 
 test.each([
   ["v24.11.0", true],
@@ -22,7 +22,7 @@ test.each([
 });
 
 test("what suits is what package.json says", () => {
-  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   expect(manifest.engines.node).toBe("^24.11.0 || >=26");
   expect(isSuitable(`${manifest.devDependencies.node}.`)).toBe(true);
 });

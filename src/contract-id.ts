@@ -5,7 +5,7 @@
  * different pairs never hash the same bytes. Ids and names are public.
  */
 import { createHash } from "node:crypto";
-import { GatekeeperError } from "../errors.ts";
+import { GatekeeperError } from "./errors.ts";
 import { CONTEXT } from "./context.ts";
 
 /** Bytes of a contract id. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CONTRACT_KIND, type ContractKind, checkContractId, contractId } from "../../src/keys/contract-id.ts";
+import { CONTRACT_KIND, type ContractKind, checkContractId, contractId } from "../src/contract-id.ts";
 
 const sha256 = (...parts: (string | Uint8Array)[]): string => {
   const hash = createHash("sha256");
