@@ -1,73 +1,82 @@
 /** The one error class of the project, its closed list of codes, and how it crosses threads. */
 
-/** Why something failed. Closed: a new code is added here, with its meaning, or not used. */
-export type ErrorCode =
+/** Why something may fail. Closed: a new code is added here, with its meaning, or not used. */
+export const ERROR_CODES = Object.freeze([
   /** The WebAssembly file is missing, unreadable, or not a module of this program. */
-  | "KERNEL_UNAVAILABLE"
+  "KERNEL_UNAVAILABLE",
   /** The kernels gave an answer that is known to be wrong: the file was altered or the machine miscomputes. */
-  | "KERNEL_SELF_TEST_FAILED"
+  "KERNEL_SELF_TEST_FAILED",
   /** A batch, descriptor or option is out of its documented range. */
-  | "INVALID_ARGUMENT"
+  "INVALID_ARGUMENT",
   /** An authentication tag did not match: wrong key, wrong place, or altered bytes. */
-  | "TAG_MISMATCH"
+  "TAG_MISMATCH",
   /** A sealed state is malformed: too short, unknown version or suite. */
-  | "SEALED_STATE_INVALID"
+  "SEALED_STATE_INVALID",
   /** A record, key or name is larger than the format allows; detail names it. */
-  | "RECORD_TOO_LARGE"
+  "RECORD_TOO_LARGE",
   /** The pool already holds as many batches as its limit; wait for one to finish. */
-  | "POOL_FULL"
+  "POOL_FULL",
   /** The pool was closed while or before the work was handed in. */
-  | "POOL_CLOSED"
+  "POOL_CLOSED",
   /** The caller's AbortSignal fired. */
-  | "ABORTED"
+  "ABORTED",
   /** The store's file can't be opened, or isn't a store of this program. */
-  | "STORE_UNAVAILABLE"
+  "STORE_UNAVAILABLE",
   /** The store's bytes contradict themselves; detail names the page. */
-  | "STORE_CORRUPT"
+  "STORE_CORRUPT",
   /** Another process kept the store locked for longer than the wait allowed. */
-  | "STORE_BUSY"
+  "STORE_BUSY",
   /** No space left for a write; nothing of the refused write was kept. */
-  | "STORE_FULL"
+  "STORE_FULL",
   /** A write was sealed under a rotation id below the store's minimum; seal it again under the current one. */
-  | "ROTATION_ID_RETIRED"
+  "ROTATION_ID_RETIRED",
   /** A rotation is in a phase that does not allow what was asked. */
-  | "ROTATION_STATE"
+  "ROTATION_STATE",
   /** No such home, contract or record. */
-  | "NOT_FOUND"
+  "NOT_FOUND",
   /** The home, file or record exists already and is not overwritten. */
-  | "ALREADY_EXISTS"
+  "ALREADY_EXISTS",
   /** The key file or a sealed file is missing, malformed, or does not belong to this home. */
-  | "KEY_UNAVAILABLE"
+  "KEY_UNAVAILABLE",
   /** The passphrase does not open the exported key. */
-  | "PASSPHRASE_WRONG"
+  "PASSPHRASE_WRONG",
   /** An import file is malformed; detail names file and byte offset. */
-  | "IMPORT_INVALID"
+  "IMPORT_INVALID",
   /** Bytes are no element of the group, or the identity; detail.index is the first such element of its batch. */
-  | "ELEMENT_INVALID"
+  "ELEMENT_INVALID",
   /** A share is no scalar, or not the one that its dealer committed to; detail.gatekeeper is its index. */
-  | "SHARE_INVALID"
+  "SHARE_INVALID",
   /** A gatekeeper's partials are not proved to be right; detail has its index as gatekeeper, and the reason. */
-  | "PROOF_INVALID"
+  "PROOF_INVALID",
   /** Too few gatekeepers gave partials that are proved to be right; detail.failed lists those that gave others. */
-  | "QUORUM_TOO_SMALL"
+  "QUORUM_TOO_SMALL",
   /** An election's input is malformed or contradicts itself; detail names the place, or the voter or candidate. */
-  | "ELECTION_INVALID"
+  "ELECTION_INVALID",
   /** A genesis, or its file, can't begin a chain; the message says what in it. */
-  | "GENESIS_INVALID"
+  "GENESIS_INVALID",
   /** Bytes are not the state of a ledger. */
-  | "LEDGER_INVALID"
+  "LEDGER_INVALID",
   /** A block does not follow the one before it, or was altered; detail has its height, and the reason. */
-  | "BLOCK_INVALID"
+  "BLOCK_INVALID",
   /** As many messages wait for the chain's next block as it takes. */
-  | "INBOX_FULL"
+  "INBOX_FULL",
   /** A message was not taken by the chain, or could not be done; detail.reason says why. */
-  | "MESSAGE_REFUSED"
+  "MESSAGE_REFUSED",
+  /** A home of a network was asked for what only a local home does: its keys belong to no owner. */
+  "NOT_LOCAL",
+  /** The pRuntime did not take a request: it breaks the rules of the boundary; detail.reason says which. */
+  "BOUNDARY_REFUSED",
+  /** The pRuntime can't be started or reached, ended, or says what breaks the rules of the boundary. */
+  "PRUNTIME_UNAVAILABLE",
   /** A command line argument is malformed. */
-  | "USAGE"
+  "USAGE",
   /** A file can't be read or written; detail names it and the system's error code. */
-  | "IO_FAILED"
-  /** A fault of this program or its runtime that nothing foresaw; only the command line says it. */
-  | "INTERNAL";
+  "IO_FAILED",
+  /** A fault of this program or its runtime that nothing foresaw; only the command line and a pRuntime say it. */
+  "INTERNAL",
+] as const);
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** What an error's detail may hold: never bytes, so never a secret or a state. */
 export type ErrorDetail = Readonly<Record<string, string | number | boolean | null>>;

@@ -48,8 +48,8 @@ export {
   ContractStates,
   type ContractStatesOptions,
   type StateEdit,
-  type WriteResult,
 } from "./pruntime/contract-states.ts";
+export type { WriteResult } from "./pruntime/boundary.ts";
 export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts";
 export { type LedgerBlock, apply } from "./protocol/apply.ts";
 export { type AuthenticMessage, Authenticator, type Unreadable } from "./protocol/authenticate.ts";

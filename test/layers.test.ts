@@ -1,4 +1,7 @@
-/** Data flows one way: a folder imports only from folders before it, and leaves import no folder (ARCHITECTURE.md). */
+/**
+ * Data flows one way: a folder imports only from folders before it, and leaves import no folder (ARCHITECTURE.md). And
+ * the host can't reach a secret: of what holds some, it sees the boundary alone.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,6 +19,13 @@ const LAYERS = [
   "gatekeeper",
   "cli",
 ];
+/** The host: it relays blocks and messages, asks for work, and has no secret but its owner's accounts. */
+const HOST = ["chain", "gatekeeper", "cli"];
+/** What it may import, or start as a program of its own; and what its imports may come to load. */
+const HOST_IMPORTS =
+  /^(protocol|election|store|chain|gatekeeper|cli)\/|^pruntime\/boundary\.ts$|^rotation\/control\.ts$|^pruntime\/pruntime\$\{/;
+const HOST_LOADS =
+  /^(protocol|election|store|chain|gatekeeper|cli|engine)\/|^pruntime\/boundary\.ts$|^rotation\/control\.ts$/;
 const IMPORT = /\b(?:import|export)\b[^"';]*?\bfrom\s*"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"|new URL\(\s*[`"](\.[^`"]+)/g;
 /** Where clocks and the environment may be read, besides cli/: nowhere. */
 const BANNED = /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bprocess\.env\b/;
@@ -42,8 +52,34 @@ function violations(path: string, text: string): string[] {
       found.push(`${path} -> ${target}`);
     }
   }
+  if (folder !== null && HOST.includes(folder)) {
+    for (const target of importsOf(path, text)) {
+      if (target.includes("/") && !HOST_IMPORTS.test(target)) found.push(`${path} is the host's and imports ${target}`);
+    }
+  }
   if (folder !== "cli" && BANNED.test(text)) found.push(`${path} reads a clock, chance or the environment`);
   return found;
+}
+
+/** Paths of the files that one imports, below src/; types included. */
+function importsOf(path: string, text: string): string[] {
+  return [...text.matchAll(IMPORT)]
+    .map(([, from, imported, url]) => from ?? imported ?? url!)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => normalize(join(dirname(path), specifier)));
+}
+
+/** What is loaded when these files are: imports of types are not. */
+function loadedBy(paths: readonly string[]): Set<string> {
+  const loaded = new Set<string>();
+  const queue = [...paths];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (loaded.has(path) || !files.includes(path)) continue;
+    loaded.add(path);
+    const values = readFileSync(join(sourceRoot, path), "utf8").replaceAll(/\b(?:import|export) type [^;]*;/g, "");
+    queue.push(...importsOf(path, values));
+  }
+  return loaded;
 }
 
 const files = readdirSync(sourceRoot, { recursive: true, encoding: "utf8" })
@@ -57,7 +93,20 @@ describe("the layers", () => {
     expect(files.length).toBeGreaterThan(20);
   });
 
+  it("keep from the host whatever holds a secret, through all that it imports", () => {
+    const host = files.filter((path) => HOST.some((folder) => path.startsWith(`${folder}/`)));
+    const loaded = [...loadedBy(host)].filter((path) => path.includes("/"));
+    expect(loaded.filter((path) => !HOST_LOADS.test(path))).toEqual([]);
+    expect(loaded).toContain("pruntime/boundary.ts");
+    // The other side does load it, so this test sees what there is to see.
+    expect([...loadedBy(["pruntime/program.ts"])]).toContain("keys/master-key.ts");
+  });
+
   it.each([
+    ["chain/a.ts", 'import { x } from "../engine/b.ts";'],
+    ["cli/a.ts", 'import type { X } from "../keys/b.ts";'],
+    ["gatekeeper/a.ts", 'import { x } from "../pruntime/sealer.ts";'],
+    ["gatekeeper/a.ts", 'import { x } from "../rotation/rotation.ts";'],
     ["engine/a.ts", 'import { x } from "../store/b.ts";'],
     ["engine/a.ts", 'import type { X } from "../keys/b.ts";'],
     ["engine/a.ts", 'import "../keys/b.ts";'],
@@ -77,6 +126,7 @@ describe("the layers", () => {
     ["rotation/a.ts", 'import { x } from "./b.ts";'],
     ["rotation/a.ts", 'import { x } from "../errors.ts";'],
     ["index.ts", 'export { x } from "./rotation/b.ts";'],
+    ["cli/a.ts", 'import { x } from "../pruntime/boundary.ts";'],
     ["cli/a.ts", "const now = Date.now();"],
   ])("allow %s: %s", (path, text) => {
     expect(violations(path, text)).toEqual([]);

@@ -28,6 +28,8 @@ describe("the package", () => {
     "dist/index.d.ts",
     "dist/cli/gatekeeper.js",
     "dist/cli/rotation-worker.js",
+    "dist/pruntime/pruntime.js",
+    "dist/pruntime/import-task.js",
     "dist/engine/pool-task.js",
     "dist/rotation/sweep-task.js",
     "dist/store/embedded.js",

@@ -27,11 +27,15 @@ test("what suits is what package.json says", () => {
   expect(isSuitable(`${manifest.devDependencies.node}.`)).toBe(true);
 });
 
-test.each(["gatekeeper", "rotation-worker", "demo", "suitable-node"])("%s.js keeps to old syntax", (name) => {
-  const text = readFileSync(programFile(name), "utf8").replace(/^\s*(\/?\*|\/\/).*$/gm, "");
-  expect(text).not.toMatch(/\?\.|\?\?|\|\|=|&&=|^\s*await |\busing\b|\bstatic \{|#\w+[;(]/m);
-  for (const [, specifier] of text.matchAll(/^import .*"(.*)";$/gm)) expect(specifier).toMatch(/^(node:|\.\/suitable)/);
-});
+test.each(["gatekeeper", "rotation-worker", "pruntime", "demo", "suitable-node"])(
+  "%s.js keeps to old syntax",
+  (name) => {
+    const text = readFileSync(programFile(name), "utf8").replace(/^\s*(\/?\*|\/\/).*$/gm, "");
+    expect(text).not.toMatch(/\?\.|\?\?|\|\|=|&&=|^\s*await |\busing\b|\bstatic \{|#\w+[;(]/m);
+    for (const [, specifier] of text.matchAll(/^import .*"(.*)";$/gm))
+      expect(specifier).toMatch(/^(node:|\.\.\/suitable-node\.js$)/);
+  },
+);
 
 /** A Node on this machine that is too old, if there is one. */
 function findOldNode(): string | null {
@@ -51,7 +55,10 @@ describe.skipIf(oldNode === null)(`on an older Node (${oldNode ?? "there is none
     mkdirSync(alone, { recursive: true });
     writeFileSync(join(work, "package.json"), '{"type":"module"}');
     for (const name of ["gatekeeper", "rotation-worker", "suitable-node"]) {
-      copyFileSync(programFile(name), join(alone, `${name}.js`));
+      copyFileSync(
+        programFile(name),
+        name === "suitable-node" ? join(alone, "..", `${name}.js`) : join(alone, `${name}.js`),
+      );
     }
     writeFileSync(join(dirname(dirname(alone)), "package.json"), '{"type":"module"}');
   });

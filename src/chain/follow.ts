@@ -1,5 +1,5 @@
 /** A replica of an embedded chain's ledger: from the last state that was kept, over the blocks since. */
-import type { Secp256k1 } from "../engine/secp256k1.ts";
+import type { Secp256k1 } from "../protocol/curve.ts";
 import { GatekeeperError } from "../errors.ts";
 import { hashHeader } from "../protocol/block.ts";
 import { Ledger } from "../protocol/ledger.ts";

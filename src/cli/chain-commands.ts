@@ -11,16 +11,10 @@ import { parseGenesis } from "../chain/genesis-file.ts";
 import { type Produced, Producer } from "../chain/producer.ts";
 import { alreadyExists, makeFolder } from "../durable-file.ts";
 import { hashHeader } from "../protocol/block.ts";
+import { replicaCurve } from "../protocol/curve.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf } from "../protocol/message.ts";
-import {
-  authorityPath,
-  chainPath,
-  millisecondsArgument,
-  numberArgument,
-  openChain,
-  replicaCurve,
-} from "./chain-home.ts";
+import { authorityPath, chainPath, millisecondsArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { interruptible } from "./interruption.ts";
 import { plainJson } from "./plain-json.ts";

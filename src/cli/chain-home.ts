@@ -2,7 +2,6 @@
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { EmbeddedChain } from "../chain/embedded.ts";
-import { Secp256k1 } from "../engine/secp256k1.ts";
 import { accountOf } from "../protocol/account.ts";
 import { type Payee, STORE_BYTES_MAX } from "../protocol/call.ts";
 import { PERBILL } from "../protocol/perbill.ts";
@@ -22,11 +21,6 @@ export function authorityPath(options: CommonOptions): string {
 /** Opens a home's chain; the caller disposes it. @throws GatekeeperError NOT_FOUND */
 export function openChain(options: CommonOptions): EmbeddedChain {
   return EmbeddedChain.open(chainPath(options));
-}
-
-/** The curve that replicas verify with. */
-export function replicaCurve(): Secp256k1 {
-  return new Secp256k1("compressed");
 }
 
 /** An account: its id, or its public key. */

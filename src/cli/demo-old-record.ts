@@ -1,61 +1,56 @@
-/** What the demo asks of a copy of a sealed record: who can still open it, and where its bytes still lie. */
-import { readFileSync, readdirSync } from "node:fs";
+/** What the demo asks about a store that somebody has copied: what still opens it, and where its bytes still lie. */
+import { cpSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Engine } from "../engine/engine.ts";
-import { SEALED_HEADER_BYTES, decodeHeader, encodeHeader } from "../engine/sealed-state.ts";
-import { suiteId } from "../engine/suite.ts";
+import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import type { Home } from "../gatekeeper/home.ts";
-import { ContractKeyRing } from "../keys/contract-key-ring.ts";
-import { type PlacedState, openStates } from "../pruntime/state-sealer.ts";
+import { Home } from "../gatekeeper/home.ts";
 import { findRecord } from "../store/page.ts";
 import { findContract, storageKey } from "./contract-argument.ts";
 
-/**
- * A copy of a sealed state, taken out of the home.
- * @throws GatekeeperError NOT_FOUND.
- */
-export async function copyRecord(home: Home, contractText: string, keyText: string): Promise<PlacedState> {
-  const contract = await findContract(home.store, contractText);
+/** Version, suite, rotation id and write version of a sealed state: what comes before its nonce. */
+const HEADER_BYTES = 14;
+/** What a home has besides its store. */
+const KEYS = ["key", "master-key"];
+
+/** A sealed state as it lies in a home. @throws GatekeeperError NOT_FOUND. */
+export async function sealedState({ store }: Home, contractText: string, keyText: string): Promise<Uint8Array> {
+  const contract = await findContract(store, contractText);
   const key = storageKey(contract, keyText);
-  const page = await home.store.find(contract.id, key);
+  const page = await store.find(contract.id, key);
   const sealed = page === null ? null : findRecord(page, key);
   if (sealed === null) throw new GatekeeperError("NOT_FOUND", `contract ${contractText} has no state ${keyText}`);
-  return { contract: contract.id, key, sealed: Uint8Array.from(sealed) };
+  return Uint8Array.from(sealed);
 }
 
-/**
- * Whether a copy opens under a MasterKey that the home still has: under the one that its header names, and, relabelled,
- * under another.
- * @param rotationId - that other one.
- */
-export async function opensUnder(home: Home, copy: PlacedState, rotationId: number): Promise<boolean> {
-  const header = decodeHeader(copy.sealed);
-  const relabelled = copy.sealed.slice();
-  relabelled.set(encodeHeader({ ...header, rotationId }));
-  return (
-    (await opens(home, copy, header.rotationId)) || (await opens(home, { ...copy, sealed: relabelled }, rotationId))
-  );
+/** Copies a home that nobody writes to. */
+export function copyHome(home: string, to: string): void {
+  cpSync(home, to, { recursive: true });
 }
 
-/** Whether a copy's nonce, ciphertext and tag are found in any file of the home. */
-export function liesInHome(home: Home, copy: PlacedState): boolean {
-  const bytes = Buffer.from(copy.sealed.subarray(SEALED_HEADER_BYTES));
-  const files = readdirSync(home.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.some((file) => readFileSync(join(file.parentPath, file.name)).includes(bytes));
+/** Gives a copy of a home the keys that another has now, in the place of those that it was copied with. */
+export function takeKeysOf(home: string, copy: string): void {
+  for (const name of KEYS) {
+    rmSync(join(copy, name), { recursive: true });
+    cpSync(join(home, name), join(copy, name), { recursive: true });
+  }
 }
 
-async function opens(home: Home, state: PlacedState, rotationId: number): Promise<boolean> {
+/** The value of a state, asked of a home that is opened for it; null where its keys don't open it. */
+export async function valueIn(folder: string, contractText: string, keyText: string): Promise<string | null> {
+  await using home = await Home.open(folder);
+  const contract = await findContract(home.store, contractText);
   try {
-    using masterKey = await home.masterKey(rotationId);
-    using ring = new ContractKeyRing([masterKey], suiteId(home.suite));
-    let opened = false;
-    openStates(new Engine(), ring, home.suite, [state], (_, plaintext) => {
-      opened = plaintext !== null;
-    });
-    return opened;
+    const value = await home.pruntime.ask("get", { contract: contract.id, key: storageKey(contract, keyText) });
+    return value === null ? null : toHex(value);
   } catch (error) {
-    if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return false;
+    if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return null;
     throw error;
   }
+}
+
+/** Whether a sealed state's nonce, ciphertext and tag are found in any file of a home. */
+export function liesIn(folder: string, sealed: Uint8Array): boolean {
+  const bytes = Buffer.from(sealed.subarray(HEADER_BYTES));
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.some((file) => readFileSync(join(file.parentPath, file.name)).includes(bytes));
 }

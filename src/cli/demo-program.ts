@@ -2,14 +2,13 @@
  * The demo behind `npm start`: real chain states, imported, sealed, rotated and verified by what the commands call, and
  * then the proof that the old key is gone.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { getGenesis } from "@ethereumjs/genesis";
 import { Home } from "../gatekeeper/home.ts";
-import { readRotation } from "../rotation/control.ts";
-import { rotate } from "../rotation/rotation.ts";
 import { type GenesisState, genesisAllocJson } from "./demo-genesis.ts";
-import { copyRecord, liesInHome, opensUnder } from "./demo-old-record.ts";
+import { copyHome, liesIn, sealedState, takeKeysOf, valueIn } from "./demo-old-record.ts";
 import { GatekeeperError } from "../errors.ts";
 import { describeImport, importFiles } from "./import-command.ts";
 import { counted, formatCount } from "./progress.ts";
@@ -57,29 +56,31 @@ async function demo(terminal: Terminal): Promise<void> {
   await say(terminal, `\n${describeStatus(home, await statusOf(home))}`);
 
   const address = Object.keys(genesisOf(CHAINS[0].id))[0]!;
-  const copy = await copyRecord(home, address, "balance");
-  const before = {
-    keyExists: home.generations().includes(0),
-    opened: await opensUnder(home, copy, 0),
-    onDisk: liesInHome(home, copy),
-  };
+  const copy = `${folder}-copy`;
+  copyHome(folder, copy);
+  const value = await valueIn(folder, address, "balance");
+  const sealed = await sealedState(home, address, "balance");
+  const before = { keyExists: hasKey(folder, 0), opened: (await valueIn(copy, address, "balance")) === value };
 
   await say(terminal, "\nRotating the MasterKey, re-encrypting every record from the old key to the new one:");
-  const report = await rotateHome(home, rotate, { progress: terminal.progress });
+  const report = await rotateHome(home, true, { progress: terminal.progress });
   await say(terminal, `  ${describeRotation(report)}`);
   const verification = await verifyHome(home, { progress: terminal.progress });
   await say(terminal, `  ${describeVerification(verification)}`);
   if (report.failed + verification.failed > 0) terminal.complain("  which should not be so in a new home");
 
-  const { rotationId } = (await readRotation(home.store)).value;
-  const current = await copyRecord(home, address, "balance");
-  await say(terminal, `\nIs the old key gone? Asked with a copy, taken before, of the sealed balance of ${address}:`);
+  takeKeysOf(folder, copy);
+  await say(
+    terminal,
+    `\nIs the old key gone? Asked with a copy of the home that was made before, and the keys of now:`,
+  );
   const answers: (readonly [question: string, before: boolean, now: boolean, wanted: boolean])[] = [
-    ["the sealed file of MasterKey 0 exists", before.keyExists, home.generations().includes(0), false],
-    ["the copy opens under a MasterKey of this home", before.opened, await opensUnder(home, copy, rotationId), false],
-    ["the copy's bytes lie in a file of this home", before.onDisk, liesInHome(home, copy), false],
-    ["the record as it lies there now opens", before.opened, await opensUnder(home, current, rotationId), true],
+    ["the sealed file of MasterKey 0 exists", before.keyExists, hasKey(folder, 0), false],
+    ["the home's keys open the copy", before.opened, (await valueIn(copy, address, "balance")) === value, false],
+    ["a record's bytes of before lie in the home", true, liesIn(folder, sealed), false],
+    ["the record as it lies there now opens", true, (await valueIn(folder, address, "balance")) === value, true],
   ];
+  rmSync(copy, { recursive: true });
   for (const [question, then, now, wanted] of answers) {
     await say(terminal, `  ${question.padEnd(46)} before: ${yesOrNo(then)}  now: ${yesOrNo(now).trimEnd()}`);
     if (!then || now !== wanted) terminal.complain("  and that is wrong");
@@ -115,6 +116,10 @@ function unusedFolder(): string {
     const folder = `demo-home-${number}`;
     if (!existsSync(folder)) return folder;
   }
+}
+
+function hasKey(folder: string, rotationId: number): boolean {
+  return existsSync(join(folder, "master-key", `${rotationId}.sealed`));
 }
 
 function yesOrNo(answer: boolean): string {

@@ -1,15 +1,13 @@
 /** `init`, `export-key` and `import-key`. */
-import { existsSync, unlinkSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { ALL_SUITES, type Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
-import { Home, keyFilePath } from "../gatekeeper/home.ts";
-import { exportKeyFile, importKeyFile } from "../pruntime/key-export.ts";
-import { readRotation } from "../rotation/control.ts";
+import { Home, checkHome } from "../gatekeeper/home.ts";
+import { PRuntime } from "../gatekeeper/pruntime.ts";
+import { SUITES, type Suite } from "../pruntime/boundary.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
-import { askNewPassphrase, askPassphrase, readPassphraseFile } from "./passphrase.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface PassphraseOptions extends CommonOptions {
@@ -18,7 +16,7 @@ interface PassphraseOptions extends CommonOptions {
 
 /** Adds the commands. */
 export function addHomeCommands(program: Command, terminal: Terminal): void {
-  const suites = new Option("--suite <name>", "the cipher of the new home").choices(ALL_SUITES).default(ALL_SUITES[0]);
+  const suites = new Option("--suite <name>", "the cipher of the new home").choices(SUITES).default(SUITES[0]);
   withCommonOptions(program.command("init"))
     .description("make a new home: store, key file, MasterKey generation 0")
     .addOption(suites)
@@ -32,18 +30,14 @@ export function addHomeCommands(program: Command, terminal: Terminal): void {
     .description("write the key file to FILE under a passphrase, to be kept away from the home")
     .argument("<file>", "where to; never overwritten")
     .action(async (file: string, options: PassphraseOptions) => {
-      const folder = existingHome(options);
-      using passphrase = await passphraseOf(options, askNewPassphrase);
-      exportKeyFile(keyFilePath(folder), file, passphrase);
+      const folder = await askWithPassphrase("exportKey", file, options);
       await terminal.answer({ home: folder, file: resolve(file) }, `exported the key of ${folder} to ${resolve(file)}`);
     });
   withPassphraseFile(program.command("import-key"))
     .description("restore a lost key file from what export-key wrote to FILE")
     .argument("<file>", "what export-key wrote")
     .action(async (file: string, options: PassphraseOptions) => {
-      const folder = existingHome(options);
-      using passphrase = await passphraseOf(options, askPassphrase);
-      await restoreKey(file, folder, passphrase);
+      const folder = await askWithPassphrase("importKey", file, options);
       await terminal.answer({ home: folder, file: keyFilePath(folder) }, `restored ${keyFilePath(folder)}`);
     });
 }
@@ -56,35 +50,37 @@ function withPassphraseFile(command: Command): Command {
   );
 }
 
-function passphraseOf(
-  { passphraseFile }: PassphraseOptions,
-  ask: typeof askPassphrase,
-): ReturnType<typeof askPassphrase> {
-  return passphraseFile === undefined ? ask() : readPassphraseFile(passphraseFile);
-}
-
-/** The folder, if it has a store; its key file may be missing. */
-function existingHome(options: CommonOptions): string {
-  const folder = resolve(homeFolder(options.home));
-  if (existsSync(join(folder, "store.sqlite"))) return folder;
-  throw new GatekeeperError("NOT_FOUND", `there is no home at ${folder}`, { home: folder });
-}
-
-/** Restores the key file, and takes it away again if it does not open this home's MasterKey. */
-async function restoreKey(
+/** Asks for what needs a passphrase, which this process passes on unread. @returns the home's folder. */
+async function askWithPassphrase(
+  tag: "exportKey" | "importKey",
   file: string,
-  folder: string,
-  passphrase: Awaited<ReturnType<typeof askPassphrase>>,
-): Promise<void> {
-  importKeyFile(file, keyFilePath(folder), passphrase);
-  try {
-    await using home = await Home.open(folder);
-    const { rotationId } = (await readRotation(home.store)).value;
-    (await home.masterKey(rotationId))[Symbol.dispose]();
-  } catch (cause) {
-    unlinkSync(keyFilePath(folder));
-    if (!(cause instanceof GatekeeperError) || cause.code !== "KEY_UNAVAILABLE") throw cause;
-    const message = `the key in ${file} does not open the MasterKey of ${folder}: it belongs to another home`;
-    throw new GatekeeperError("KEY_UNAVAILABLE", message, { file, home: folder }, { cause });
+  { home, passphraseFile }: PassphraseOptions,
+): Promise<string> {
+  const folder = checkHome(homeFolder(home));
+  if (passphraseFile === undefined && process.stdin.isTTY !== true) {
+    throw new GatekeeperError("USAGE", "there is no terminal to type a passphrase on: give --passphrase-file FILE");
   }
+  const passphrase = passphraseFile === undefined ? process.stdin.fd : openedFile(passphraseFile);
+  try {
+    await using pruntime = new PRuntime({ home: folder, passphrase });
+    await pruntime.ask(tag, resolve(file));
+    return folder;
+  } finally {
+    if (passphraseFile !== undefined) closeSync(passphrase);
+  }
+}
+
+function openedFile(path: string): number {
+  try {
+    return openSync(path, "r");
+  } catch (cause) {
+    const systemCode = String((cause as NodeJS.ErrnoException).code);
+    const message = `${path} can't be read: ${systemCode}`;
+    throw new GatekeeperError("IO_FAILED", message, { file: path, systemCode }, { cause });
+  }
+}
+
+/** Where a home's key lies. */
+function keyFilePath(folder: string): string {
+  return join(folder, "key");
 }

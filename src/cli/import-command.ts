@@ -60,7 +60,7 @@ export async function importFiles(
   }
   const summary = await importStates({
     ...(threads === undefined ? {} : { threads }),
-    folder: home.folder,
+    pruntime: home.pruntime,
     states: input.read(),
     onProgress: (records) => progress.report({ name: "sealing", unit: "records", total }, records),
   });

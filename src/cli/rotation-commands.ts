@@ -1,16 +1,8 @@
 /** `rotate` and `verify`. */
 import type { Command } from "commander";
-import type { Suite } from "../engine/suite.ts";
 import type { Home } from "../gatekeeper/home.ts";
+import type { RotationProgress, RotationSummary, Suite, VerificationSummary } from "../pruntime/boundary.ts";
 import { readRotation } from "../rotation/control.ts";
-import {
-  type RotationOptions,
-  type RotationProgress,
-  type RotationSummary,
-  type finishRotation,
-  rotate,
-} from "../rotation/rotation.ts";
-import { type VerificationSummary, verifyStore } from "../rotation/verification.ts";
 import { type ThreadOptions, openHome, threadsOf, withCommonOptions, withThreads } from "./command-line.ts";
 import { interruptible } from "./interruption.ts";
 import { type ProgressMeter, type Stage, counted, formatCount } from "./progress.ts";
@@ -41,7 +33,7 @@ export function addRotationCommands(program: Command, terminal: Terminal): void 
     .action(async (options: ThreadOptions) => {
       await using home = await openHome(options);
       const report = await interruptible(terminal, AGAIN, (signal) =>
-        rotateHome(home, rotate, { ...threadsOf(options), signal, progress: terminal.progress }),
+        rotateHome(home, true, { ...threadsOf(options), signal, progress: terminal.progress }),
       );
       await answerRotation(terminal, report);
     });
@@ -57,22 +49,19 @@ export function addRotationCommands(program: Command, terminal: Terminal): void 
     });
 }
 
-/** Rotates a home, or takes part in its rotation: `run` says which. */
+/**
+ * Has a home rotated.
+ * @param begin - whether a rotation is begun where none is under way.
+ */
 export async function rotateHome(
   home: Home,
-  run: typeof rotate | typeof finishRotation,
-  { progress, ...options }: WorkOptions,
+  begin: boolean,
+  { progress, threads, signal }: WorkOptions,
 ): Promise<RotationReport> {
   const begun = performance.now();
-  const summary = await run({
-    ...options,
-    store: home.location,
-    suite: home.suite,
-    masterKey: (rotationId) => home.masterKey(rotationId),
-    newMasterKey: (rotationId) => home.createMasterKey(rotationId),
-    abandon: (rotationId) => home.destroyMasterKey(rotationId),
-    onProgress: (reached) => progress.report(stageOf(reached), reached.done),
-  } satisfies RotationOptions);
+  const onProgress = (reached: RotationProgress): void => progress.report(stageOf(reached), reached.done);
+  const asked = signal === undefined ? { onProgress } : { onProgress, signal };
+  const summary = await home.pruntime.ask("rotate", { threads: threads ?? null, begin }, asked);
   progress.clear();
   const seconds = (performance.now() - begun) / 1_000;
   const { suite } = home;
@@ -81,16 +70,11 @@ export async function rotateHome(
   return { rotationId, records: 0, bytes: 0, failed: 0, failures: [], idle: true, seconds, suite };
 }
 
-/** Verifies a home. */
+/** Has a home verified. */
 export async function verifyHome(home: Home, { threads, progress }: WorkOptions): Promise<VerificationSummary> {
-  const total = [...(await home.store.countByRotationId()).values()].reduce((sum, records) => sum + records, 0);
-  const found = await verifyStore({
-    ...(threads === undefined ? {} : { threads }),
-    store: home.location,
-    suite: home.suite,
-    masterKey: (rotationId) => home.masterKey(rotationId),
-    onProgress: (records) => progress.report({ name: "verifying", unit: "records", total }, records),
-  });
+  const onProgress = ({ done, total }: RotationProgress): void =>
+    progress.report({ name: "verifying", unit: "records", total }, done);
+  const found = await home.pruntime.ask("verify", { threads: threads ?? null }, { onProgress });
   progress.clear();
   return found;
 }

@@ -1,6 +1,5 @@
 /** `rotation-worker`: takes part in the rotation that is under way in a home until it is finished. */
 import { Command } from "commander";
-import { finishRotation } from "../rotation/rotation.ts";
 import { type ThreadOptions, openHome, run, threadsOf, withCommonOptions, withThreads } from "./command-line.ts";
 import { interruptible } from "./interruption.ts";
 import { answerRotation, rotateHome } from "./rotation-commands.ts";
@@ -18,7 +17,7 @@ export function main(argv: readonly string[]): Promise<void> {
       .action(async (options: ThreadOptions) => {
         await using home = await openHome(options);
         const report = await interruptible(terminal, AGAIN, (signal) =>
-          rotateHome(home, finishRotation, { ...threadsOf(options), signal, progress: terminal.progress }),
+          rotateHome(home, false, { ...threadsOf(options), signal, progress: terminal.progress }),
         );
         await answerRotation(terminal, report);
       }),

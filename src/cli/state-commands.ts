@@ -1,10 +1,11 @@
 /** `status`, `list`, `get`, `put` and `delete`: a home's owner looks at it and changes single states. */
 import type { Command } from "commander";
 import { toHex } from "../bytes.ts";
-import { Engine } from "../engine/engine.ts";
+import type { ContractKind } from "../contract-id.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Home } from "../gatekeeper/home.ts";
-import { ContractStates, type WriteResult } from "../pruntime/contract-states.ts";
+import { StatePacker } from "../gatekeeper/state-packer.ts";
+import type { WriteResult } from "../pruntime/boundary.ts";
 import { type Phase, readRotation } from "../rotation/control.ts";
 import type { ContractEntry, ContractName } from "../store/store.ts";
 import { type CommonOptions, openHome, withCommonOptions } from "./command-line.ts";
@@ -85,12 +86,6 @@ export function describeStatus(home: Home, { rotationId, records, remainingOld, 
   return `${home.folder} (${home.suite})\nrotation ${rotationId}, ${under}\n${counted(records, "record")}, ${old}`;
 }
 
-/** The ways to read and write a home's states; the caller disposes it. */
-function statesOf(home: Home): ContractStates {
-  const { store, suite } = home;
-  return new ContractStates({ store, engine: new Engine(), suite, masterKey: (id) => home.masterKey(id) });
-}
-
 /** Writes the contracts as they are read: a home may have more of them than fit memory. */
 async function list({ store }: Home, terminal: Terminal): Promise<void> {
   let separator = "[";
@@ -120,8 +115,7 @@ function listLine({ id, kind, name, records }: ContractEntry): string {
 async function get(home: Home, terminal: Terminal, contractText: string, keyText: string): Promise<void> {
   const contract = await findContract(home.store, contractText);
   const key = storageKey(contract, keyText);
-  using states = statesOf(home);
-  const value = await states.get(contract.id, key);
+  const value = await home.pruntime.ask("get", { contract: contract.id, key });
   if (value === null) throw noSuchState(contractText, keyText);
   await terminal.answer({ contract: toHex(contract.id), key: toHex(key), value: toHex(value) }, toHex(value));
 }
@@ -154,8 +148,9 @@ async function edit(
   key: Uint8Array,
   value: Uint8Array | null,
 ): Promise<WriteResult> {
-  using states = statesOf(home);
-  return await states.write([{ contract, edits: [{ key, value }] }]);
+  const packer = new StatePacker();
+  packer.add({ kind: contract.kind as ContractKind, name: contract.name, key, value });
+  return await home.pruntime.ask("write", packer.take());
 }
 
 function noSuchState(contract: string, key: string): GatekeeperError {

@@ -7,6 +7,7 @@ import { type Sent, sendCall } from "../chain/send.ts";
 import { fromHex } from "../bytes.ts";
 import { accountOf } from "../protocol/account.ts";
 import type { Call, Payee } from "../protocol/call.ts";
+import { replicaCurve } from "../protocol/curve.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf, signRegistration } from "../protocol/message.ts";
 import { nextHeartbeat } from "../protocol/registry.ts";
@@ -18,7 +19,6 @@ import {
   openChain,
   payeeArgument,
   publicKeyArgument,
-  replicaCurve,
   withKey,
 } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";

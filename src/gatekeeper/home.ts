@@ -1,176 +1,62 @@
-/**
- * A local home: a folder with a store, the key file, and the MasterKey generations sealed under it. Its owner owns
- * the plaintexts; what this protects from, and what not, is in the README.
- */
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import * as v from "valibot";
-import { fromHex, toHex } from "../bytes.ts";
-import { ALL_SUITES, type Suite } from "../engine/suite.ts";
-import { GatekeeperError } from "../errors.ts";
-import type { MasterKey } from "../keys/master-key.ts";
-import { syncFolder } from "../durable-file.ts";
-import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "../pruntime/key-file.ts";
-import { HOME_ID_BYTES, MasterKeyFiles } from "../pruntime/master-key-files.ts";
-import { firstRotation } from "../rotation/control.ts";
-import type { Secret } from "../secret.ts";
-import { EMBEDDED_STORE, openStoreAt } from "../store/location.ts";
-import type { CellWrite, StateStore, StoreLocation } from "../store/store.ts";
+/** A local home as its host sees it: the store, which holds no secret, and the pRuntime that has the keys. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Suite } from "../pruntime/boundary.ts";
+import { homeStore, homeStorePath, noHome, readHomeCell } from "../store/home.ts";
+import { openStoreAt } from "../store/location.ts";
+import type { StateStore } from "../store/store.ts";
+import { PRuntime } from "./pruntime.ts";
 
-const HOME_CELL = "home";
-const homeSchema = v.strictObject({
-  /** 16 bytes that no other home shares, bound into everything that is sealed in it. */
-  id: v.pipe(v.string(), v.regex(/^0x[0-9a-f]{32}$/)),
-  suite: v.picklist(ALL_SUITES),
-});
-
-/** Where a home's key file lies: whoever loses it loses everything. */
-export function keyFilePath(folder: string): string {
-  return join(folder, "key");
-}
-
-/** An opened home. Owns a store handle and the key-encryption key. */
+/** An opened home. Owns a store handle, and a pRuntime once something is asked of it. */
 export class Home implements AsyncDisposable {
   readonly folder: string;
   readonly suite: Suite;
   readonly store: StateStore;
-  readonly location: StoreLocation;
-  readonly #kek: Secret;
-  readonly #keys: MasterKeyFiles;
+  readonly pruntime: PRuntime;
 
-  private constructor(folder: string, suite: Suite, opened: { store: StateStore; kek: Secret; id: Uint8Array }) {
+  private constructor(folder: string, suite: Suite, store: StateStore) {
     this.folder = folder;
     this.suite = suite;
-    this.store = opened.store;
-    this.location = storeLocation(folder);
-    this.#kek = opened.kek;
-    this.#keys = new MasterKeyFiles(join(folder, "master-key"), opened.id, opened.kek);
+    this.store = store;
+    this.pruntime = new PRuntime({ home: folder });
   }
 
   /**
-   * Makes a new home with MasterKey generation 0. It is built beside its place and moved there when it is whole, so
-   * that nothing half-made is ever found.
-   * @throws GatekeeperError ALREADY_EXISTS when there is anything at `folder`; IO_FAILED.
+   * Has a new home made, with MasterKey generation 0: whole or not at all.
+   * @throws GatekeeperError ALREADY_EXISTS when there is anything at `folder`; IO_FAILED; PRUNTIME_UNAVAILABLE.
    */
   static async init(folder: string, suite: Suite): Promise<void> {
-    const home = resolve(folder);
-    let building: string | null = null;
-    try {
-      if (existsSync(home) && readdirSync(home).length > 0) throw occupied(home);
-      mkdirSync(dirname(home), { recursive: true });
-      // Not named after the process: ids come again, and what a killed one left must not be in the way.
-      building = mkdtempSync(join(dirname(home), `.${basename(home)}.new-`));
-      await build(building, suite);
-      renameSync(building, home);
-      syncFolder(dirname(home));
-    } catch (cause) {
-      if (building !== null) rmSync(building, { recursive: true, force: true });
-      if (cause instanceof GatekeeperError) throw cause;
-      if (existsSync(home) && ["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(codeOf(cause))) throw occupied(home);
-      throw new GatekeeperError(
-        "IO_FAILED",
-        `the home ${home} can't be made (${codeOf(cause)})`,
-        { path: home },
-        { cause },
-      );
-    }
+    await using pruntime = new PRuntime({ home: resolve(folder) });
+    await pruntime.ask("createHome", suite);
   }
 
   /**
-   * Opens a home.
-   * @throws GatekeeperError NOT_FOUND when there is none, KEY_UNAVAILABLE when its key file is missing, STORE_*.
+   * Opens a home; its keys are looked for when they are needed.
+   * @throws GatekeeperError NOT_FOUND when there is none, STORE_*.
    */
   static async open(folder: string): Promise<Home> {
-    const home = resolve(folder);
-    if (!existsSync(join(home, "store.sqlite"))) {
-      throw new GatekeeperError(
-        "NOT_FOUND",
-        `there is no home at ${home}; make one with gatekeeper init --home ${home}`,
-        {
-          home,
-        },
-      );
-    }
-    const store = await openStoreAt(storeLocation(home));
+    const home = checkHome(folder);
+    const store = await openStoreAt(homeStore(home));
     try {
-      const { id, suite } = await readHome(store, home);
-      const kek = readKeyFile(keyFilePath(home));
-      return new Home(home, suite, { store, kek, id: fromHex(id, "home id") });
+      return new Home(home, (await readHomeCell(store, home)).suite, store);
     } catch (error) {
       await store.close();
       throw error;
     }
   }
 
-  /**
-   * A MasterKey generation that exists; the caller owns it.
-   * @throws GatekeeperError KEY_UNAVAILABLE once it is destroyed.
-   */
-  async masterKey(rotationId: number): Promise<MasterKey> {
-    return this.#keys.open(rotationId);
-  }
-
-  /** The generation to rotate to, made and sealed durably if it was not yet; the caller owns it. */
-  async createMasterKey(rotationId: number): Promise<MasterKey> {
-    return this.#keys.create(rotationId);
-  }
-
-  /** Destroys a generation's sealed file. */
-  async destroyMasterKey(rotationId: number): Promise<void> {
-    this.#keys.destroy(rotationId);
-  }
-
-  /** The generations whose sealed files exist. */
-  generations(): readonly number[] {
-    return this.#keys.list();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#kek[Symbol.dispose]();
+    await this.pruntime[Symbol.asyncDispose]();
     await this.store.close();
   }
 }
 
-function storeLocation(folder: string, create = false): StoreLocation {
-  return { module: EMBEDDED_STORE, options: { path: join(folder, "store.sqlite"), create } };
-}
-
-/** Everything of a new home but its place. */
-async function build(folder: string, suite: Suite): Promise<void> {
-  const id = Uint8Array.from(randomBytes(HOME_ID_BYTES));
-  using kek = generateKeyEncryptionKey();
-  createKeyFile(keyFilePath(folder), kek);
-  new MasterKeyFiles(join(folder, "master-key"), id, kek).create(0)[Symbol.dispose]();
-  const store = await openStoreAt(storeLocation(folder, true));
-  try {
-    const value = new TextEncoder().encode(JSON.stringify({ id: toHex(id), suite }));
-    const home: CellWrite = { name: HOME_CELL, expected: null, value };
-    await store.commit({ groups: [], sealedUnder: null, cells: [home, firstRotation()] });
-  } finally {
-    await store.close();
-  }
-}
-
-async function readHome(store: StateStore, home: string): Promise<v.InferOutput<typeof homeSchema>> {
-  const cell = await store.cell(HOME_CELL);
-  try {
-    return v.parse(homeSchema, JSON.parse(new TextDecoder().decode(cell?.value)));
-  } catch (cause) {
-    throw new GatekeeperError("STORE_CORRUPT", `the store of ${home} does not say whose it is`, { home }, { cause });
-  }
-}
-
-function occupied(home: string): GatekeeperError {
-  return new GatekeeperError(
-    "ALREADY_EXISTS",
-    `${home} is not empty: a home is never overwritten; choose another folder`,
-    {
-      home,
-    },
-  );
-}
-
-function codeOf(error: unknown): string {
-  return String((error as NodeJS.ErrnoException).code);
+/**
+ * The whole path of a folder that is a local home.
+ * @throws GatekeeperError NOT_FOUND
+ */
+export function checkHome(folder: string): string {
+  const home = resolve(folder);
+  if (existsSync(homeStorePath(home))) return home;
+  throw noHome(home);
 }

@@ -1,25 +1,20 @@
 /**
- * The import: states as they stream from files, in batches, to threads that seal and write them.
+ * The import: states as they stream from files, in batches, to the pRuntime, whose threads seal and write them.
  *
  * All states of a contract go through one lane, whose batches are written one after the other: so the last of several
  * puts of a key is the one that stays, and threads do not compete for a page. A lane that is behind stops the reading:
  * memory is bounded whatever the size of the files.
  */
 import { availableParallelism } from "node:os";
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Piscina } from "piscina";
-import { GatekeeperError } from "../errors.ts";
 import { CONTRACT_KIND } from "../contract-id.ts";
-import { type NamedState, type StateBatch, StatePacker } from "../pruntime/state-batch.ts";
+import type { StateBatch } from "../pruntime/boundary.ts";
 import { checkAtLeastOne } from "../store/commit.ts";
-import type { ImportAnswer, ImportTask } from "./import-task.ts";
+import type { PRuntime } from "./pruntime.ts";
+import { type NamedState, StatePacker } from "./state-packer.ts";
 
 /** A batch is written when it has so many bytes or states; one state of 16 MiB may come on top. */
 const BATCH_BYTES = 1 << 20;
 const BATCH_STATES = 4_096;
-/** V8 would let short-lived objects pile up to many times this in each thread before it looks at them. */
-const YOUNG_GENERATION_MIB = 8;
 /** Pallets are told apart by remembering them; a file with more of them than this is no chain's. */
 const PALLETS_REMEMBERED = 65_536;
 
@@ -37,8 +32,8 @@ export interface ImportSummary {
 
 /** What an import is given. */
 export interface ImportStatesOptions {
-  /** The home's folder. */
-  readonly folder: string;
+  /** Of the home. */
+  readonly pruntime: PRuntime;
   /** The states, in chunks. */
   readonly states: AsyncIterable<readonly NamedState[]>;
   readonly threads?: number;
@@ -61,43 +56,31 @@ interface Lane {
 export async function importStates(options: ImportStatesOptions): Promise<ImportSummary> {
   const threads = options.threads ?? availableParallelism();
   checkAtLeastOne(threads, "the number of threads");
-  const pool = new Piscina<ImportTask, ImportAnswer>({
-    filename: fileURLToPath(new URL(`./import-task${extname(import.meta.url)}`, import.meta.url)),
-    minThreads: threads,
-    maxThreads: threads,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
-  });
   const summary: ImportSummary = { contracts: 0, records: 0, bytes: 0, unchanged: 0 };
   const write = async (batch: StateBatch): Promise<void> => {
-    const transferList = [batch.bytes.buffer, batch.words.buffer];
-    const answer = await pool.run({ folder: options.folder, batch }, { transferList });
-    if ("error" in answer) throw GatekeeperError.fromWire(answer.error);
-    summary.unchanged += answer.result.unchanged;
+    const { unchanged } = await options.pruntime.ask("import", { threads, batch });
+    summary.unchanged += unchanged;
   };
   const lanes = Array.from({ length: threads }, (): Lane => ({
     packer: new StatePacker(),
     writing: Promise.resolve(),
   }));
-  try {
-    const count = new ContractCount();
-    for await (const chunk of options.states) {
-      for (const state of chunk) {
-        count.add(state);
-        summary.records++;
-        summary.bytes += state.value.length;
-        const lane = lanes[laneOf(state.name, threads)]!;
-        lane.packer.add(state);
-        if (lane.packer.bytes >= BATCH_BYTES || lane.packer.states >= BATCH_STATES) await flush(lane, write);
-      }
-      summary.contracts = count.contracts;
-      options.onProgress?.(summary.records);
+  const count = new ContractCount();
+  for await (const chunk of options.states) {
+    for (const state of chunk) {
+      count.add(state);
+      summary.records++;
+      summary.bytes += state.value.length;
+      const lane = lanes[laneOf(state.name, threads)]!;
+      lane.packer.add(state);
+      if (lane.packer.bytes >= BATCH_BYTES || lane.packer.states >= BATCH_STATES) await flush(lane, write);
     }
-    await Promise.all(lanes.map((lane) => flush(lane, write)));
-    await Promise.all(lanes.map((lane) => lane.writing));
-    return summary;
-  } finally {
-    await pool.destroy();
+    summary.contracts = count.contracts;
+    options.onProgress?.(summary.records);
   }
+  await Promise.all(lanes.map((lane) => flush(lane, write)));
+  await Promise.all(lanes.map((lane) => lane.writing));
+  return summary;
 }
 
 /** Waits for the lane's last batch and hands on the next. */

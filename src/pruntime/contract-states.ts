@@ -15,6 +15,7 @@ import { readRotation } from "../rotation/control.ts";
 import { editPage } from "../store/page-edit.ts";
 import { findRecord, findRecords, highestWriteVersion } from "../store/page.ts";
 import type { ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
+import type { WriteResult } from "./boundary.ts";
 import { type PlacedState, type PlainState, checkStateSize, openStates, sealStates } from "./state-sealer.ts";
 
 /** Reads that meet a key destroyed in between are repeated so often; each time the record has moved on. */
@@ -31,17 +32,6 @@ export interface ContractEdit {
   readonly contract: ContractName;
   /** In ascending order of unique keys. */
   readonly edits: readonly StateEdit[];
-}
-
-/** What a write did, in records. */
-export interface WriteResult {
-  /** Records that were put, and bytes of their values. */
-  readonly written: number;
-  readonly bytes: number;
-  /** Puts of the value that was already there. */
-  readonly unchanged: number;
-  /** Records that were deleted. */
-  readonly deleted: number;
 }
 
 /** What contract states are read and written with. */

@@ -33,6 +33,8 @@ import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
 
 const PROGRAMS = ["gatekeeper", "rotation-worker"];
+/** Where the built files lie that are not commands of the host. */
+const ELSEWHERE: Readonly<Record<string, string>> = { pruntime: "pruntime/pruntime", "suitable-node": "suitable-node" };
 
 /** What a program did. */
 export interface Run {
@@ -44,7 +46,7 @@ export interface Run {
 
 /** The built file of a program. */
 export function programFile(name: string): string {
-  const file = fileURLToPath(new URL(`../../dist/cli/${name}.js`, import.meta.url));
+  const file = fileURLToPath(new URL(`../../dist/${ELSEWHERE[name] ?? `cli/${name}`}.js`, import.meta.url));
   if (!existsSync(file)) throw new Error(`${file} does not exist: run npm run build first`);
   return file;
 }

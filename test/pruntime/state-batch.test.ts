@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ContractKind, contractId } from "../../src/contract-id.ts";
-import { type NamedState, type StateBatch, StatePacker, unpackStates } from "../../src/pruntime/state-batch.ts";
+import { type NamedState, StatePacker } from "../../src/gatekeeper/state-packer.ts";
+import type { StateBatch } from "../../src/pruntime/boundary.ts";
+import { unpackStates } from "../../src/pruntime/state-batch.ts";
 
 function packStates(states: readonly NamedState[]): StateBatch {
   const packer = new StatePacker();

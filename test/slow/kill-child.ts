@@ -9,7 +9,7 @@
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Engine } from "../../src/engine/engine.ts";
-import { Home } from "../../src/gatekeeper/home.ts";
+import { LocalHome } from "../../src/pruntime/local-home.ts";
 import { ContractStates } from "../../src/pruntime/contract-states.ts";
 import { finishRotation, type RotationOptions, rotate } from "../../src/rotation/rotation.ts";
 import type { StateStore } from "../../src/store/store.ts";
@@ -19,7 +19,7 @@ import { Seeded } from "./seeded.ts";
 const CONTRACTS = 6;
 const KEYS = 40;
 
-function states(home: Home, store: StateStore): ContractStates {
+function states(home: LocalHome, store: StateStore): ContractStates {
   return new ContractStates({ store, engine: new Engine(), suite: home.suite, masterKey: (id) => home.masterKey(id) });
 }
 
@@ -30,7 +30,7 @@ async function change(writer: ContractStates, log: string, contract: number, key
   appendFileSync(log, "ok\n");
 }
 
-async function write(home: Home, log: string, seed: number, name: string): Promise<void> {
+async function write(home: LocalHome, log: string, seed: number, name: string): Promise<void> {
   const choose = new Seeded(seed);
   using writer = states(home, home.store);
   for (let number = 0; ; number++) {
@@ -42,7 +42,7 @@ async function write(home: Home, log: string, seed: number, name: string): Promi
   }
 }
 
-async function stale(home: Home, log: string, name: string): Promise<void> {
+async function stale(home: LocalHome, log: string, name: string): Promise<void> {
   let first = true;
   const store = hooked(home.store, {
     before: async (method) => {
@@ -61,7 +61,7 @@ async function stale(home: Home, log: string, name: string): Promise<void> {
 }
 
 const [mode, folder, log, third, fourth] = process.argv.slice(2);
-await using home = await Home.open(folder!);
+await using home = await LocalHome.open(folder!);
 const options: RotationOptions = {
   store: home.location,
   suite: home.suite,

@@ -5,14 +5,14 @@
  * `KILL_ROUNDS` (50) and `KILL_SEED` (1) choose what is done; only the machine's speed is not repeatable.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Engine } from "../../src/engine/engine.ts";
-import { Home } from "../../src/gatekeeper/home.ts";
+import { LocalHome } from "../../src/pruntime/local-home.ts";
 import { ContractStates } from "../../src/pruntime/contract-states.ts";
 import { type Phase, readRotation } from "../../src/rotation/control.ts";
 import { finishRotation } from "../../src/rotation/rotation.ts";
@@ -91,13 +91,13 @@ function replay(model: Model, log: string): number {
 }
 
 let folder = "";
-let home: Home;
+let home: LocalHome;
 const model: Model = new Map();
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "gatekeeper-kill-"));
-  await Home.init(join(folder, "home"), "aes-256-gcm");
-  home = await Home.open(join(folder, "home"));
+  await LocalHome.init(join(folder, "home"), "aes-256-gcm");
+  home = await LocalHome.open(join(folder, "home"));
   const { store, suite } = home;
   using states = new ContractStates({ store, engine: new Engine(), suite, masterKey: (id) => home.masterKey(id) });
   for (let contract = 0; contract < CONTRACTS; contract++) {
@@ -149,7 +149,7 @@ async function check(expected: Model): Promise<void> {
   const { store } = home;
   const { rotationId, phase: at } = (await readRotation(store)).value;
   expect(at).toBe("idle");
-  expect(home.generations()).toEqual([rotationId]);
+  expect(readdirSync(join(home.folder, "master-key"))).toEqual([`${rotationId}.sealed`]);
   const generations = new Generations();
   using key = await home.masterKey(rotationId);
   generations.scalars.clear();

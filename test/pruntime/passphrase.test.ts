@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { type Keyboard, askNewPassphrase, askPassphrase } from "../../src/cli/passphrase.ts";
+import { type Keyboard, askNewPassphrase, askPassphrase } from "../../src/pruntime/passphrase.ts";
 import type { Secret } from "../../src/secret.ts";
 
 /** A terminal on which these chunks are typed, what it shows, and whether it is raw. */

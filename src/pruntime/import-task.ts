@@ -1,9 +1,10 @@
 /** What a thread of an import runs: it opens the home for itself, seals a batch of states and writes it. */
 import { Engine } from "../engine/engine.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
-import { ContractStates, type WriteResult } from "../pruntime/contract-states.ts";
-import { type StateBatch, unpackStates } from "../pruntime/state-batch.ts";
-import { Home } from "./home.ts";
+import type { StateBatch, WriteResult } from "./boundary.ts";
+import { ContractStates } from "./contract-states.ts";
+import { LocalHome } from "./local-home.ts";
+import { unpackStates } from "./state-batch.ts";
 
 /** One batch for one thread. */
 export interface ImportTask {
@@ -32,7 +33,7 @@ export default async function run(task: ImportTask): Promise<ImportAnswer> {
 
 /** Opened once a thread; it ends with the thread, and the keys in it too. */
 async function openStates(folder: string): Promise<ContractStates> {
-  const home = await Home.open(folder);
+  const home = await LocalHome.open(folder);
   const { store, suite } = home;
   return new ContractStates({ store, engine: new Engine(), suite, masterKey: (id) => home.masterKey(id) });
 }

@@ -2,7 +2,7 @@
  * Passphrases, as bytes: typed on a terminal that does not show them, or read from a file or pipe. Never a string, an
  * argument or an environment variable.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 
@@ -17,7 +17,7 @@ const RETURN = 0x0d;
 const CTRL_U = 0x15;
 const DELETE = 0x7f;
 
-/** The keyboard of a terminal, and where its prompts go: process.stdin and process.stderr, or a test's. */
+/** The keyboard of a terminal, and where its prompts go. */
 export interface Keyboard {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly prompts: NodeJS.WritableStream;
@@ -27,7 +27,7 @@ export interface Keyboard {
  * Asks for a passphrase; the caller owns it.
  * @throws GatekeeperError USAGE when there is no terminal; ABORTED on Ctrl-C.
  */
-export async function askPassphrase(keyboard: Keyboard = ownKeyboard()): Promise<Secret> {
+export async function askPassphrase(keyboard: Keyboard): Promise<Secret> {
   const [passphrase] = await hiddenLines(keyboard, ["Passphrase: "]);
   return passphrase!;
 }
@@ -36,7 +36,7 @@ export async function askPassphrase(keyboard: Keyboard = ownKeyboard()): Promise
  * Asks for a new passphrase, twice; the caller owns it.
  * @throws GatekeeperError USAGE when there is no terminal or the two differ; ABORTED on Ctrl-C.
  */
-export async function askNewPassphrase(keyboard: Keyboard = ownKeyboard()): Promise<Secret> {
+export async function askNewPassphrase(keyboard: Keyboard): Promise<Secret> {
   const [passphrase, again] = await hiddenLines(keyboard, ["New passphrase: ", "The same again: "]);
   using repeated = again!;
   if (passphrase!.use((a) => repeated.use((b) => Buffer.compare(a, b))) === 0) return passphrase!;
@@ -46,12 +46,13 @@ export async function askNewPassphrase(keyboard: Keyboard = ownKeyboard()): Prom
 
 /**
  * The passphrase in a file or pipe, without a line break at its end; the caller owns it.
+ * @param descriptor - stays open.
  * @throws GatekeeperError IO_FAILED when it can't be read, USAGE when it is too long.
  */
-export async function readPassphraseFile(path: string): Promise<Secret> {
+export function readPassphrase(descriptor: number): Secret {
   const bytes = new Uint8Array(PASSPHRASE_BYTES_MAX + 3);
   try {
-    let length = readUpTo(path, bytes);
+    let length = readUpTo(descriptor, bytes);
     if (length > 0 && bytes[length - 1] === NEWLINE) length--;
     if (length > 0 && bytes[length - 1] === RETURN) length--;
     if (length > PASSPHRASE_BYTES_MAX) throw tooLong();
@@ -61,26 +62,17 @@ export async function readPassphraseFile(path: string): Promise<Secret> {
   }
 }
 
-function readUpTo(path: string, bytes: Uint8Array): number {
+function readUpTo(descriptor: number, bytes: Uint8Array): number {
   try {
-    const descriptor = openSync(path, "r");
-    try {
-      let length = 0;
-      for (let got = -1; got !== 0 && length < bytes.length; length += got) {
-        got = readSync(descriptor, bytes, length, bytes.length - length, null);
-      }
-      return length;
-    } finally {
-      closeSync(descriptor);
+    let length = 0;
+    for (let got = -1; got !== 0 && length < bytes.length; length += got) {
+      got = readSync(descriptor, bytes, length, bytes.length - length, null);
     }
+    return length;
   } catch (cause) {
-    const code = String((cause as NodeJS.ErrnoException).code);
-    throw new GatekeeperError("IO_FAILED", `${path} can't be read: ${code}`, { file: path, code }, { cause });
+    const systemCode = String((cause as NodeJS.ErrnoException).code);
+    throw new GatekeeperError("IO_FAILED", `the passphrase can't be read: ${systemCode}`, { systemCode }, { cause });
   }
-}
-
-function ownKeyboard(): Keyboard {
-  return { input: process.stdin, prompts: process.stderr };
 }
 
 /** Reads a line for each prompt in raw mode, in which the terminal shows nothing; a paste may hold several lines. */

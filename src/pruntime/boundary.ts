@@ -1,0 +1,299 @@
+/**
+ * The boundary of a pRuntime: everything that crosses it, in both directions, and nothing else does.
+ *
+ * A host sends requests, the pRuntime answers each of them, and may tell how far it is before. Both are frames
+ * (frames.ts) of one SCALE value; both sides read them with these codecs, which know one encoding of each value and a
+ * bound of each length. Requests are numbered from 0 without a gap, the first is `hello`: what is malformed, too long,
+ * unknown, replayed or out of order is refused, and changes nothing.
+ *
+ * No reply carries a secret: secrets are `Secret`, which no codec takes. A local home's states are its owner's, and
+ * cross it; a pRuntime that serves a network gives none.
+ *
+ * A request or answer is only ever added at the end of its list: its place there is its encoding. What can't be said so
+ * raises the version.
+ */
+import { type Codec, Enum } from "scale-ts";
+import { ALL_SUITES, type Suite } from "../engine/suite.ts";
+import { ERROR_CODES, type ErrorDetail, type WireError } from "../errors.ts";
+import { HASH_BYTES } from "../protocol/account.ts";
+import {
+  boolean,
+  boundedBytes,
+  boundedVector,
+  decode,
+  encode,
+  exactBytes,
+  mapped,
+  millisecondsCodec,
+  nothing,
+  nullable,
+  struct,
+  u32,
+  u8,
+} from "../protocol/scale.ts";
+import type { RotationProgress, RotationSummary } from "../rotation/rotation.ts";
+import type { VerificationSummary } from "../rotation/verification.ts";
+
+export type { RotationProgress, RotationSummary, Suite, VerificationSummary };
+
+/** The one version of the boundary that there is. */
+export const BOUNDARY_VERSION = 1;
+/** Bytes of a frame, at most: a state of 16 MiB with its names, or a batch of an import that ends with one. */
+export const FRAME_BYTES_MAX = 18 << 20;
+/** Requests that are being answered at a time, at most. */
+export const REQUESTS_MAX = 512;
+/** Bytes of their frames, at most, but for the last: before they are fewer, nothing more is read. */
+export const REQUEST_BYTES_MAX = 64 << 20;
+/** Records that an answer names, at most; all are counted. */
+export const FAILURES_MAX = 1_000;
+/** Its exit code when a pRuntime has ended so that its memory goes; it is to be started again. */
+export const EXIT_REPLACED = 75;
+/** Number of a refusal of what has no number that can be read. */
+export const NO_REQUEST = 0xffff_ffff;
+/** Length of a value in a batch that stands for a state to be deleted. */
+export const DELETED = 0xffff_ffff;
+
+/** The cipher suites that a home may have. */
+export const SUITES: readonly Suite[] = ALL_SUITES;
+
+/** Why a request is not even looked at: `detail.reason` of BOUNDARY_REFUSED. */
+export type BoundaryRefusal =
+  | "Malformed"
+  | "Oversized"
+  | "Unknown"
+  | "Replayed"
+  | "OutOfOrder"
+  /** Something else than hello came first, or hello came twice. */
+  | "NoHello"
+  /** None of the host's versions is spoken here. */
+  | "NoVersion";
+
+/**
+ * Plain states of contracts in two buffers. Four words for each, u32 LE: kind of the contract's native name (contract-id.ts),
+ * bytes of the name, of the storage key, of the value, where DELETED stands for none; and those bytes in a row.
+ */
+export interface StateBatch {
+  readonly words: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+/** What a host may ask for. */
+export type Request =
+  /** The versions that the host speaks. */
+  | { readonly tag: "hello"; readonly value: readonly number[] }
+  /** Asks the request of this number to stop. */
+  | { readonly tag: "cancel"; readonly value: number }
+  /** In a local home: makes it, with MasterKey 0. */
+  | { readonly tag: "createHome"; readonly value: Suite }
+  /** Writes the key to a file under a passphrase, which comes by a descriptor of its own; and reads it from one. */
+  | { readonly tag: "exportKey"; readonly value: string }
+  | { readonly tag: "importKey"; readonly value: string }
+  | { readonly tag: "get"; readonly value: { readonly contract: Uint8Array; readonly key: Uint8Array } }
+  | { readonly tag: "write"; readonly value: StateBatch }
+  /** As write, on threads; batches with the same contract must wait for each other. */
+  | { readonly tag: "import"; readonly value: { readonly threads: number; readonly batch: StateBatch } }
+  /** Begins a rotation unless one is under way, or only joins that; and finishes it. */
+  | { readonly tag: "rotate"; readonly value: Work & { readonly begin: boolean } }
+  | { readonly tag: "verify"; readonly value: Work };
+
+/** How work is done. */
+interface Work {
+  /** Null: as many as the machine runs at once. */
+  readonly threads: number | null;
+}
+
+/** What comes back when a request is done, under the same tag. */
+export type Answer =
+  /** The version that is spoken from here on. */
+  | { readonly tag: "hello"; readonly value: number }
+  | { readonly tag: "cancel"; readonly value: undefined }
+  | { readonly tag: "createHome"; readonly value: undefined }
+  | { readonly tag: "exportKey"; readonly value: undefined }
+  | { readonly tag: "importKey"; readonly value: undefined }
+  /** Null where there is no such state. */
+  | { readonly tag: "get"; readonly value: Uint8Array | null }
+  | { readonly tag: "write"; readonly value: WriteResult }
+  | { readonly tag: "import"; readonly value: WriteResult }
+  /** Null where there was no rotation to join. */
+  | { readonly tag: "rotate"; readonly value: RotationSummary | null }
+  | { readonly tag: "verify"; readonly value: VerificationSummary };
+
+/** What a write did, in records. */
+export interface WriteResult {
+  /** Records that were put, and bytes of their values. */
+  readonly written: number;
+  readonly bytes: number;
+  /** Puts of the value that was already there. */
+  readonly unchanged: number;
+  readonly deleted: number;
+}
+
+/** What a pRuntime says of a request. */
+export type Reply =
+  | { readonly tag: "done"; readonly value: Answer }
+  | { readonly tag: "failed"; readonly value: WireError }
+  /** It goes on; any number of these come before the other two. */
+  | { readonly tag: "progress"; readonly value: RotationProgress };
+
+/** One or the other, with the number of the request. */
+export interface Numbered<T> {
+  readonly id: number;
+  readonly body: T;
+}
+
+const PATH_BYTES_MAX = 4_096;
+const MESSAGE_BYTES_MAX = 8_192;
+const NAME_BYTES_MAX = 4_096;
+const THREADS_MAX = 256;
+const VERSIONS_MAX = 16;
+
+/** UTF-8. */
+function text(bytesMax: number): Codec<string> {
+  return mapped(
+    boundedBytes(bytesMax),
+    (value: string) => Buffer.from(value, "utf8"),
+    (bytes) => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+  );
+}
+
+/** One of some words, as its place among them. */
+function oneOf<T extends string>(words: readonly T[]): Codec<T> {
+  return mapped(
+    u8,
+    (word: T) => words.indexOf(word),
+    (index) => {
+      const word = words[index];
+      if (word === undefined) throw new RangeError("no such word");
+      return word;
+    },
+  );
+}
+
+const suite = oneOf(ALL_SUITES);
+const storageKey = boundedBytes(NAME_BYTES_MAX);
+/** Numbers of things: 8 bytes, as times are. */
+const count = millisecondsCodec;
+const threads = mapped(
+  u32,
+  (value: number) => value,
+  (value) => {
+    if (value < 1 || value > THREADS_MAX) throw new RangeError("no number of threads");
+    return value;
+  },
+);
+const batch = struct<StateBatch>({ words: boundedBytes(FRAME_BYTES_MAX), bytes: boundedBytes(FRAME_BYTES_MAX) });
+const work = { threads: nullable(threads) };
+
+const requestCodec = Enum({
+  hello: boundedVector(u32, VERSIONS_MAX),
+  cancel: u32,
+  createHome: suite,
+  exportKey: text(PATH_BYTES_MAX),
+  importKey: text(PATH_BYTES_MAX),
+  get: struct({ contract: exactBytes(HASH_BYTES), key: storageKey }),
+  write: batch,
+  import: struct({ threads, batch }),
+  rotate: struct({ ...work, begin: boolean }),
+  verify: struct(work),
+}) as unknown as Codec<Request>;
+
+const failure = struct({ contract: text(2 + 2 * HASH_BYTES), key: text(2 + 2 * NAME_BYTES_MAX) });
+const failures = mapped(
+  boundedVector(failure, FAILURES_MAX),
+  (named: { contract: string; key: string }[]) => named,
+  (named) => [...named],
+);
+const writeResult = struct<WriteResult>({ written: count, bytes: count, unchanged: count, deleted: count });
+
+const answerCodec = Enum({
+  hello: u32,
+  cancel: nothing,
+  createHome: nothing,
+  exportKey: nothing,
+  importKey: nothing,
+  get: nullable(boundedBytes(FRAME_BYTES_MAX)),
+  write: writeResult,
+  import: writeResult,
+  rotate: nullable(
+    struct<RotationSummary>({
+      rotationId: u32,
+      records: count,
+      bytes: count,
+      failed: count,
+      failures,
+    }),
+  ),
+  verify: struct<VerificationSummary>({
+    rotationId: u32,
+    records: count,
+    failed: count,
+    remainingOld: count,
+    failures,
+  }),
+}) as unknown as Codec<Answer>;
+
+const detailValue = Enum({
+  text: text(MESSAGE_BYTES_MAX),
+  // A decimal: sizes and heights, but for whoever reads it only.
+  number: mapped(text(32), (value: number) => String(value), Number),
+  boolean,
+  nothing,
+}) as unknown as Codec<{ readonly tag: string; readonly value: string | number | boolean | undefined }>;
+
+const detailEntries = boundedVector(struct({ name: text(64), value: detailValue }), 64);
+
+const errorCodec = struct<WireError>({
+  code: oneOf(ERROR_CODES),
+  message: text(MESSAGE_BYTES_MAX),
+  detail: mapped(
+    detailEntries,
+    (detail: ErrorDetail) =>
+      Object.entries(detail).map(([name, value]) => ({
+        name,
+        value: {
+          tag: value === null ? "nothing" : typeof value === "string" ? "text" : typeof value,
+          value: value ?? undefined,
+        },
+      })),
+    (entries) => Object.fromEntries(entries.map(({ name, value }) => [name, value.value ?? null])),
+  ),
+});
+
+const replyCodec = Enum({
+  done: answerCodec,
+  failed: errorCodec,
+  progress: struct<RotationProgress>({
+    phase: oneOf<RotationProgress["phase"]>(["idle", "reencryption", "verification", "abandonment"]),
+    done: count,
+    total: count,
+  }),
+}) as unknown as Codec<Reply>;
+
+const numberedRequest = struct<Numbered<Request>>({ id: u32, body: requestCodec });
+const numberedReply = struct<Numbered<Reply>>({ id: u32, body: replyCodec });
+const REQUEST_TAGS = 10;
+const ID_BYTES = 4;
+
+/** A request as the payload of a frame. @throws GatekeeperError INVALID_ARGUMENT when a value is out of its bound. */
+export function encodeRequest(request: Numbered<Request>): Uint8Array {
+  return encode(numberedRequest, request);
+}
+
+/** The request in a frame, or why there is none, with its number where that can be read. */
+export function decodeRequest(payload: Uint8Array): Numbered<Request | BoundaryRefusal> {
+  const request = decode(numberedRequest, payload);
+  if (request !== null) return request;
+  if (payload.length < ID_BYTES) return { id: NO_REQUEST, body: "Malformed" };
+  const id = Buffer.from(payload.buffer, payload.byteOffset, ID_BYTES).readUInt32LE();
+  return { id, body: (payload[ID_BYTES] ?? 0) >= REQUEST_TAGS ? "Unknown" : "Malformed" };
+}
+
+/** A reply as the payload of a frame. @throws GatekeeperError INVALID_ARGUMENT when a value is out of its bound. */
+export function encodeReply(reply: Numbered<Reply>): Uint8Array {
+  return encode(numberedReply, reply);
+}
+
+/** The reply in a frame, or null if there is none. */
+export function decodeReply(payload: Uint8Array): Numbered<Reply> | null {
+  return decode(numberedReply, payload);
+}
