@@ -11,10 +11,10 @@ import { ALL_SUITES, type Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { syncFolder } from "../durable-file.ts";
-import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "../pruntime/key-file.ts";
 import { HOME_ID_BYTES, MasterKeyFiles } from "../pruntime/master-key-files.ts";
+import type { Sealer } from "../pruntime/sealer.ts";
+import { createSoftwareKeyFile, openSoftwareSealer } from "../pruntime/software-sealer.ts";
 import { firstRotation } from "../rotation/control.ts";
-import type { Secret } from "../secret.ts";
 import { EMBEDDED_STORE, openStoreAt } from "../store/location.ts";
 import type { CellWrite, StateStore, StoreLocation } from "../store/store.ts";
 
@@ -30,22 +30,22 @@ export function keyFilePath(folder: string): string {
   return join(folder, "key");
 }
 
-/** An opened home. Owns a store handle and the key-encryption key. */
+/** An opened home. Owns a store handle and the sealer. */
 export class Home implements AsyncDisposable {
   readonly folder: string;
   readonly suite: Suite;
   readonly store: StateStore;
   readonly location: StoreLocation;
-  readonly #kek: Secret;
+  readonly #sealer: Sealer;
   readonly #keys: MasterKeyFiles;
 
-  private constructor(folder: string, suite: Suite, opened: { store: StateStore; kek: Secret; id: Uint8Array }) {
+  private constructor(folder: string, suite: Suite, opened: { store: StateStore; sealer: Sealer; id: Uint8Array }) {
     this.folder = folder;
     this.suite = suite;
     this.store = opened.store;
     this.location = storeLocation(folder);
-    this.#kek = opened.kek;
-    this.#keys = new MasterKeyFiles(join(folder, "master-key"), opened.id, opened.kek);
+    this.#sealer = opened.sealer;
+    this.#keys = new MasterKeyFiles(join(folder, "master-key"), opened.id, opened.sealer);
   }
 
   /**
@@ -95,8 +95,8 @@ export class Home implements AsyncDisposable {
     const store = await openStoreAt(storeLocation(home));
     try {
       const { id, suite } = await readHome(store, home);
-      const kek = readKeyFile(keyFilePath(home));
-      return new Home(home, suite, { store, kek, id: fromHex(id, "home id") });
+      const sealer = openSoftwareSealer(keyFilePath(home), null);
+      return new Home(home, suite, { store, sealer, id: fromHex(id, "home id") });
     } catch (error) {
       await store.close();
       throw error;
@@ -127,7 +127,7 @@ export class Home implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#kek[Symbol.dispose]();
+    this.#sealer[Symbol.dispose]();
     await this.store.close();
   }
 }
@@ -139,9 +139,9 @@ function storeLocation(folder: string, create = false): StoreLocation {
 /** Everything of a new home but its place. */
 async function build(folder: string, suite: Suite): Promise<void> {
   const id = Uint8Array.from(randomBytes(HOME_ID_BYTES));
-  using kek = generateKeyEncryptionKey();
-  createKeyFile(keyFilePath(folder), kek);
-  new MasterKeyFiles(join(folder, "master-key"), id, kek).create(0)[Symbol.dispose]();
+  createSoftwareKeyFile(keyFilePath(folder), null);
+  using sealer = openSoftwareSealer(keyFilePath(folder), null);
+  new MasterKeyFiles(join(folder, "master-key"), id, sealer).create(0)[Symbol.dispose]();
   const store = await openStoreAt(storeLocation(folder, true));
   try {
     const value = new TextEncoder().encode(JSON.stringify({ id: toHex(id), suite }));
