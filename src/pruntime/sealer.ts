@@ -8,7 +8,7 @@
  * every second reaches after a century. The kind says what holds the key-encryption key; later kinds keep this layout.
  * Labels hold no zero byte, so label and binding can't run into each other.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { GatekeeperError } from "../errors.ts";
 import type { CONTEXT } from "../keys/context.ts";
 import { Secret } from "../secret.ts";
@@ -72,7 +72,8 @@ export class Sealer implements Disposable {
    */
   seal(label: SealLabel, binding: Uint8Array, secret: Uint8Array): Uint8Array<ArrayBuffer> {
     const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv(ALGORITHM, this.#key(), nonce, { authTagLength: TAG_BYTES });
+    // The bytes and no KeyObject, whose copy lives until the garbage collector comes; the cipher's ends with final().
+    const cipher = this.#kek.use((key) => createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES }));
     cipher.setAAD(this.#additionalData(label, binding));
     const ciphertext = cipher.update(secret);
     cipher.final();
@@ -88,7 +89,7 @@ export class Sealer implements Disposable {
   unseal(label: SealLabel, binding: Uint8Array, sealed: Uint8Array, what: string): Secret {
     this.#checkHeader(sealed, what);
     const nonce = sealed.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
-    const decipher = createDecipheriv(ALGORITHM, this.#key(), nonce, { authTagLength: TAG_BYTES });
+    const decipher = this.#kek.use((key) => createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES }));
     decipher.setAAD(this.#additionalData(label, binding));
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
     const secret = decipher.update(sealed.subarray(HEADER_BYTES + NONCE_BYTES, sealed.length - TAG_BYTES));
@@ -120,10 +121,6 @@ export class Sealer implements Disposable {
 
   #additionalData(label: SealLabel, binding: Uint8Array): Uint8Array {
     return Buffer.concat([this.#header, Buffer.from(label, "ascii"), Buffer.of(0), binding]);
-  }
-
-  #key(): KeyObject {
-    return this.#kek.use((bytes) => createSecretKey(bytes));
   }
 }
 
