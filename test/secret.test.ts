@@ -103,7 +103,7 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
     expect(await counted(context, script, TRACES)).toEqual([0, 0]);
   });
 
-  test("holds no key of a dstack app, nor more of its digits than Node's HTTP leaves of anything", async (context) => {
+  test("holds no key of a dstack app, and its digits less often than Node's HTTP leaves any answer", async (context) => {
     const socket = inFolder("dstack.sock");
     const digits = Buffer.from(SCALAR).toString("hex");
     const sealing = `
@@ -135,7 +135,7 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
       expect(await counted(context, sealing, [...TRACES, kek.subarray(8, 24), inWideString])).toEqual([0, 0, 0, 0]);
       const [ours] = await counted(context, sealing, [inBytes]);
       const [nodes] = await counted(context, reading, [inBytes]);
-      expect(ours).toBeLessThanOrEqual(nodes!);
+      expect(ours).toBeLessThan(nodes!);
     } finally {
       agent.close();
     }
