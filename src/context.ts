@@ -25,7 +25,9 @@ export const CONTEXT = Object.freeze({
   dleqNonce: "gatekeeper/v1 dleq nonce",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
-  /** Export of a home's key file under a passphrase: pruntime/key-export.ts. */
+  /** Path of the key that a dstack app seals under, and HKDF info of what is made of it: pruntime/dstack-sealer.ts. */
+  dstackSealingKey: "gatekeeper/v1 dstack sealing key",
+  /** A key file, or its export, under a passphrase: pruntime/protected-key.ts. */
   exportKeyFile: "gatekeeper/v1 export: key file",
   /** What a chain begins with: protocol/genesis.ts. */
   genesis: "gatekeeper/v1 genesis",

@@ -1,9 +1,10 @@
 /**
- * Small files that hold or seal keys: created whole or not at all, never overwritten, on disk before anyone relies on
- * them, and destroyed as far as a file system allows.
+ * Small files that hold or seal keys: created or replaced whole or not at all, never overwritten in place, on disk before
+ * anyone relies on them, and destroyed as far as a file system allows.
  *
  * Creation writes a temporary file beside the target, syncs it and gives it the target's name with link(2), which
- * fails if the name is taken: of any number of processes that race, exactly one wins. Limits: the file system must
+ * fails if the name is taken: of any number of processes that race, exactly one wins. Replacement does the same with
+ * rename(2), which takes the name away from the old file. Limits: the file system must
  * know hard links; Windows has no way to sync a folder; and overwriting reaches the blocks that the file has now, not
  * copies that a copy-on-write file system, a flash controller or a backup made.
  */
@@ -18,6 +19,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  renameSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -43,7 +45,7 @@ export interface SmallFile {
  */
 export function createOnce(path: string, bytes: Uint8Array): boolean {
   for (let attempt = 1; ; attempt++) {
-    const temporary = join(dirname(path), `${temporaryPrefix(path)}${randomBytes(8).toString("hex")}`);
+    const temporary = newTemporary(path);
     const outcome = systemCall(path, "created", () => {
       writeNew(temporary, bytes);
       return linked(temporary, path);
@@ -58,6 +60,26 @@ export function createOnce(path: string, bytes: Uint8Array): boolean {
     }
     return outcome === "created";
   }
+}
+
+/**
+ * Replaces `path`, or creates it, with mode 0600: after a kill at any point the old file is there or the new one, and
+ * after a return the new one is on disk. For one writer at a time. Temporary files that interrupted calls left are removed.
+ * @throws GatekeeperError IO_FAILED; the old file is there then, or, when only the folder can't be synced, the new one.
+ */
+export function replaceFile(path: string, bytes: Uint8Array): void {
+  removeTemporaries(path);
+  const temporary = newTemporary(path);
+  systemCall(path, "replaced", () => {
+    writeNew(temporary, bytes);
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      removeIfThere(temporary);
+      throw error;
+    }
+  });
+  syncFolder(dirname(path));
 }
 
 /**
@@ -167,6 +189,10 @@ export function alreadyExists(path: string): GatekeeperError {
 /** Names the temporary file after its target, so that it is found again; no target begins with a dot. */
 function temporaryPrefix(path: string): string {
   return `.${basename(path)}.new-`;
+}
+
+function newTemporary(path: string): string {
+  return join(dirname(path), `${temporaryPrefix(path)}${randomBytes(8).toString("hex")}`);
 }
 
 /** Creates a file that must not exist, synced; removes it again if it can't be written whole. */

@@ -38,8 +38,10 @@ export const ERROR_CODES = Object.freeze([
   "ALREADY_EXISTS",
   /** The key file or a sealed file is missing, malformed, or does not belong to this home. */
   "KEY_UNAVAILABLE",
-  /** The passphrase does not open the exported key. */
+  /** The passphrase does not open the exported key, or the key file that is under one. */
   "PASSPHRASE_WRONG",
+  /** The dstack guest agent can't be reached, or answered something else than its protocol says; detail names it. */
+  "DSTACK_FAILED",
   /** An import file is malformed; detail names file and byte offset. */
   "IMPORT_INVALID",
   /** Bytes are no element of the group, or the identity; detail.index is the first such element of its batch. */

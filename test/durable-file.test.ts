@@ -10,7 +10,16 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { createDirectly, createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "../src/durable-file.ts";
+import {
+  createDirectly,
+  createOnce,
+  destroyFile,
+  makeFolder,
+  namesIn,
+  readSmallFile,
+  replaceFile,
+} from "../src/durable-file.ts";
+import { runChild } from "./pruntime/child.ts";
 import { useFolder } from "./pruntime/folder.ts";
 
 const at = useFolder();
@@ -49,6 +58,126 @@ describe("createOnce", () => {
     expect(() => createOnce(at("missing", "file"), randomBytes(1))).toThrow(
       expect.objectContaining({ code: "IO_FAILED", detail: { file: at("missing", "file"), systemCode: "ENOENT" } }),
     );
+  });
+});
+
+describe("replaceFile", () => {
+  test("creates or replaces the whole file, for its owner alone, and leaves nothing beside it", () => {
+    for (const length of [100, 0, 70_000]) {
+      const bytes = randomBytes(length);
+      replaceFile(at("file"), bytes);
+      expect(readFileSync(at("file"))).toEqual(bytes);
+      chmodSync(at("file"), 0o644);
+    }
+    replaceFile(at("file"), Buffer.of(1));
+    expect(statSync(at("file")).mode & 0o777).toBe(0o600);
+    expect(readdirSync(at())).toEqual(["file"]);
+  });
+
+  test("takes the name only: another name of the old file keeps its bytes, and a link is not followed", () => {
+    writeFileSync(at("file"), "old");
+    linkSync(at("file"), at("kept"));
+    symlinkSync(at("kept"), at("link"));
+    replaceFile(at("file"), Buffer.from("new"));
+    replaceFile(at("link"), Buffer.from("newer"));
+    expect(["file", "kept", "link"].map((name) => readFileSync(at(name), "utf8"))).toEqual(["new", "old", "newer"]);
+  });
+
+  test("removes what interrupted calls for the same name left", () => {
+    writeFileSync(at(".file.new-half"), "ha");
+    writeFileSync(at(".other.new-1"), "not ours");
+    replaceFile(at("file"), randomBytes(10));
+    expect(readdirSync(at()).toSorted()).toEqual([".other.new-1", "file"]);
+  });
+
+  test("says which file could not be replaced, and why, and leaves what is there", () => {
+    mkdirSync(at("folder"));
+    expect(() => replaceFile(at("folder"), randomBytes(1))).toThrow(
+      expect.objectContaining({ code: "IO_FAILED", detail: { file: at("folder"), systemCode: "EISDIR" } }),
+    );
+    expect(() => replaceFile(at("missing", "file"), randomBytes(1))).toThrow(refusedWith("IO_FAILED"));
+    expect(readdirSync(at())).toEqual(["folder"]);
+  });
+
+  test("leaves a whole file, and no other, whichever system call fails", async () => {
+    writeFileSync(at("file"), "old");
+    const script = `
+      import fs from "node:fs";
+      import { syncBuiltinESMExports } from "node:module";
+      let left = Infinity;
+      for (const name of ["openSync", "writeSync", "fsyncSync", "renameSync", "readdirSync"]) {
+        const original = fs[name];
+        fs[name] = (...args) => {
+          if (--left === 0) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+          return original(...args);
+        };
+      }
+      syncBuiltinESMExports();
+      const { replaceFile } = await import("SRC/durable-file.ts");
+      const path = ${JSON.stringify(at("file"))};
+      const results = [];
+      for (let n = 1; left <= 0 || n === 1; n++) {
+        fs.writeFileSync(path, "old");
+        left = n;
+        let code = null;
+        try {
+          replaceFile(path, Buffer.from("new"));
+        } catch (error) {
+          code = error.code + " " + error.detail.systemCode;
+        }
+        const called = left;
+        left = Infinity;
+        results.push([code, fs.readFileSync(path, "utf8"), fs.readdirSync(${JSON.stringify(at())}).length]);
+        left = called;
+      }
+      process.stdout.write(JSON.stringify(results));
+    `;
+    const { stdout, stderr } = await runChild(script);
+    const results = JSON.parse(stdout || stderr) as [string | null, string, number][];
+    // Reading the folder, then opening, writing, syncing, renaming; opening and syncing the folder; and a whole call.
+    expect(results).toEqual([
+      ...Array.from({ length: 5 }, () => ["IO_FAILED ENOSPC", "old", 1]),
+      ...Array.from({ length: 2 }, () => ["IO_FAILED ENOSPC", "new", 1]),
+      [null, "new", 1],
+    ]);
+  });
+
+  test.skipIf(process.platform === "win32")("leaves the old file where no larger one has room", async () => {
+    writeFileSync(at("file"), "old");
+    const script = `
+      const { replaceFile } = await import("SRC/durable-file.ts");
+      try {
+        replaceFile(${JSON.stringify(at("file"))}, Buffer.alloc(1_000_000));
+      } catch ({ code, detail }) {
+        process.stdout.write(code + " " + detail.systemCode);
+      }
+    `;
+    // A limit on the size of files fails a write in its middle, as a full disk does.
+    const { stdout, stderr } = await runChild(script, "ulimit -f 100");
+    expect(stdout, stderr).toBe("IO_FAILED EFBIG");
+    expect(readFileSync(at("file"), "utf8")).toBe("old");
+    expect(readdirSync(at())).toEqual(["file"]);
+  });
+
+  test.skipIf(process.platform === "win32")("leaves the old file where the folder can't be written", async () => {
+    mkdirSync(at("folder"));
+    writeFileSync(at("folder", "file"), "old");
+    chmodSync(at("folder"), 0o555);
+    const script = `
+      const { replaceFile } = await import("SRC/durable-file.ts");
+      // Root may write anywhere.
+      if (process.getuid() === 0) process.setuid(65534);
+      try {
+        replaceFile(${JSON.stringify(at("folder", "file"))}, Buffer.alloc(10));
+      } catch ({ code, detail }) {
+        process.stdout.write(code + " " + detail.systemCode);
+      }
+    `;
+    chmodSync(at(), 0o755);
+    const { stdout, stderr } = await runChild(script);
+    expect(stdout, stderr).toBe("IO_FAILED EACCES");
+    expect(readFileSync(at("folder", "file"), "utf8")).toBe("old");
+    expect(readdirSync(at("folder"))).toEqual(["file"]);
   });
 });
 

@@ -1,3 +1,6 @@
+import { hkdfSync } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { inspect } from "node:util";
 import { describe, expect, type TestContext, test } from "vitest";
 import { MasterKey } from "../src/keys/master-key.ts";
@@ -98,6 +101,44 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
       pause();
     `;
     expect(await counted(context, script, TRACES)).toEqual([0, 0]);
+  });
+
+  test("holds no key of a dstack app, and its digits less often than Node's HTTP leaves any answer", async (context) => {
+    const socket = inFolder("dstack.sock");
+    const digits = Buffer.from(SCALAR).toString("hex");
+    const sealing = `
+      import { DstackAgent } from "SRC/pruntime/dstack.ts";
+      import { openDstackSealer } from "SRC/pruntime/dstack-sealer.ts";
+      {
+        using sealer = await openDstackSealer(new DstackAgent(${JSON.stringify(socket)}));
+        const sealed = sealer.seal("label", new Uint8Array(0), new Uint8Array(1));
+        sealer.unseal("label", new Uint8Array(0), sealed, "FILE")[Symbol.dispose]();
+      }
+      pause();
+    `;
+    const reading = `
+      import { request } from "node:http";
+      const socketPath = ${JSON.stringify(socket)};
+      await new Promise((resolve) => {
+        request({ socketPath, method: "POST", agent: false }, (answer) => answer.resume().on("end", resolve)).end("{}");
+      });
+      pause();
+    `;
+    const agent = createServer((_, response) => response.end(`{"key":"${digits}","signature_chain":[]}`));
+    await once(agent.listen(socket), "listening");
+    try {
+      const kek = new Uint8Array(hkdfSync("sha256", SCALAR, "", "gatekeeper/v1 dstack sealing key", 32));
+      const [inBytes, inWideString] = [
+        Buffer.from(digits).subarray(8, 40),
+        Buffer.from(digits, "utf16le").subarray(0, 40),
+      ];
+      expect(await counted(context, sealing, [...TRACES, kek.subarray(8, 24), inWideString])).toEqual([0, 0, 0, 0]);
+      const [ours] = await counted(context, sealing, [inBytes]);
+      const [nodes] = await counted(context, reading, [inBytes]);
+      expect(ours).toBeLessThan(nodes!);
+    } finally {
+      agent.close();
+    }
   });
 
   test("holds no copy that the garbage collector made of a ring's key material", async (context) => {

@@ -1,45 +1,11 @@
-/**
- * The key file under a passphrase, to be kept away from the home: who loses both loses everything.
- *
- *   magic "GKKEYX" 6 | version 1 (=1) | log2 N 1 | r 1 | p 1 | salt 16 | nonce 12 | ciphertext 32 | tag 16
- *   key = scrypt(passphrase, salt, N, r, p) (RFC 7914), 32 bytes;  AES-256-GCM, AAD = context ‖ 0 ‖ the first 26 bytes
- *
- * The parameters stand in the file so that later versions can raise them; on import they are bounded, so a hostile file
- * can't demand gigabytes. A passphrase is bytes as they were typed: the same characters in another Unicode form are
- * another passphrase.
- */
-import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from "node:crypto";
-import { GatekeeperError } from "../errors.ts";
-import { CONTEXT } from "../context.ts";
-import { Secret } from "../secret.ts";
+/** The key file under a passphrase, to be kept away from the home: who loses both loses everything. */
 import { createDirectly, readSmallFile } from "../durable-file.ts";
-import { createKeyFile, KEY_ENCRYPTION_KEY_BYTES, readKeyFile } from "./key-file.ts";
+import { GatekeeperError } from "../errors.ts";
+import type { Secret } from "../secret.ts";
+import { createKeyFile, readKeyFile } from "./key-file.ts";
+import { openProtectedKey, PROTECTED_KEY_BYTES, protectKey } from "./protected-key.ts";
 
-/** The cost of one guess: 128·N·r bytes of memory and N·r·p steps. */
-interface ScryptCost {
-  readonly log2N: number;
-  readonly r: number;
-  readonly p: number;
-}
-
-/** 128 MiB and about half a second: OWASP's first choice for scrypt. */
-const COST: ScryptCost = { log2N: 17, r: 8, p: 1 };
-/** Twice the memory and eight times the time of COST: room for later versions, harmless to a machine. */
-const MEMORY_MAX = 256 * 1024 * 1024;
-const P_MAX = 4;
-
-const MAGIC = Buffer.from("GKKEYX", "ascii");
-const VERSION = 1;
-const COST_AT = MAGIC.length + 1;
-const SALT_AT = COST_AT + 3;
-const SALT_BYTES = 16;
-const NONCE_AT = SALT_AT + SALT_BYTES;
-const NONCE_BYTES = 12;
-const TEXT_AT = NONCE_AT + NONCE_BYTES;
-const TAG_AT = TEXT_AT + KEY_ENCRYPTION_KEY_BYTES;
-const TAG_BYTES = 16;
-const FILE_BYTES = TAG_AT + TAG_BYTES;
-const ALGORITHM = "aes-256-gcm";
+const WHAT = "the exported key";
 
 /**
  * Writes the key of `keyFile` to `exported`, under a passphrase. Takes about half a second and 128 MiB.
@@ -48,21 +14,8 @@ const ALGORITHM = "aes-256-gcm";
  * KEY_UNAVAILABLE as readKeyFile, IO_FAILED.
  */
 export function exportKeyFile(keyFile: string, exported: string, passphrase: Secret): void {
-  if (passphrase.length === 0) {
-    throw new GatekeeperError("INVALID_ARGUMENT", "an empty passphrase protects nothing: choose a long one");
-  }
   using kek = readKeyFile(keyFile);
-  const file = new Uint8Array(FILE_BYTES);
-  file.set([...MAGIC, VERSION, COST.log2N, COST.r, COST.p]);
-  file.set(randomBytes(SALT_BYTES + NONCE_BYTES), SALT_AT);
-  using key = stretch(passphrase, file, COST);
-  const nonce = file.subarray(NONCE_AT, TEXT_AT);
-  const cipher = key.use((bytes) => createCipheriv(ALGORITHM, bytes, nonce, { authTagLength: TAG_BYTES }));
-  cipher.setAAD(additionalData(file));
-  kek.use((bytes) => file.set(cipher.update(bytes), TEXT_AT));
-  cipher.final();
-  file.set(cipher.getAuthTag(), TAG_AT);
-  createDirectly(exported, file);
+  createDirectly(exported, protectKey(kek, passphrase));
 }
 
 /**
@@ -72,66 +25,10 @@ export function exportKeyFile(keyFile: string, exported: string, passphrase: Sec
  * when anything is at `keyFile`, IO_FAILED.
  */
 export function importKeyFile(exported: string, keyFile: string, passphrase: Secret): void {
-  const file = readSmallFile(exported, FILE_BYTES);
-  if (file === null) throw unavailable(exported, "does not exist");
-  const { bytes } = file;
-  const cost = costOf(bytes, exported);
-  using key = stretch(passphrase, bytes, cost);
-  const nonce = bytes.subarray(NONCE_AT, TEXT_AT);
-  const decipher = key.use((k) => createDecipheriv(ALGORITHM, k, nonce, { authTagLength: TAG_BYTES }));
-  decipher.setAAD(additionalData(bytes));
-  decipher.setAuthTag(bytes.subarray(TAG_AT));
-  const opened = decipher.update(bytes.subarray(TEXT_AT, TAG_AT));
-  using kek = new Secret(opened);
-  try {
-    decipher.final();
-  } catch (cause) {
-    const message = `the passphrase does not open ${exported} (or the file was altered)`;
-    throw new GatekeeperError("PASSPHRASE_WRONG", message, { file: exported }, { cause });
+  const file = readSmallFile(exported, PROTECTED_KEY_BYTES);
+  if (file === null) {
+    throw new GatekeeperError("KEY_UNAVAILABLE", `${WHAT} ${exported} does not exist`, { file: exported });
   }
+  using kek = openProtectedKey({ what: WHAT, path: exported, bytes: file.bytes }, passphrase);
   createKeyFile(keyFile, kek);
-}
-
-/** The cost that a well-formed export names, within the bounds. */
-function costOf(bytes: Uint8Array, path: string): ScryptCost {
-  if (Buffer.compare(bytes.subarray(0, MAGIC.length), MAGIC) !== 0) {
-    throw unavailable(path, "is not a key that this program exported");
-  }
-  const version = bytes[MAGIC.length];
-  if (version !== VERSION) {
-    throw unavailable(path, `has version ${version ?? "(none)"}, which this program does not know`);
-  }
-  if (bytes.length !== FILE_BYTES) throw unavailable(path, `has ${bytes.length} bytes, not ${FILE_BYTES}`);
-  const cost = { log2N: bytes[COST_AT]!, r: bytes[COST_AT + 1]!, p: bytes[COST_AT + 2]! };
-  if (!isAffordable(cost)) {
-    throw unavailable(path, `asks for scrypt with N = 2^${cost.log2N}, r = ${cost.r}, p = ${cost.p}: out of bounds`);
-  }
-  return cost;
-}
-
-/** Within RFC 7914 §2 (1 < N < 2^(128·r/8)) and this file's bounds. */
-function isAffordable(cost: ScryptCost): boolean {
-  const { log2N, r, p } = cost;
-  return log2N >= 1 && log2N < 16 * r && p >= 1 && p <= P_MAX && memoryOf(cost) <= MEMORY_MAX;
-}
-
-function memoryOf({ log2N, r }: ScryptCost): number {
-  return 128 * 2 ** log2N * r;
-}
-
-/** The key of a passphrase under the file's salt; the caller owns it. */
-function stretch(passphrase: Secret, file: Uint8Array, cost: ScryptCost): Secret {
-  const salt = file.subarray(SALT_AT, NONCE_AT);
-  const { log2N, r, p } = cost;
-  // OpenSSL counts its working blocks besides the 128·N·r bytes.
-  const options = { N: 2 ** log2N, r, p, maxmem: memoryOf(cost) + 1024 * 1024 };
-  return passphrase.use((bytes) => new Secret(scryptSync(bytes, salt, KEY_ENCRYPTION_KEY_BYTES, options)));
-}
-
-function additionalData(file: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(CONTEXT.exportKeyFile, "ascii"), Buffer.of(0), file.subarray(0, NONCE_AT)]);
-}
-
-function unavailable(path: string, why: string): GatekeeperError {
-  return new GatekeeperError("KEY_UNAVAILABLE", `the exported key ${path} ${why}`, { file: path });
 }

@@ -5,10 +5,8 @@
  */
 import { randomFillSync } from "node:crypto";
 import { Secret } from "../secret.ts";
-import { SECRET_FILE_BYTES, type SecretFileKind, createSecretFile, readSecretFile } from "../secret-file.ts";
-
-/** Bytes of a key-encryption key: AES-256. */
-export const KEY_ENCRYPTION_KEY_BYTES = SECRET_FILE_BYTES;
+import { type SecretFileKind, createSecretFile, readSecretFile } from "../secret-file.ts";
+import { KEY_ENCRYPTION_KEY_BYTES } from "./sealer.ts";
 
 const KEY_FILE: SecretFileKind = {
   magic: "GKKEY",

@@ -11,34 +11,34 @@ import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { firstRotation } from "../rotation/control.ts";
-import type { Secret } from "../secret.ts";
 import { homeStore, homeStorePath, newHomeCell, noHome, readHomeCell } from "../store/home.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { StateStore, StoreLocation } from "../store/store.ts";
-import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "./key-file.ts";
 import { HOME_ID_BYTES, MasterKeyFiles } from "./master-key-files.ts";
+import type { Sealer } from "./sealer.ts";
+import { createSoftwareKeyFile, openSoftwareSealer } from "./software-sealer.ts";
 
 /** Where a home's key file lies: whoever loses it loses everything. */
 export function keyFilePath(folder: string): string {
   return join(folder, "key");
 }
 
-/** An opened home. Owns a store handle and the key-encryption key. */
+/** An opened home. Owns a store handle and the sealer. */
 export class LocalHome implements AsyncDisposable {
   readonly folder: string;
   readonly suite: Suite;
   readonly store: StateStore;
   readonly location: StoreLocation;
-  readonly #kek: Secret;
+  readonly #sealer: Sealer;
   readonly #keys: MasterKeyFiles;
 
-  private constructor(folder: string, suite: Suite, opened: { store: StateStore; kek: Secret; id: Uint8Array }) {
+  private constructor(folder: string, suite: Suite, opened: { store: StateStore; sealer: Sealer; id: Uint8Array }) {
     this.folder = folder;
     this.suite = suite;
     this.store = opened.store;
     this.location = homeStore(folder);
-    this.#kek = opened.kek;
-    this.#keys = new MasterKeyFiles(join(folder, "master-key"), opened.id, opened.kek);
+    this.#sealer = opened.sealer;
+    this.#keys = new MasterKeyFiles(join(folder, "master-key"), opened.id, opened.sealer);
   }
 
   /**
@@ -80,8 +80,8 @@ export class LocalHome implements AsyncDisposable {
     const store = await openStoreAt(homeStore(home));
     try {
       const { id, suite } = await readHomeCell(store, home);
-      const kek = readKeyFile(keyFilePath(home));
-      return new LocalHome(home, suite, { store, kek, id: fromHex(id, "home id") });
+      const sealer = openSoftwareSealer(keyFilePath(home), null);
+      return new LocalHome(home, suite, { store, sealer, id: fromHex(id, "home id") });
     } catch (error) {
       await store.close();
       throw error;
@@ -108,7 +108,7 @@ export class LocalHome implements AsyncDisposable {
 
   /** Wipes the key and closes the store. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#kek[Symbol.dispose]();
+    this.#sealer[Symbol.dispose]();
     await this.store.close();
   }
 }
@@ -116,9 +116,9 @@ export class LocalHome implements AsyncDisposable {
 /** Everything of a new home but its place. */
 async function build(folder: string, suite: Suite): Promise<void> {
   const id = Uint8Array.from(randomBytes(HOME_ID_BYTES));
-  using kek = generateKeyEncryptionKey();
-  createKeyFile(keyFilePath(folder), kek);
-  new MasterKeyFiles(join(folder, "master-key"), id, kek).create(0)[Symbol.dispose]();
+  createSoftwareKeyFile(keyFilePath(folder), null);
+  using sealer = openSoftwareSealer(keyFilePath(folder), null);
+  new MasterKeyFiles(join(folder, "master-key"), id, sealer).create(0)[Symbol.dispose]();
   const store = await openStoreAt(homeStore(folder, true));
   try {
     const cells = [newHomeCell({ id: toHex(id), suite }), firstRotation()];

@@ -11,9 +11,8 @@ import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import { GatekeeperError } from "../errors.ts";
 import { CONTEXT } from "../context.ts";
 import { checkRotationId, generateMasterKey, MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
-import type { Secret } from "../secret.ts";
 import { createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "../durable-file.ts";
-import { SEAL_OVERHEAD, seal, unseal } from "./sealer.ts";
+import { SEAL_OVERHEAD, type Sealer } from "./sealer.ts";
 
 /** Bytes of a home's id: random, given when the home is made, public. */
 export const HOME_ID_BYTES = 16;
@@ -22,25 +21,25 @@ const FILE_BYTES = MASTER_KEY_BYTES + SEAL_OVERHEAD;
 /** Canonical decimal only: two names of one id would be two files of one key. */
 const FILE_NAME = /^(0|[1-9][0-9]{0,9})\.sealed$/;
 
-/** The sealed MasterKeys in one folder, under one key-encryption key. */
+/** The sealed MasterKeys in one folder, of one sealer. */
 export class MasterKeyFiles {
   readonly #folder: string;
   readonly #homeId: Uint8Array;
-  readonly #kek: Secret;
+  readonly #sealer: Sealer;
 
   /**
    * @param folder - created with the first key.
    * @param homeId - HOME_ID_BYTES.
-   * @param kek - borrowed: must outlive this object, stays the caller's.
+   * @param sealer - borrowed: must outlive this object, stays the caller's.
    * @throws GatekeeperError INVALID_ARGUMENT when the home id has another length.
    */
-  constructor(folder: string, homeId: Uint8Array, kek: Secret) {
+  constructor(folder: string, homeId: Uint8Array, sealer: Sealer) {
     if (homeId.length !== HOME_ID_BYTES) {
       throw new GatekeeperError("INVALID_ARGUMENT", `a home id has ${HOME_ID_BYTES} bytes, not ${homeId.length}`);
     }
     this.#folder = folder;
     this.#homeId = Uint8Array.from(homeId);
-    this.#kek = kek;
+    this.#sealer = sealer;
   }
 
   /**
@@ -53,7 +52,7 @@ export class MasterKeyFiles {
     makeFolder(this.#folder);
     using fresh = generateMasterKey(rotationId);
     const binding = this.#binding(rotationId);
-    const sealed = fresh.use((scalar) => seal(this.#kek, CONTEXT.sealMasterKey, binding, scalar));
+    const sealed = fresh.use((scalar) => this.#sealer.seal(CONTEXT.sealMasterKey, binding, scalar));
     createOnce(this.#file(rotationId), sealed);
     return this.open(rotationId);
   }
@@ -72,7 +71,7 @@ export class MasterKeyFiles {
         rotationId,
       });
     }
-    const scalar = unseal(this.#kek, CONTEXT.sealMasterKey, this.#binding(rotationId), file.bytes, path);
+    const scalar = this.#sealer.unseal(CONTEXT.sealMasterKey, this.#binding(rotationId), file.bytes, path);
     return new MasterKey(rotationId, scalar);
   }
 

@@ -11,9 +11,14 @@ export interface ChildResult {
   readonly signal: string | null;
 }
 
-/** @param script - an ES module; `SRC` in it becomes the path of src/. */
-export function runChild(script: string): Promise<ChildResult> {
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", script.replaceAll("SRC/", sources)]);
+/**
+ * @param script - an ES module; `SRC` in it becomes the path of src/.
+ * @param before - a line of shell that is run first, to set limits.
+ */
+export function runChild(script: string, before?: string): Promise<ChildResult> {
+  const node = [process.execPath, "--input-type=module", "--eval", script.replaceAll("SRC/", sources)] as const;
+  const [program, ...args] = before === undefined ? node : ["sh", "-c", `${before} && exec "$@"`, "sh", ...node];
+  const child = spawn(program, args);
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (text) => (stdout += text));
@@ -33,7 +38,7 @@ export function dieAtCall(n: number, when: "before" | "after"): string {
     import fs from "node:fs";
     import { syncBuiltinESMExports } from "node:module";
     let calls = 0;
-    for (const name of ["openSync", "writeSync", "fsyncSync", "linkSync", "unlinkSync", "mkdirSync"]) {
+    for (const name of ["openSync", "writeSync", "fsyncSync", "linkSync", "renameSync", "unlinkSync", "mkdirSync"]) {
       const original = fs[name];
       fs[name] = (...args) => {
         const last = ++calls === ${n};

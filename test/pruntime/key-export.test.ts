@@ -1,10 +1,11 @@
-import { createCipheriv, randomBytes, scryptSync } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { exportKeyFile, importKeyFile } from "../../src/pruntime/key-export.ts";
 import { createKeyFile, generateKeyEncryptionKey, readKeyFile } from "../../src/pruntime/key-file.ts";
 import { Secret } from "../../src/secret.ts";
 import { useFolder } from "./folder.ts";
+import { protectedKeyFile } from "./protected-key-file.ts";
 
 const at = useFolder();
 const refusedWith = (code: string): unknown => expect.objectContaining({ code });
@@ -13,16 +14,6 @@ const keyIn = (path: string): string => {
   using key = readKeyFile(path);
   return key.use((bytes) => Buffer.from(bytes).toString("hex"));
 };
-
-/** An export written by other code than the program's, with cheap parameters unless a test wants others. */
-function exportOf(key: Uint8Array, text: string, [log2N, r, p]: [number, number, number] = [4, 1, 1]): Buffer {
-  const salt = randomBytes(16);
-  const nonce = randomBytes(12);
-  const header = Buffer.concat([Buffer.from("GKKEYX"), Buffer.of(1, log2N, r, p), salt]);
-  const cipher = createCipheriv("aes-256-gcm", scryptSync(text, salt, 32, { N: 2 ** log2N, r, p }), nonce);
-  cipher.setAAD(Buffer.concat([Buffer.from("gatekeeper/v1 export: key file\0"), header]));
-  return Buffer.concat([header, nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
-}
 
 describe("export and import", () => {
   test("restore the key file with the right passphrase only, and never overwrite", () => {
@@ -70,12 +61,12 @@ describe("import", () => {
   };
 
   test("reads the documented bytes, with the parameters that the file names", () => {
-    tryImport(exportOf(key, "open sesame", [5, 3, 2]));
+    tryImport(protectedKeyFile(key, "open sesame", [5, 3, 2]));
     expect(keyIn(at("key"))).toBe(key.toString("hex"));
   });
 
   test("refuses every changed bit", () => {
-    const good = exportOf(key, "open sesame");
+    const good = protectedKeyFile(key, "open sesame");
     for (let bit = 0; bit < good.length * 8; bit++) {
       const at8 = bit >> 3;
       // Changed parameters may be dear, and have tests of their own.
@@ -89,7 +80,7 @@ describe("import", () => {
   });
 
   test("refuses every other length, and a missing file", () => {
-    const good = exportOf(key, "open sesame");
+    const good = protectedKeyFile(key, "open sesame");
     for (let length = 0; length < good.length; length++) {
       expect(() => tryImport(good.subarray(0, length)), `${length} bytes`).toThrow(refusedWith("KEY_UNAVAILABLE"));
     }
@@ -98,7 +89,7 @@ describe("import", () => {
   });
 
   test("refuses parameters that cost gigabytes or hours, or that scrypt does not know, without trying them", () => {
-    const good = exportOf(key, "open sesame");
+    const good = protectedKeyFile(key, "open sesame");
     const hostile: [number, number, number][] = [
       [0, 8, 1],
       [17, 0, 1],
@@ -127,11 +118,11 @@ describe("import", () => {
       [1, 255, 4],
       [10, 255, 1],
     ] as [number, number, number][]) {
-      const bytes = Buffer.from(exportOf(key, "open sesame"));
+      const bytes = Buffer.from(protectedKeyFile(key, "open sesame"));
       bytes.set(cost, 7);
       expect(() => tryImport(bytes), cost.join()).toThrow(refusedWith("PASSPHRASE_WRONG"));
     }
-    const dearest = Buffer.from(exportOf(key, "open sesame"));
+    const dearest = Buffer.from(protectedKeyFile(key, "open sesame"));
     dearest.set([18, 8, 1], 7);
     expect(() => tryImport(dearest)).toThrow(refusedWith("PASSPHRASE_WRONG"));
   });

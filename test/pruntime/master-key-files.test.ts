@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { MasterKey } from "../../src/keys/master-key.ts";
 import { createKeyFile } from "../../src/pruntime/key-file.ts";
 import { MasterKeyFiles } from "../../src/pruntime/master-key-files.ts";
+import { Sealer, SEALER_KIND } from "../../src/pruntime/sealer.ts";
 import { Secret } from "../../src/secret.ts";
 import { dieAtCall, runChild } from "./child.ts";
 import { useFolder } from "./folder.ts";
@@ -13,7 +14,7 @@ const keyBytes = randomBytes(32);
 const homeId = randomBytes(16);
 const refusedWith = (code: string): unknown => expect.objectContaining({ code });
 const filesOf = (home = homeId, kek = keyBytes): MasterKeyFiles =>
-  new MasterKeyFiles(at("master-key"), home, new Secret(Uint8Array.from(kek)));
+  new MasterKeyFiles(at("master-key"), home, new Sealer(SEALER_KIND.keyFile, new Secret(Uint8Array.from(kek))));
 const hex = (key: MasterKey): string => key.use((scalar) => Buffer.from(scalar).toString("hex"));
 const sealedFile = (rotationId: number): string => at("master-key", `${rotationId}.sealed`);
 
@@ -110,9 +111,10 @@ describe("with other processes", () => {
   /** A script that makes `files` over this test's folder and then runs `body`. */
   const script = (body: string): string => `
     const { MasterKeyFiles } = await import("SRC/pruntime/master-key-files.ts");
-    const { readKeyFile } = await import("SRC/pruntime/key-file.ts");
+    const { openSoftwareSealer } = await import("SRC/pruntime/software-sealer.ts");
     const homeId = Buffer.from("${homeId.toString("hex")}", "hex");
-    const files = new MasterKeyFiles(${JSON.stringify(at("master-key"))}, homeId, readKeyFile(${JSON.stringify(at("key"))}));
+    const sealer = openSoftwareSealer(${JSON.stringify(at("key"))}, null);
+    const files = new MasterKeyFiles(${JSON.stringify(at("master-key"))}, homeId, sealer);
     ${body}
   `;
   const useKeyFile = (): void => createKeyFile(at("key"), new Secret(Uint8Array.from(keyBytes)));

@@ -2,22 +2,26 @@ import { createDecipheriv, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CONTEXT } from "../../src/context.ts";
-import { SEAL_OVERHEAD, seal, unseal } from "../../src/pruntime/sealer.ts";
+import { SEAL_OVERHEAD, type SealLabel, Sealer, SEALER_KIND, type SealerKind } from "../../src/pruntime/sealer.ts";
 import { Secret } from "../../src/secret.ts";
 
+/** What the version before kinds were more than one sealed; see the test. */
+const OLD = "474b5345414c0101050505050505050505050505e3f3842c85df78a860d3224fd6c1d542173210dc";
 const LABEL = CONTEXT.sealMasterKey;
 const keyBytes = randomBytes(32);
-const kek = new Secret(Uint8Array.from(keyBytes));
+const sealerOf = (kind: SealerKind, key: Uint8Array = keyBytes): Sealer =>
+  new Sealer(kind, new Secret(Uint8Array.from(key)));
+const sealer = sealerOf(SEALER_KIND.keyFile);
 const refused = expect.objectContaining({ code: "KEY_UNAVAILABLE" });
-const open = (sealed: Uint8Array, label = LABEL as Parameters<typeof unseal>[1], binding = Buffer.of(1, 2)): Buffer => {
-  using secret = unseal(kek, label, binding, sealed, "FILE");
+const open = (sealed: Uint8Array, label: SealLabel = LABEL, binding = Buffer.of(1, 2)): Buffer => {
+  using secret = sealer.unseal(label, binding, sealed, "FILE");
   return secret.use((bytes) => Buffer.from(bytes));
 };
 
 describe("a sealed file", () => {
   test("gives back what was sealed, whatever its length", () => {
     const check = (secret: Uint8Array, binding: Uint8Array): void => {
-      const sealed = seal(kek, LABEL, binding, secret);
+      const sealed = sealer.seal(LABEL, binding, secret);
       expect(sealed.length).toBe(secret.length + SEAL_OVERHEAD);
       expect(open(sealed, LABEL, Buffer.from(binding))).toEqual(Buffer.from(secret));
     };
@@ -26,7 +30,7 @@ describe("a sealed file", () => {
 
   test("has the documented bytes", () => {
     const secret = randomBytes(32);
-    const sealed = Buffer.from(seal(kek, LABEL, Buffer.of(1, 2), secret));
+    const sealed = Buffer.from(sealer.seal(LABEL, Buffer.of(1, 2), secret));
     expect(sealed.toString("hex", 0, 8)).toBe(`${Buffer.from("GKSEAL").toString("hex")}0101`);
     const decipher = createDecipheriv("aes-256-gcm", keyBytes, sealed.subarray(8, 20));
     const label = Buffer.from("gatekeeper/v1 seal: MasterKey\0");
@@ -37,20 +41,20 @@ describe("a sealed file", () => {
 
   test("never repeats a nonce", () => {
     const nonces = Array.from({ length: 200 }, () =>
-      Buffer.from(seal(kek, LABEL, Buffer.of(), Buffer.of(1))).toString("hex", 8, 20),
+      Buffer.from(sealer.seal(LABEL, Buffer.of(), Buffer.of(1))).toString("hex", 8, 20),
     );
     expect(new Set(nonces).size).toBe(nonces.length);
   });
 
   test("leaves the caller's secret alone", () => {
     const secret = Uint8Array.of(1, 2, 3);
-    seal(kek, LABEL, Buffer.of(), secret);
+    sealer.seal(LABEL, Buffer.of(), secret);
     expect(secret).toEqual(Uint8Array.of(1, 2, 3));
   });
 });
 
 describe("unseal refuses", () => {
-  const sealed = seal(kek, LABEL, Buffer.of(1, 2), randomBytes(32));
+  const sealed = sealer.seal(LABEL, Buffer.of(1, 2), randomBytes(32));
 
   test("every changed bit", () => {
     for (let bit = 0; bit < sealed.length * 8; bit++) {
@@ -73,13 +77,62 @@ describe("unseal refuses", () => {
     for (const binding of [[], [1], [1, 3], [1, 2, 0], [0, 1, 2]]) {
       expect(() => open(sealed, LABEL, Buffer.from(binding))).toThrow(refused);
     }
-    using other = new Secret(randomBytes(32));
-    expect(() => unseal(other, LABEL, Buffer.of(1, 2), sealed, "FILE")).toThrow(refused);
+    using other = sealerOf(SEALER_KIND.keyFile, randomBytes(32));
+    expect(() => other.unseal(LABEL, Buffer.of(1, 2), sealed, "FILE")).toThrow(refused);
+  });
+
+  test("what a sealer of another kind sealed, even under the same key, and names both kinds", () => {
+    using dstack = sealerOf(SEALER_KIND.dstack);
+    const here = "FILE was sealed by a sealer of kind 1 (key file); this one is of kind 2 (dstack)";
+    expect(() => dstack.unseal(LABEL, Buffer.of(1, 2), sealed, "FILE")).toThrow(refused);
+    expect(() => dstack.unseal(LABEL, Buffer.of(1, 2), sealed, "FILE")).toThrow(here);
+    const there = "FILE was sealed by a sealer of kind 2 (dstack); this one is of kind 1 (key file)";
+    expect(() => open(dstack.seal(LABEL, Buffer.of(1, 2), randomBytes(32)))).toThrow(there);
+    expect(() => dstack.unseal(LABEL, Buffer.of(1, 2), sealed.with(7, 2), "FILE"), "relabelled").toThrow(refused);
   });
 
   test("an unknown version or sealer kind by name, and says which file", () => {
     expect(() => open(sealed.with(6, 2))).toThrow("FILE has version 2");
-    expect(() => open(sealed.with(7, 2))).toThrow("sealer of kind 2");
+    expect(() => open(sealed.with(7, 2))).toThrow("sealer of kind 2 (dstack)");
+    expect(() => open(sealed.with(7, 77))).toThrow("sealer of kind 77 (unknown)");
     expect(() => open(sealed.with(0, 0))).toThrow("FILE is not a sealed file");
+  });
+});
+
+describe("a sealer", () => {
+  test("says whether it protects from the machine's owner", () => {
+    expect(sealer.software).toBe(true);
+    using dstack = sealerOf(SEALER_KIND.dstack);
+    expect([dstack.software, dstack.kind]).toEqual([false, 2]);
+  });
+
+  test("puts its kind into what it seals", () => {
+    using dstack = sealerOf(SEALER_KIND.dstack);
+    const sealed = dstack.seal(LABEL, Buffer.of(9), Uint8Array.of(1, 2, 3));
+    expect([...sealed.subarray(6, 8)]).toEqual([1, 2]);
+    using secret = dstack.unseal(LABEL, Buffer.of(9), sealed, "FILE");
+    expect(secret.use((bytes) => [...bytes])).toEqual([1, 2, 3]);
+  });
+
+  test("opens what an earlier version of this program sealed", () => {
+    // By AES-256-GCM under 32 times 07, nonce 12 times 05, label and binding as below, of the bytes 1, 2, 3, 4.
+    const sealed = Buffer.from(OLD, "hex");
+    using old = sealerOf(SEALER_KIND.keyFile, new Uint8Array(32).fill(7));
+    using secret = old.unseal(LABEL, Buffer.of(0xaa), sealed, "FILE");
+    expect(secret.use((bytes) => [...bytes])).toEqual([1, 2, 3, 4]);
+  });
+
+  test("wants a key of 32 bytes, takes it over, and wipes it when it is disposed", () => {
+    for (const length of [0, 16, 31, 33]) {
+      const kek = new Secret(new Uint8Array(length));
+      expect(() => new Sealer(SEALER_KIND.keyFile, kek)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    }
+    const kek = new Secret(randomBytes(32));
+    const gone = new Sealer(SEALER_KIND.keyFile, kek);
+    const sealed = gone.seal(LABEL, Buffer.of(), Buffer.of(1));
+    gone[Symbol.dispose]();
+    expect(() => kek.use(() => 0)).toThrow("wiped");
+    expect(() => gone.seal(LABEL, Buffer.of(), Buffer.of(1))).toThrow(refused);
+    expect(() => gone.unseal(LABEL, Buffer.of(), sealed, "FILE")).toThrow(refused);
   });
 });
