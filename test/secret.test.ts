@@ -1,5 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, type TestContext, test } from "vitest";
+import { HmacSha256 } from "../src/engine/hmac-sha256.ts";
+import { DeterministicNonces } from "../src/keys/deterministic-nonces.ts";
 import { MasterKey } from "../src/keys/master-key.ts";
 import { Secret } from "../src/secret.ts";
 import { referencePrf } from "./keys/reference-key.ts";
@@ -82,6 +84,26 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
       pause();
     `;
     expect(await counted(context, script, TRACES)).toEqual([0, 0]);
+  });
+
+  test("holds no copy that signing with it made, nor the nonce", async (context) => {
+    const hash = new Uint8Array(32).fill(9);
+    using key = new Secret(Uint8Array.from(SCALAR));
+    using nonces = new DeterministicNonces(new HmacSha256(), key, hash);
+    using secretNonce = nonces.next();
+    const nonce = secretNonce.use((bytes) => Uint8Array.from(bytes));
+    const script = `
+      import { Ecdsa } from "SRC/keys/ecdsa.ts";
+      import { Secret } from "SRC/secret.ts";
+      ${MAKE_SCALAR}
+      {
+        using key = new Secret(scalar);
+        new Ecdsa().sign(key, new Uint8Array(32).fill(9));
+      }
+      pause();
+    `;
+    const traces = [...TRACES, nonce.slice(8, 24), nonce.slice(8, 16).reverse()];
+    expect(await counted(context, script, traces)).toEqual([0, 0, 0, 0]);
   });
 
   test("holds no copy that the writing and reading of a key file made", async (context) => {
