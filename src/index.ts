@@ -50,6 +50,7 @@ export {
   type StateEdit,
   type WriteResult,
 } from "./pruntime/contract-states.ts";
+export { IdentityKey } from "./pruntime/identity-key.ts";
 export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts";
 export { type LedgerBlock, apply } from "./protocol/apply.ts";
 export { type AuthenticMessage, Authenticator, type Unreadable } from "./protocol/authenticate.ts";
@@ -58,7 +59,14 @@ export type { Action, Call, Evidence, Migration, Payee, Registration, ValidatorP
 export type { Effect, FailureReason, Happening, RefusalReason } from "./protocol/effect.ts";
 export { type Genesis, decodeGenesis, encodeGenesis, hashGenesis } from "./protocol/genesis.ts";
 export { Ledger } from "./protocol/ledger.ts";
-export { publicKeyOf, readMessage, signMessage, signRegistration } from "./protocol/message.ts";
+export {
+  type Signer,
+  accountSigner,
+  publicKeyOf,
+  readMessage,
+  signMessage,
+  signRegistration,
+} from "./protocol/message.ts";
 export { type Applied, Replica } from "./protocol/replica.ts";
 export type { State } from "./protocol/state.ts";
 export { initialiseStore } from "./rotation/control.ts";
