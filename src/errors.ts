@@ -62,6 +62,8 @@ export type ErrorCode =
   | "INBOX_FULL"
   /** A message was not taken by the chain, or could not be done; detail.reason says why. */
   | "MESSAGE_REFUSED"
+  /** A message of another pRuntime can't be opened; detail.reason says why. */
+  | "MESSAGE_INVALID"
   /** A command line argument is malformed. */
   | "USAGE"
   /** A file can't be read or written; detail names it and the system's error code. */
