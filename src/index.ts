@@ -50,7 +50,19 @@ export {
   type StateEdit,
   type WriteResult,
 } from "./pruntime/contract-states.ts";
+export { type CurrentEcdhKey, EcdhKeys } from "./pruntime/ecdh-keys.ts";
 export { IdentityKey } from "./pruntime/identity-key.ts";
+export { MessageSequences } from "./pruntime/message-sequences.ts";
+export {
+  type MessageInvalid,
+  type MessageToOpen,
+  type MessageToSeal,
+  type OpenedMessage,
+  type SealedMessageHeader,
+  openMessage,
+  readMessageHeader,
+  sealMessage,
+} from "./pruntime/sealed-message.ts";
 export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts";
 export { type LedgerBlock, apply } from "./protocol/apply.ts";
 export { type AuthenticMessage, Authenticator, type Unreadable } from "./protocol/authenticate.ts";

@@ -106,6 +106,43 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
     expect(await counted(context, script, traces)).toEqual([0, 0, 0, 0]);
   });
 
+  test("holds no copy of an EcdhKey that has opened a message, and was sealed, kept and destroyed", async (context) => {
+    const script = (destroyed: boolean): string => `
+      import { Secp256k1 } from "SRC/engine/secp256k1.ts";
+      import { EcdhKeys } from "SRC/pruntime/ecdh-keys.ts";
+      import { IdentityKey } from "SRC/pruntime/identity-key.ts";
+      import { MessageSequences } from "SRC/pruntime/message-sequences.ts";
+      import { openMessage, sealMessage } from "SRC/pruntime/sealed-message.ts";
+      import { Secret } from "SRC/secret.ts";
+      const curve = new Secp256k1();
+      ${MAKE_SCALAR}
+      const encoded = new Uint8Array(new ArrayBuffer(40));
+      encoded.set([1, 0, 1, 0]);
+      encoded.set(scalar, 4);
+      scalar.fill(0);
+      let keys;
+      {
+        using secret = new Secret(encoded);
+        keys = EcdhKeys.decode(curve, 1, secret);
+      }
+      const sender = IdentityKey.generate(curve);
+      const recipient = { identityKey: sender.publicKey, ecdhKey: keys.current.publicKey };
+      const genesisHash = new Uint8Array(32);
+      const bytes = sealMessage({ curve, genesisHash, sender, recipient, sequence: 1n, body: new Uint8Array(9) });
+      openMessage({
+        curve, genesisHash, recipient: sender.publicKey, ecdhKeys: keys, sequences: new MessageSequences(),
+        isKnown: () => true, bytes,
+      }).body[Symbol.dispose]();
+      keys.published(keys.rotate(), 1);
+      keys.encode()[Symbol.dispose]();
+      if (${destroyed}) keys.destroyExpired(2);
+      globalThis.kept = keys;
+      pause();
+    `;
+    expect(await counted(context, script(false), TRACES)).toEqual([1, 0]);
+    expect(await counted(context, script(true), TRACES)).toEqual([0, 0]);
+  });
+
   test("holds no copy that the writing and reading of a key file made", async (context) => {
     const script = `
       import { createKeyFile, readKeyFile } from "SRC/pruntime/key-file.ts";

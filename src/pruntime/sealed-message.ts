@@ -247,7 +247,11 @@ function messageKey(
   header: Uint8Array,
 ): Secret | null {
   const { points, invalid: none } = secret.use((scalar) => curve.multiplyAll(point, scalar));
-  if (none.length > 0) return null;
+  if (none.length > 0) {
+    // What it is then means nothing, and may depend on the secret.
+    points.fill(0);
+    return null;
+  }
   const ephemeralKey = header.subarray(HEADER_BYTES - NONCE_BYTES - PUBLIC_KEY_BYTES, HEADER_BYTES - NONCE_BYTES);
   const info = joined([KEY_LABEL, genesisHash, header.subarray(PARTIES.from, PARTIES.to), ephemeralKey]);
   // x stands behind the byte that says which y it is.

@@ -318,10 +318,11 @@ describe("a message is refused", () => {
 });
 
 describe("secrets of a message", () => {
-  /** What the shared points and derived keys are that are made while `body` runs, afterwards. */
-  function left(body: () => void): { readonly points: Uint8Array[]; readonly keys: Uint8Array[] } {
+  /** What is left afterwards of the shared points, derived keys and copies of these that are made while `body` runs. */
+  function left(body: () => void): Readonly<Record<"points" | "keys" | "copies", Uint8Array[]>> {
     const points: Uint8Array[] = [];
     const keys: Uint8Array[] = [];
+    const copies: Uint8Array[] = [];
     const { multiplyAll } = CURVE;
     vi.spyOn(CURVE, "multiplyAll").mockImplementation((elements, scalar) => {
       const answer = multiplyAll.call(CURVE, elements, scalar);
@@ -334,30 +335,37 @@ describe("secrets of a message", () => {
       keys.push(new Uint8Array(key));
       return key;
     });
+    const { createSecretKey } = crypto;
+    vi.spyOn(crypto, "createSecretKey").mockImplementation((key: unknown) => {
+      copies.push(key as Uint8Array);
+      return createSecretKey(key as Uint8Array);
+    });
     syncBuiltinESMExports();
     body();
-    return { points, keys };
+    return { points, keys, copies };
   }
 
   test("are wiped when it was sealed: the ephemeral key, the shared point, the derived key", () => {
     const random = vi.spyOn(SECP256K1_SCALARS, "random");
-    const { points, keys } = left(() => void sealed(ECDH_KEY));
+    const { points, keys, copies } = left(() => void sealed(ECDH_KEY));
     // The ephemeral key, and what blinds the signature.
     const secrets = random.mock.results.map(({ value }) => value as Secret);
     expect(secrets.length).toBe(2);
     for (const secret of secrets) expect(() => secret.use(() => 0)).toThrow("wiped");
     expect(points).toEqual([new Uint8Array(33)]);
     expect(keys).toEqual([new Uint8Array(32)]);
+    expect(copies).toEqual([new Uint8Array(32)]);
   });
 
   test("are wiped when it was opened, or its tag was wrong; the body is the caller's", () => {
     const message = sealed(ECDH_KEY, Buffer.from("the body"));
-    const { points, keys } = left(() => {
+    const { points, keys, copies } = left(() => {
       expect(textOf(open(message, KEYS))).toBe("the body");
       expect(reasonOf(aliceSigns(flipped(message, 155, 3)))).toBe("BadTag");
     });
     expect(points).toEqual([new Uint8Array(33), new Uint8Array(33)]);
     expect(keys).toEqual([new Uint8Array(32), new Uint8Array(32)]);
+    expect(copies).toEqual([new Uint8Array(32), new Uint8Array(32)]);
     expect(KEYS.secretOf(ECDH_KEY)!.use((bytes) => toHex(bytes))).toBe(toHex(ecdhSecret));
   });
 });
