@@ -13,7 +13,7 @@ import { catchUp } from "../src/chain/follow.ts";
 import { Producer } from "../src/chain/producer.ts";
 import { Secp256k1 } from "../src/engine/secp256k1.ts";
 import { type AccountId, accountOf } from "../src/protocol/account.ts";
-import { messageDomain, messageHash, publicKeyOf, signMessage } from "../src/protocol/message.ts";
+import { accountSigner, messageDomain, messageHash, publicKeyOf, signMessage } from "../src/protocol/message.ts";
 import type { Call } from "../src/protocol/call.ts";
 import type { Genesis } from "../src/protocol/genesis.ts";
 import { Ledger } from "../src/protocol/ledger.ts";
@@ -98,11 +98,12 @@ export function storedChain(curve: Secp256k1, accounts: number): StoredChain {
   const chain = EmbeddedChain.open(path);
   const ledger = Ledger.atGenesis(genesis);
   const producer = new Producer(chain, new Replica(curve, ledger), authority);
-  const ids = keys.map((key) => accountOf(publicKeyOf(key)));
+  const signers = keys.map(accountSigner);
+  const ids = signers.map(({ publicKey }) => accountOf(publicKey));
   const messages: Uint8Array[] = [];
   for (let sequence = 0; sequence < ROUNDS; sequence++) {
-    for (const [at, key] of keys.entries()) {
-      const message = signMessage(key, ledger.genesisHash, sequence, callOf(sequence, at, ids));
+    for (const [at, signer] of signers.entries()) {
+      const message = signMessage(signer, ledger.genesisHash, sequence, callOf(sequence, at, ids));
       messages.push(message);
       chain.submit(message);
     }
@@ -133,7 +134,8 @@ function callOf(sequence: number, at: number, ids: readonly AccountId[]): Call {
 }
 
 function genesisFor(keys: readonly Secret[], authority: Secret): Genesis {
-  const ids = keys.map((key) => accountOf(publicKeyOf(key)));
+  const signers = keys.map(accountSigner);
+  const ids = signers.map(({ publicKey }) => accountOf(publicKey));
   const identityKey = publicKeyOf(authority);
   const operator = accountOf(identityKey);
   return {

@@ -29,6 +29,10 @@ export const CONTEXT = Object.freeze({
   dstackSealingKey: "gatekeeper/v1 dstack sealing key",
   /** A key file, or its export, under a passphrase: pruntime/protected-key.ts. */
   exportKeyFile: "gatekeeper/v1 export: key file",
+  /** What a pRuntime signs to send a message to another one: pruntime/sealed-message.ts. */
+  sealedMessage: "gatekeeper/v1 sealed message",
+  /** HKDF info of the key that such a message is encrypted under: pruntime/sealed-message.ts. */
+  sealedMessageKey: "gatekeeper/v1 key of a sealed message",
   /** What a chain begins with: protocol/genesis.ts. */
   genesis: "gatekeeper/v1 genesis",
   /** All that a ledger knows: protocol/state-codec.ts. */

@@ -64,6 +64,10 @@ export const ERROR_CODES = Object.freeze([
   "INBOX_FULL",
   /** A message was not taken by the chain, or could not be done; detail.reason says why. */
   "MESSAGE_REFUSED",
+  /** A message of another pRuntime can't be opened; detail.reason says why. */
+  "MESSAGE_INVALID",
+  /** What a pRuntime has sealed is older than what the chain has seen of it: it does not act on it. */
+  "SEALED_STATE_OLD",
   /** A home of a network was asked for what only a local home does: its keys belong to no owner. */
   "NOT_LOCAL",
   /** The pRuntime did not take a request: it breaks the rules of the boundary; detail.reason says which. */

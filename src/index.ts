@@ -58,7 +58,14 @@ export type { Action, Call, Evidence, Migration, Payee, Registration, ValidatorP
 export type { Effect, FailureReason, Happening, RefusalReason } from "./protocol/effect.ts";
 export { type Genesis, decodeGenesis, encodeGenesis, hashGenesis } from "./protocol/genesis.ts";
 export { Ledger } from "./protocol/ledger.ts";
-export { publicKeyOf, readMessage, signMessage, signRegistration } from "./protocol/message.ts";
+export {
+  type Signer,
+  accountSigner,
+  publicKeyOf,
+  readMessage,
+  signMessage,
+  signRegistration,
+} from "./protocol/message.ts";
 export { type Applied, Replica } from "./protocol/replica.ts";
 export type { State } from "./protocol/state.ts";
 export { initialiseStore } from "./rotation/control.ts";

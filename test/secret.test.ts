@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { inspect } from "node:util";
 import { describe, expect, type TestContext, test } from "vitest";
+import { HmacSha256 } from "../src/engine/hmac-sha256.ts";
+import { DeterministicNonces } from "../src/keys/deterministic-nonces.ts";
 import { MasterKey } from "../src/keys/master-key.ts";
 import { Secret } from "../src/secret.ts";
 import { referencePrf } from "./keys/reference-key.ts";
@@ -85,6 +87,63 @@ describe.skipIf(process.platform !== "linux")("of a secret that was disposed, th
       pause();
     `;
     expect(await counted(context, script, TRACES)).toEqual([0, 0]);
+  });
+
+  test("holds no copy that signing with it made, nor the nonce", async (context) => {
+    const hash = new Uint8Array(32).fill(9);
+    using key = new Secret(Uint8Array.from(SCALAR));
+    using nonces = new DeterministicNonces(new HmacSha256(), key, hash);
+    using secretNonce = nonces.next();
+    const nonce = secretNonce.use((bytes) => Uint8Array.from(bytes));
+    const script = `
+      import { Ecdsa } from "SRC/keys/ecdsa.ts";
+      import { Secret } from "SRC/secret.ts";
+      ${MAKE_SCALAR}
+      {
+        using key = new Secret(scalar);
+        new Ecdsa().sign(key, new Uint8Array(32).fill(9));
+      }
+      pause();
+    `;
+    const traces = [...TRACES, nonce.slice(8, 24), nonce.slice(8, 16).reverse()];
+    expect(await counted(context, script, traces)).toEqual([0, 0, 0, 0]);
+  });
+
+  test("holds no copy of an EcdhKey that has opened a message, and was sealed, kept and destroyed", async (context) => {
+    const script = (destroyed: boolean): string => `
+      import { Secp256k1 } from "SRC/engine/secp256k1.ts";
+      import { EcdhKeys } from "SRC/pruntime/ecdh-keys.ts";
+      import { IdentityKey } from "SRC/pruntime/identity-key.ts";
+      import { MessageSequences } from "SRC/pruntime/message-sequences.ts";
+      import { openMessage, sealMessage } from "SRC/pruntime/sealed-message.ts";
+      import { Secret } from "SRC/secret.ts";
+      const curve = new Secp256k1();
+      ${MAKE_SCALAR}
+      const encoded = new Uint8Array(new ArrayBuffer(40));
+      encoded.set([1, 0, 1, 0]);
+      encoded.set(scalar, 4);
+      scalar.fill(0);
+      let keys;
+      {
+        using secret = new Secret(encoded);
+        keys = EcdhKeys.decode(curve, 1, secret);
+      }
+      const sender = IdentityKey.generate(curve);
+      const recipient = { identityKey: sender.publicKey, ecdhKey: keys.current.publicKey };
+      const genesisHash = new Uint8Array(32);
+      const bytes = sealMessage({ curve, genesisHash, sender, recipient, sequence: 1n, body: new Uint8Array(9) });
+      openMessage({
+        curve, genesisHash, recipient: sender.publicKey, ecdhKeys: keys, sequences: new MessageSequences(),
+        isKnown: () => true, bytes,
+      }).body[Symbol.dispose]();
+      keys.published(keys.rotate(), 1);
+      keys.encode()[Symbol.dispose]();
+      if (${destroyed}) keys.destroyExpired(2);
+      globalThis.kept = keys;
+      pause();
+    `;
+    expect(await counted(context, script(false), TRACES)).toEqual([1, 0]);
+    expect(await counted(context, script(true), TRACES)).toEqual([0, 0]);
   });
 
   test("holds no copy that the writing and reading of a key file made", async (context) => {

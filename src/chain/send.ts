@@ -4,9 +4,8 @@ import { GatekeeperError } from "../errors.ts";
 import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Call } from "../protocol/call.ts";
 import type { Effect } from "../protocol/effect.ts";
-import { publicKeyOf, readMessage, signMessage } from "../protocol/message.ts";
+import { type Signer, readMessage, signMessage } from "../protocol/message.ts";
 import type { Applied, Replica } from "../protocol/replica.ts";
-import type { Secret } from "../secret.ts";
 import type { EmbeddedChain, Waiting } from "./embedded.ts";
 import { catchUp } from "./follow.ts";
 
@@ -22,18 +21,17 @@ export interface Sent {
  * Signs a call with the next sequence of its sender, hands it in and waits for its block. Any number of processes may do
  * so with one key at a time.
  * @param replica - of this chain; follows it meanwhile.
- * @param key - stays the caller's.
  * @throws GatekeeperError MESSAGE_REFUSED, with the reason; INBOX_FULL; ABORTED when the signal fires: the message may
  * still come into a block then.
  */
 export async function sendCall(
   chain: EmbeddedChain,
   replica: Replica,
-  key: Secret,
+  signer: Signer,
   call: Call,
   signal: AbortSignal,
 ): Promise<Sent> {
-  const [id, bytes] = handIn(chain, replica, key, call);
+  const [id, bytes] = handIn(chain, replica, signer, call);
   let sent: Sent | null = null;
   for (;;) {
     // Asked before the chain is followed: what is taken by then is found.
@@ -47,14 +45,13 @@ export async function sendCall(
 }
 
 /** Signs and hands in, with the sequence that is next then. */
-function handIn(chain: EmbeddedChain, replica: Replica, key: Secret, call: Call): [id: number, bytes: Uint8Array] {
-  const signer = publicKeyOf(key);
+function handIn(chain: EmbeddedChain, replica: Replica, signer: Signer, call: Call): [id: number, bytes: Uint8Array] {
   for (;;) {
     for (const _ of catchUp(chain, replica));
     const { genesisHash, state } = replica.ledger;
     let bytes: Uint8Array = new Uint8Array(0);
     const id = chain.submitAfter(state.height, (waiting) => {
-      bytes = signMessage(key, genesisHash, nextSequence(replica, waiting, signer), call);
+      bytes = signMessage(signer, genesisHash, nextSequence(replica, waiting, signer.publicKey), call);
       return bytes;
     });
     if (id !== null) return [id, bytes];

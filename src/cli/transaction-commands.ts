@@ -9,9 +9,8 @@ import { accountOf } from "../protocol/account.ts";
 import type { Call, Payee } from "../protocol/call.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Ledger } from "../protocol/ledger.ts";
-import { publicKeyOf, signRegistration } from "../protocol/message.ts";
+import { type Signer, accountSigner, signRegistration } from "../protocol/message.ts";
 import { nextHeartbeat } from "../protocol/registry.ts";
-import type { Secret } from "../secret.ts";
 import {
   accountArgument,
   amountArgument,
@@ -31,7 +30,7 @@ const SLOW_MILLISECONDS = 2_000;
 const WAITS = "the message waits for the chain's next block (gatekeeper chain start makes blocks)";
 
 /** Makes a call once the ledger and the sender's key are there. */
-export type CallMaker = (ledger: Ledger, key: Secret) => Call;
+export type CallMaker = (ledger: Ledger, sender: Signer) => Call;
 
 interface TransactionOptions extends CommonOptions {
   readonly from: string;
@@ -60,9 +59,10 @@ export async function sendAndTell(
   using chain = openChain(options);
   using key = readAccountKey(resolve(keyFile));
   const replica = openReplica(chain, replicaCurve());
-  const call = make(replica.ledger, key);
+  const signer = accountSigner(key);
+  const call = make(replica.ledger, signer);
   const slow = setTimeout(() => terminal.note(WAITS), SLOW_MILLISECONDS);
-  const sent = await interruptible(terminal, WAITS, (signal) => sendCall(chain, replica, key, call, signal)).finally(
+  const sent = await interruptible(terminal, WAITS, (signal) => sendCall(chain, replica, signer, call, signal)).finally(
     () => clearTimeout(slow),
   );
   await terminal.answer(plainJson(sent) as Record<string, unknown>, describeSent(call, sent));
@@ -136,7 +136,7 @@ function addWorkers(command: CommandAdder, send: Sender): void {
     .requiredOption("--identity <file>", "file with the secret IdentityKey, which signs too")
     .requiredOption("--ecdh-key <key>", "public EcdhKey", publicKeyArgument)
     .action((options: TransactionOptions & { readonly identity: string; readonly ecdhKey: string }) =>
-      send(options, (ledger, key) => registration(ledger, key, options.identity, options.ecdhKey)),
+      send(options, (ledger, sender) => registration(ledger, sender, options.identity, options.ecdhKey)),
     );
   command("deregister-worker", "forget a pRuntime of this account")
     .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
@@ -163,12 +163,13 @@ function addWorkers(command: CommandAdder, send: Sender): void {
     });
 }
 
-function registration(ledger: Ledger, key: Secret, identityFile: string, ecdhKey: string): Call {
-  using identity = readAccountKey(resolve(identityFile));
-  const identityKey = publicKeyOf(identity);
+function registration(ledger: Ledger, sender: Signer, identityFile: string, ecdhKey: string): Call {
+  using key = readAccountKey(resolve(identityFile));
+  const identity = accountSigner(key);
+  const identityKey = identity.publicKey;
   const sequence = ledger.state.accounts.get(accountOf(identityKey))?.sequence ?? 0;
   const registered = { identityKey, ecdhKey, attestation: new Uint8Array(0), sequence };
-  const operator = accountOf(publicKeyOf(key));
+  const operator = accountOf(sender.publicKey);
   return { tag: "registerWorker", value: signRegistration(identity, ledger.genesisHash, operator, registered) };
 }
 

@@ -31,6 +31,16 @@ export interface Message {
   readonly signature: Uint8Array;
 }
 
+/** Who signs messages: an account's key on the host (`accountSigner`), or the IdentityKey of a pRuntime. */
+export interface Signer {
+  readonly publicKey: PublicKey;
+  /**
+   * r and s of an ECDSA signature with the smaller s, SIGNATURE_BYTES.
+   * @param hash - HASH_BYTES, public.
+   */
+  sign(hash: Uint8Array): Uint8Array;
+}
+
 /** What a signature is about. */
 type Registered = Omit<Registration, "proof">;
 
@@ -80,29 +90,37 @@ export function registrationBytes(operator: AccountId, registered: Registered): 
 
 /**
  * Signs a message.
- * @param key - 32 bytes, a scalar; stays the caller's. noble holds it as a bigint meanwhile.
  * @param sequence - of the messages that its account has sent, the number.
  * @throws GatekeeperError INVALID_ARGUMENT when a value of the call is out of its bounds.
  */
-export function signMessage(key: Secret, genesisHash: Uint8Array, sequence: number, call: Call): Uint8Array {
+export function signMessage(signer: Signer, genesisHash: Uint8Array, sequence: number, call: Call): Uint8Array {
   const signature = new Uint8Array(SIGNATURE_BYTES);
-  const unsigned = encode(messageCodec, { signer: publicKeyOf(key), sequence, call, signature });
-  unsigned.set(sign(key, messageHash(messageDomain(genesisHash), unsigned)), unsigned.length - SIGNATURE_BYTES);
+  const unsigned = encode(messageCodec, { signer: signer.publicKey, sequence, call, signature });
+  unsigned.set(signer.sign(messageHash(messageDomain(genesisHash), unsigned)), unsigned.length - SIGNATURE_BYTES);
   return unsigned;
 }
 
 /**
  * Signs a registration with the IdentityKey that is registered.
- * @param key - of `registered.identityKey`; stays the caller's.
+ * @param signer - of `registered.identityKey`.
  */
 export function signRegistration(
-  key: Secret,
+  signer: Signer,
   genesisHash: Uint8Array,
   operator: AccountId,
   registered: Registered,
 ): Registration {
   const hash = blake2b256(joined([registrationDomain(genesisHash), registrationBytes(operator, registered)]));
-  return { ...registered, proof: toHex(sign(key, hash)) };
+  return { ...registered, proof: toHex(signer.sign(hash)) };
+}
+
+/**
+ * Signs with the secret key of an account, on the host.
+ * @param key - 32 bytes, a scalar; stays the caller's, who disposes it when the signer signs no more. noble holds it as a
+ * bigint meanwhile.
+ */
+export function accountSigner(key: Secret): Signer {
+  return { publicKey: publicKeyOf(key), sign: (hash) => sign(key, hash) };
 }
 
 /** The public key of a secret scalar of 32 bytes. */

@@ -86,6 +86,17 @@ export const u32: Codec<number> = strict(
   },
 );
 
+/** 8 bytes, little-endian. */
+export const u64: Codec<bigint> = strict(
+  (value) => {
+    if (value < 0n || value > U64_MAX) throw new GatekeeperError("INVALID_ARGUMENT", `${value} is no u64`);
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeBigUInt64LE(value);
+    return bytes;
+  },
+  (cursor) => u64At(cursor, passed(cursor, 8)),
+);
+
 /** true or false. */
 export const boolean: Codec<boolean> = strict(
   (value) => Uint8Array.of(value ? 1 : 0),

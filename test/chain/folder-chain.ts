@@ -9,7 +9,7 @@ import type { Call } from "../../src/protocol/call.ts";
 import { type Genesis, hashGenesis } from "../../src/protocol/genesis.ts";
 import { signMessage } from "../../src/protocol/message.ts";
 import type { Replica } from "../../src/protocol/replica.ts";
-import { CURVE, genesisOf, idOf, keyOf } from "../protocol/network.ts";
+import { CURVE, genesisOf, idOf, keyOf, signerOf } from "../protocol/network.ts";
 
 /** A chain that is removed when it is disposed. */
 export class FolderChain implements Disposable {
@@ -29,7 +29,7 @@ export class FolderChain implements Disposable {
   }
 
   message(name: string, sequence: number, call: Call): Uint8Array {
-    return signMessage(keyOf(name), hashGenesis(this.genesis), sequence, call);
+    return signMessage(signerOf(name), hashGenesis(this.genesis), sequence, call);
   }
 
   transfer(from: string, sequence: number, to: string, amount = 1_000n): Uint8Array {

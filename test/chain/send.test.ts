@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { openReplica } from "../../src/chain/follow.ts";
 import { sendCall } from "../../src/chain/send.ts";
 import type { Call } from "../../src/protocol/call.ts";
-import { CURVE, idOf, keyOf } from "../protocol/network.ts";
+import { CURVE, idOf, signerOf } from "../protocol/network.ts";
 import { FolderChain } from "./folder-chain.ts";
 
 const transfer = (amount: bigint): Call => ({ tag: "transfer", value: { to: idOf("a"), amount } });
@@ -22,7 +22,7 @@ describe("sendCall", () => {
     using _ = running(at);
     const { signal } = new AbortController();
     for (let round = 1; round <= 4; round++) {
-      const sent = await sendCall(chain, replica, keyOf("rich"), transfer(5_000n), signal);
+      const sent = await sendCall(chain, replica, signerOf("rich"), transfer(5_000n), signal);
       expect(sent.height).toBe(round);
       expect(sent.effects.map(({ kind }) => kind)).toEqual(["Transferred"]);
     }
@@ -34,7 +34,7 @@ describe("sendCall", () => {
     const all = Promise.all(
       [1n, 2n, 3n].map(async (amount) => {
         using chain = at.reopened();
-        return await sendCall(chain, openReplica(chain, CURVE), keyOf("rich"), transfer(amount), signal);
+        return await sendCall(chain, openReplica(chain, CURVE), signerOf("rich"), transfer(amount), signal);
       }),
     );
     using _ = running(at);
@@ -50,7 +50,7 @@ describe("sendCall", () => {
     // Another process has handed in the very message that would be next, and will be the one whose message is taken.
     at.chain.submit(bytes);
     using chain = at.reopened();
-    const sending = sendCall(chain, openReplica(chain, CURVE), keyOf("rich"), transfer(7n), signal);
+    const sending = sendCall(chain, openReplica(chain, CURVE), signerOf("rich"), transfer(7n), signal);
     using _ = running(at);
     await sending;
     expect(openReplica(chain, CURVE).ledger.state.accounts.get(idOf("rich"))!.sequence).toBe(2);
@@ -63,7 +63,13 @@ describe("sendCall", () => {
     at.chain.submit(forged);
     using _ = running(at);
     const { signal } = new AbortController();
-    const sent = await sendCall(at.reopened(), openReplica(at.reopened(), CURVE), keyOf("rich"), transfer(5n), signal);
+    const sent = await sendCall(
+      at.reopened(),
+      openReplica(at.reopened(), CURVE),
+      signerOf("rich"),
+      transfer(5n),
+      signal,
+    );
     expect(sent.height).toBe(1);
   });
 
@@ -75,10 +81,10 @@ describe("sendCall", () => {
     const { signal } = new AbortController();
     const refusal = (reason: string, height: unknown): unknown =>
       expect.objectContaining({ code: "MESSAGE_REFUSED", detail: { reason, height } });
-    await expect(sendCall(chain, replica, keyOf("stranger"), transfer(1n), signal)).rejects.toEqual(
+    await expect(sendCall(chain, replica, signerOf("stranger"), transfer(1n), signal)).rejects.toEqual(
       refusal("UnknownSender", null),
     );
-    await expect(sendCall(chain, replica, keyOf("rich"), transfer(10n ** 20n), signal)).rejects.toEqual(
+    await expect(sendCall(chain, replica, signerOf("rich"), transfer(10n ** 20n), signal)).rejects.toEqual(
       refusal("InsufficientBalance", expect.any(Number)),
     );
   });
@@ -86,7 +92,7 @@ describe("sendCall", () => {
   test("gives up when it is told to, and the message waits on", async () => {
     using at = new FolderChain();
     const controller = new AbortController();
-    const sending = sendCall(at.chain, at.replica, keyOf("rich"), transfer(1n), controller.signal);
+    const sending = sendCall(at.chain, at.replica, signerOf("rich"), transfer(1n), controller.signal);
     setTimeout(() => controller.abort(), 50);
     await expect(sending).rejects.toEqual(expect.objectContaining({ code: "ABORTED" }));
     expect(at.chain.waiting()).toHaveLength(1);

@@ -4,7 +4,17 @@ import { toHex } from "../../src/bytes.ts";
 import type { Action, Call, Payee } from "../../src/protocol/call.ts";
 import type { Genesis, StakingRules } from "../../src/protocol/genesis.ts";
 import { signMessage, signRegistration } from "../../src/protocol/message.ts";
-import { GATEKEEPERS, NOMINATORS, type Network, UNIT, genesisOf, idOf, identity, keyOf, publicOf } from "./network.ts";
+import {
+  GATEKEEPERS,
+  NOMINATORS,
+  type Network,
+  UNIT,
+  genesisOf,
+  idOf,
+  identity,
+  publicOf,
+  signerOf,
+} from "./network.ts";
 
 const STASHES = [...GATEKEEPERS, "e", "f"];
 const PEOPLE = [...STASHES, ...NOMINATORS, "rich", "new", "newer"];
@@ -90,7 +100,7 @@ export function noiseOf(network: Network, { kind, who, a, b }: Step): Uint8Array
     case "unsigned":
       return good.map((byte, at) => (at === good.length - 1 - (a % 64) ? byte ^ (1 + (b % 255)) : byte));
     case "stranger":
-      return signMessage(keyOf(`stranger ${a % 5}`), network.ledger.genesisHash, 0, call);
+      return signMessage(signerOf(`stranger ${a % 5}`), network.ledger.genesisHash, 0, call);
     case "replay": {
       const sequence = network.sequenceOf(name);
       return network.message(name, call, sequence === 0 ? 1_000 : -1 - (a % sequence));
@@ -165,7 +175,7 @@ function registration(network: Network, operator: string, worker: string, choice
     sequence: network.sequenceOf(worker) + (choice % 13 === 0 ? 1 : 0),
   };
   const { genesisHash } = network.ledger;
-  const value = signRegistration(keyOf(worker), genesisHash, idOf(operator), registered);
+  const value = signRegistration(signerOf(worker), genesisHash, idOf(operator), registered);
   // Sometimes it is for another operator than the one who sends it.
   return { tag: "registerWorker", value: choice % 7 === 0 ? { ...value, attestation: Buffer.from("other") } : value };
 }

@@ -7,7 +7,7 @@ import { type AuthenticMessage, Authenticator } from "../../src/protocol/authent
 import type { Call } from "../../src/protocol/call.ts";
 import { hasLowS, publicKeyOf, readMessage, signMessage, signRegistration } from "../../src/protocol/message.ts";
 import { Secret } from "../../src/secret.ts";
-import { CURVE, idOf, keyOf, publicOf } from "./network.ts";
+import { CURVE, idOf, publicOf, signerOf } from "./network.ts";
 
 const GENESIS = new Uint8Array(32).fill(1);
 const CALL: Call = { tag: "transfer", value: { to: idOf("b"), amount: 70_000n } };
@@ -24,7 +24,7 @@ describe("accounts", () => {
 
 describe("a message", () => {
   test("has the bytes that its description says, and the signature of who sends it", () => {
-    const bytes = signMessage(keyOf("a"), GENESIS, 0x01020304, CALL);
+    const bytes = signMessage(signerOf("a"), GENESIS, 0x01020304, CALL);
     const body = bytes.subarray(0, -64);
     expect(toHex(body)).toBe(`${publicOf("a")}0403020100${idOf("b").slice(2)}c2450400`);
     const domain = blake2b(Buffer.concat([Buffer.from("gatekeeper/v1 message"), GENESIS]), { dkLen: 32 });
@@ -43,12 +43,12 @@ describe("a message", () => {
   });
 
   test("counts on one chain only", () => {
-    const bytes = signMessage(keyOf("a"), new Uint8Array(32).fill(2), 0, CALL);
+    const bytes = signMessage(signerOf("a"), new Uint8Array(32).fill(2), 0, CALL);
     expect(read(bytes)).toBe("BadSignature");
   });
 
   test("does not count with a bit flipped, anywhere", () => {
-    const bytes = signMessage(keyOf("a"), GENESIS, 3, CALL);
+    const bytes = signMessage(signerOf("a"), GENESIS, 3, CALL);
     const flipped = Array.from({ length: bytes.length }, (_, at) => {
       const copy = bytes.slice();
       copy[at]! ^= 1 << (at % 8);
@@ -58,7 +58,7 @@ describe("a message", () => {
   });
 
   test("does not count with its other signature, that of n − s", () => {
-    const bytes = signMessage(keyOf("a"), GENESIS, 3, CALL);
+    const bytes = signMessage(signerOf("a"), GENESIS, 3, CALL);
     const s = BigInt(toHex(bytes.subarray(-32)));
     const high = bytes.slice();
     high.set(fromHex(`0x${(secp256k1.Point.Fn.ORDER - s).toString(16).padStart(64, "0")}`, "s"), high.length - 32);
@@ -66,7 +66,7 @@ describe("a message", () => {
   });
 
   test("is none with something before, behind or missing, or too large", () => {
-    const bytes = signMessage(keyOf("a"), GENESIS, 3, CALL);
+    const bytes = signMessage(signerOf("a"), GENESIS, 3, CALL);
     expect(read(bytes.subarray(1))).toBe("Malformed");
     expect(read(bytes.subarray(0, -1))).toBe("Malformed");
     expect(read(Buffer.concat([bytes, Uint8Array.of(0)]))).toBe("Malformed");
@@ -75,7 +75,7 @@ describe("a message", () => {
   });
 
   test("that is wrong does not touch its neighbours", () => {
-    const good = (name: string) => signMessage(keyOf(name), GENESIS, 0, CALL);
+    const good = (name: string) => signMessage(signerOf(name), GENESIS, 0, CALL);
     const bad = good("b");
     bad[bad.length - 1]! ^= 1;
     const noKey = good("c");
@@ -98,8 +98,8 @@ describe("what a call brings along", () => {
     sequence: 0,
   };
   const registerBy = (operator: string, changes: Partial<typeof registered> = {}) => {
-    const value = { ...signRegistration(keyOf("enclave"), GENESIS, idOf("a"), registered), ...changes };
-    return read(signMessage(keyOf(operator), GENESIS, 0, { tag: "registerWorker", value })) as AuthenticMessage;
+    const value = { ...signRegistration(signerOf("enclave"), GENESIS, idOf("a"), registered), ...changes };
+    return read(signMessage(signerOf(operator), GENESIS, 0, { tag: "registerWorker", value })) as AuthenticMessage;
   };
 
   test("is a registration that its IdentityKey signed for this operator", () => {
@@ -114,7 +114,7 @@ describe("what a call brings along", () => {
   test("is an EcdhKey that is a point of the curve", () => {
     const call = (value: string): Call => ({ tag: "setEcdhKey", value });
     const proven = (value: string) =>
-      (read(signMessage(keyOf("enclave"), GENESIS, 0, call(value))) as AuthenticMessage).proven;
+      (read(signMessage(signerOf("enclave"), GENESIS, 0, call(value))) as AuthenticMessage).proven;
     expect(proven(publicOf("ecdh"))).toBe(true);
     expect(proven(`0x02${"00".repeat(31)}05`)).toBe(false);
     expect(proven(`0x05${publicOf("ecdh").slice(4)}`)).toBe(false);
@@ -122,11 +122,11 @@ describe("what a call brings along", () => {
 
   test("is evidence of two signed heartbeats, and nothing else", () => {
     const heartbeat = (name: string, hash: string) =>
-      signMessage(keyOf(name), GENESIS, 0, { tag: "heartbeat", value: { session: 1, stateHash: hash } });
+      signMessage(signerOf(name), GENESIS, 0, { tag: "heartbeat", value: { session: 1, stateHash: hash } });
     const [one, two] = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`];
     const report = (first: Uint8Array, second: Uint8Array) =>
       read(
-        signMessage(keyOf("rich"), GENESIS, 0, {
+        signMessage(signerOf("rich"), GENESIS, 0, {
           tag: "reportOffence",
           value: { tag: "equivocation", value: { first, second } },
         }),
@@ -137,7 +137,7 @@ describe("what a call brings along", () => {
     const forged = heartbeat("x", two);
     forged[40]! ^= 1;
     expect((report(heartbeat("x", one), forged) as AuthenticMessage).proven).toBe(false);
-    expect(report(heartbeat("x", one), signMessage(keyOf("x"), GENESIS, 0, CALL))).toBe("Malformed");
+    expect(report(heartbeat("x", one), signMessage(signerOf("x"), GENESIS, 0, CALL))).toBe("Malformed");
     expect(report(heartbeat("x", one), Uint8Array.of(1))).toBe("Malformed");
   });
 });

@@ -8,7 +8,7 @@ import type { Call } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import type { Genesis, GenesisStaker } from "../../src/protocol/genesis.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
-import { publicKeyOf, signMessage } from "../../src/protocol/message.ts";
+import { type Signer, accountSigner, signMessage } from "../../src/protocol/message.ts";
 import { Secret } from "../../src/secret.ts";
 
 export const CURVE = new Secp256k1();
@@ -17,7 +17,7 @@ export const GATEKEEPERS = ["a", "b", "c", "d"] as const;
 export const NOMINATORS = ["n1", "n2", "n3", "n4", "n5", "n6"] as const;
 
 const keys = new Map<string, Secret>();
-const publicKeys = new Map<string, string>();
+const signers = new Map<string, Signer>();
 const ids = new Map<string, string>();
 
 /** The key of that name, always the same. */
@@ -30,7 +30,8 @@ export function keyOf(name: string): Secret {
   return key;
 }
 
-export const publicOf = (name: string): string => kept(publicKeys, name, () => publicKeyOf(keyOf(name)));
+export const signerOf = (name: string): Signer => kept(signers, name, () => accountSigner(keyOf(name)));
+export const publicOf = (name: string): string => signerOf(name).publicKey;
 export const idOf = (name: string): string => kept(ids, name, () => accountOf(publicOf(name)));
 /** Name of a stash's IdentityKey. */
 export const identity = (stash: string): string => `${stash}/identity`;
@@ -109,7 +110,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
   };
 }
 
-function kept(known: Map<string, string>, name: string, compute: () => string): string {
+function kept<T>(known: Map<string, T>, name: string, compute: () => T): T {
   const value = known.get(name) ?? compute();
   known.set(name, value);
   return value;
@@ -140,7 +141,7 @@ export class Network {
 
   /** A message as bytes; its sequence is the next one, and as many more. */
   message(name: string, call: Call, ahead = 0): Uint8Array {
-    return signMessage(keyOf(name), this.ledger.genesisHash, this.sequenceOf(name) + ahead, call);
+    return signMessage(signerOf(name), this.ledger.genesisHash, this.sequenceOf(name) + ahead, call);
   }
 
   /** What a message would be that was signed, without the cost of signing it. */
@@ -201,7 +202,7 @@ export function equivocation(
   hashes: readonly string[] = STATE_HASHES,
 ): Call {
   const [first, second] = hashes.map((stateHash) =>
-    signMessage(keyOf(identity(stash)), ledger.genesisHash, 0, { tag: "heartbeat", value: { session, stateHash } }),
+    signMessage(signerOf(identity(stash)), ledger.genesisHash, 0, { tag: "heartbeat", value: { session, stateHash } }),
   );
   return { tag: "reportOffence", value: { tag: "equivocation", value: { first: first!, second: second! } } };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Call, Registration } from "../../src/protocol/call.ts";
 import { signRegistration } from "../../src/protocol/message.ts";
 import { HEARTBEAT_POINTS, nextHeartbeat } from "../../src/protocol/registry.ts";
-import { Network, UNIT, checkInvariants, genesisOf, idOf, identity, keyOf, publicOf } from "./network.ts";
+import { Network, UNIT, checkInvariants, genesisOf, idOf, identity, publicOf, signerOf } from "./network.ts";
 
 function register(network: Network, operator: string, enclave: string, changes: Partial<Registration> = {}): Call {
   const registered = {
@@ -13,7 +13,7 @@ function register(network: Network, operator: string, enclave: string, changes: 
     sequence: network.sequenceOf(enclave),
     ...changes,
   };
-  const value = signRegistration(keyOf(enclave), network.ledger.genesisHash, idOf(operator), registered);
+  const value = signRegistration(signerOf(enclave), network.ledger.genesisHash, idOf(operator), registered);
   return { tag: "registerWorker", value };
 }
 

@@ -24,6 +24,7 @@ import {
   struct,
   u8,
   u32,
+  u64,
 } from "../../src/protocol/scale.ts";
 import { faults, faulty } from "./faults.ts";
 import { Network, genesisOf, runs } from "./network.ts";
@@ -44,6 +45,10 @@ const CODECS: Record<string, [Codec<unknown>, fc.Arbitrary<unknown>]> = Object.f
   Object.entries({
     u8: pair(u8, fc.nat(255)),
     u32: pair(u32, u32s),
+    u64: pair(
+      u64,
+      u128s.map((value) => value & ((1n << 64n) - 1n)),
+    ),
     boolean: pair(boolean, fc.boolean()),
     nothing: pair(nothing, fc.constant(undefined)),
     balance: pair(balance, u128s),

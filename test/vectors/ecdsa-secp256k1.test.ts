@@ -1,8 +1,12 @@
-/** ECDSA over secp256k1: Wycheproof's signatures and those of RFC 6979's collections, verified in batches. */
+/** ECDSA over secp256k1: Wycheproof's signatures and those of RFC 6979's collections, verified in batches, and made. */
 import { createHash } from "node:crypto";
 import { DER } from "@noble/curves/abstract/weierstrass.js";
 import { expect, test } from "vitest";
+import { HmacSha256 } from "../../src/engine/hmac-sha256.ts";
 import { Secp256k1 } from "../../src/engine/secp256k1.ts";
+import { DeterministicNonces } from "../../src/keys/deterministic-nonces.ts";
+import { Ecdsa } from "../../src/keys/ecdsa.ts";
+import { Secret } from "../../src/secret.ts";
 import { describeVectors, readVectors } from "./read.ts";
 
 /** What is verified, each in hex: of 32, 64 and 33 bytes. */
@@ -29,6 +33,7 @@ interface WycheproofFile {
 interface Rfc6979File {
   readonly valid: readonly { readonly d: string; readonly m: string; readonly signature: string }[];
   readonly invalid: {
+    readonly sign: readonly { readonly description: string; readonly d: string; readonly m: string }[];
     readonly verify: readonly {
       readonly description: string;
       readonly Q: string;
@@ -42,6 +47,13 @@ interface Rfc6979File {
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 const secp256k1 = new Secp256k1();
+const ecdsa = new Ecdsa(secp256k1);
+
+/** The signature that is made of a hash, all in hex. */
+function made(d: string, hash: string): string {
+  using key = new Secret(Uint8Array.from(Buffer.from(d, "hex")));
+  return Buffer.from(ecdsa.sign(key, Buffer.from(hash, "hex"))).toString("hex");
+}
 
 /** The names of those that are not valid. */
 function refused(signatures: readonly Signature[]): string[] {
@@ -159,5 +171,55 @@ describeVectors("ECDSA signatures of RFC 6979's collections", () => {
       key: Q,
     }));
     expect(refused(all)).toEqual(all.flatMap(({ name }, i) => (asked[i]!.strict === true ? [] : [name])));
+  });
+
+  test("are what is made under their keys, byte for byte", () => {
+    const { valid, extraEntropy } = file();
+    expect(valid.length).toBe(1_010);
+    for (const { d, m, signature } of valid) expect(made(d, m)).toBe(signature);
+    for (const { d, m, signature } of extraEntropy) expect(made(d!, m!)).toBe(signature);
+  });
+
+  test("are not made under what is no key", () => {
+    const { sign } = file().invalid;
+    expect(sign.length).toBeGreaterThan(2);
+    for (const { d, m } of sign)
+      expect(() => made(d, m)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+});
+
+describeVectors("nonces of RFC 6979's collection", () => {
+  test("come out in their order: the first, second and sixteenth", () => {
+    const path = "fixtures/curves/noble-secp256k1/rfc6979.json";
+    const vectors = JSON.parse(readVectors(path).toString("utf8")) as Readonly<
+      Record<"message" | "d" | "k0" | "k1" | "k15", string>
+    >[];
+    expect(vectors.length).toBeGreaterThan(4);
+    const hmac = new HmacSha256();
+    for (const { message, d, k0, k1, k15 } of vectors) {
+      using key = new Secret(Uint8Array.from(Buffer.from(d, "hex")));
+      const hash = createHash("sha256").update(message).digest("hex");
+      using nonces = new DeterministicNonces(hmac, key, Buffer.from(hex32(modulo(hash)), "hex"));
+      const all = Array.from({ length: 16 }, () => {
+        using nonce = nonces.next();
+        return nonce.use((bytes) => Buffer.from(bytes).toString("hex"));
+      });
+      expect([all[0], all[1], all[15]]).toEqual([k0, k1, k15]);
+    }
+  });
+});
+
+describeVectors("Wycheproof's messages", () => {
+  test("have signatures of our own that verify, and none is another's", () => {
+    const hashes = [...new Set(wycheproof().map(({ hash }) => hash))];
+    expect(hashes.length).toBeGreaterThan(3);
+    const keys = ["1", "2", "f".repeat(31), hex32(ORDER - 1n)].map((d) => d.padStart(64, "0"));
+    const all = keys.flatMap((d) => {
+      const key = Buffer.from(secp256k1.publicKeys(Buffer.from(d, "hex")).points).toString("hex");
+      return hashes.map((hash) => ({ name: `${d} ${hash}`, hash, signature: made(d, hash), key }));
+    });
+    expect(refused(all)).toEqual([]);
+    const moved = all.map((each, i) => ({ ...each, signature: all[(i + 1) % all.length]!.signature }));
+    expect(refused(moved)).toEqual(all.map(({ name }) => name));
   });
 });

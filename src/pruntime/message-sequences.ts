@@ -1,0 +1,93 @@
+/**
+ * The sequences of messages between this pRuntime and others: one that rises for each sender and recipient, so that a
+ * message that was accepted once, or before a later one, is not accepted again.
+ *
+ * Both directions are sealed by the caller: the next sequence before the message that has it leaves, or a pRuntime that
+ * starts again gives a sequence twice and is not heard; the highest that was accepted before anything is done that the
+ * message asks for, or what it asked for is done twice.
+ */
+import { GatekeeperError } from "../errors.ts";
+import { type PublicKey, publicKeyCodec } from "../protocol/account.ts";
+import { boundedVector, decode, encode, struct, u64 } from "../protocol/scale.ts";
+
+/** Others that are remembered: 196 KiB of them. */
+export const PEERS_MAX = 4_096;
+
+/** Of one other pRuntime: the sequences of the last message to it, and from it; 0 where there was none. */
+interface Peer {
+  readonly identityKey: PublicKey;
+  readonly sent: bigint;
+  readonly accepted: bigint;
+}
+
+/** Why a sequence is not accepted. */
+export type SequenceRefusal = "Replayed" | "TooManySenders";
+
+const peersCodec = boundedVector(struct<Peer>({ identityKey: publicKeyCodec, sent: u64, accepted: u64 }), PEERS_MAX);
+
+/** Sequences by the IdentityKey of the other. */
+export class MessageSequences {
+  readonly #peers = new Map<PublicKey, Peer>();
+
+  /**
+   * What `encode` gave.
+   * @throws GatekeeperError KEY_UNAVAILABLE when they are other bytes.
+   */
+  static decode(bytes: Uint8Array): MessageSequences {
+    const peers = decode(peersCodec, bytes);
+    const rises = peers?.every(({ identityKey }, at) => at === 0 || peers[at - 1]!.identityKey < identityKey);
+    if (peers === null || rises !== true) {
+      throw new GatekeeperError("KEY_UNAVAILABLE", "sealed sequences of messages are malformed");
+    }
+    const sequences = new MessageSequences();
+    for (const peer of peers) sequences.#peers.set(peer.identityKey, peer);
+    return sequences;
+  }
+
+  /**
+   * The sequence of the next message to another: 1, and so on.
+   * @throws GatekeeperError INVALID_ARGUMENT when PEERS_MAX others are remembered.
+   */
+  next(recipient: PublicKey): bigint {
+    if (!this.#hasRoomFor(recipient)) {
+      throw new GatekeeperError("INVALID_ARGUMENT", `messages go to ${PEERS_MAX} others at most: forget some`);
+    }
+    const peer = this.#of(recipient);
+    const sent = peer.sent + 1n;
+    this.#peers.set(recipient, { ...peer, sent });
+    return sent;
+  }
+
+  /** Why a message of this sender and sequence may not be accepted, or null. */
+  refusal(sender: PublicKey, sequence: bigint): SequenceRefusal | null {
+    if (sequence <= this.#of(sender).accepted) return "Replayed";
+    return this.#hasRoomFor(sender) ? null : "TooManySenders";
+  }
+
+  /** Remembers that a message was accepted that is not refused. */
+  accept(sender: PublicKey, sequence: bigint): void {
+    this.#peers.set(sender, { ...this.#of(sender), accepted: sequence });
+  }
+
+  /**
+   * Forgets all others but these. One that comes back under the same IdentityKey begins anew, and what it sent before can
+   * be replayed: so none is forgotten before the EcdhKeys are destroyed that it could seal messages to.
+   */
+  keepOnly(isKept: (identityKey: PublicKey) => boolean): void {
+    for (const identityKey of this.#peers.keys()) if (!isKept(identityKey)) this.#peers.delete(identityKey);
+  }
+
+  /** All of them, to be sealed. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const peers = [...this.#peers.values()].sort((a, b) => (a.identityKey < b.identityKey ? -1 : 1));
+    return encode(peersCodec, peers);
+  }
+
+  #of(identityKey: PublicKey): Peer {
+    return this.#peers.get(identityKey) ?? { identityKey, sent: 0n, accepted: 0n };
+  }
+
+  #hasRoomFor(identityKey: PublicKey): boolean {
+    return this.#peers.size < PEERS_MAX || this.#peers.has(identityKey);
+  }
+}

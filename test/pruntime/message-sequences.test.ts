@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { MessageSequences, PEERS_MAX } from "../../src/pruntime/message-sequences.ts";
+
+/** A key by its number, rising. */
+const peer = (index: number): string => `0x02${index.toString(16).padStart(64, "0")}`;
+const unavailable = expect.objectContaining({ code: "KEY_UNAVAILABLE" });
+
+/** What one would write down without a thought: every sequence that was ever used. */
+class Model {
+  readonly sent = new Map<string, bigint[]>();
+  readonly accepted = new Map<string, bigint[]>();
+
+  of(known: Map<string, bigint[]>, key: string): bigint[] {
+    const list = known.get(key) ?? [];
+    known.set(key, list);
+    return list;
+  }
+}
+
+describe("sequences of messages", () => {
+  test("rise by one for each recipient, and are accepted of each sender if they are above all before", () => {
+    const steps = fc.array(
+      fc.record({ who: fc.nat(3), sequence: fc.bigInt(0n, 8n), kind: fc.constantFrom("send", "arrive", "restart") }),
+      { maxLength: 60 },
+    );
+    const agrees = (all: readonly { who: number; sequence: bigint; kind: string }[]): void => {
+      let sequences = new MessageSequences();
+      const model = new Model();
+      for (const { who, sequence, kind } of all) {
+        const key = peer(who);
+        if (kind === "restart") {
+          sequences = MessageSequences.decode(sequences.encode());
+        } else if (kind === "send") {
+          const sent = model.of(model.sent, key);
+          expect(sequences.next(key)).toBe(BigInt(sent.length + 1));
+          sent.push(sequence);
+        } else {
+          const accepted = model.of(model.accepted, key);
+          const isNew = sequence > 0n && accepted.every((before) => before < sequence);
+          expect(sequences.refusal(key, sequence)).toBe(isNew ? null : "Replayed");
+          if (!isNew) continue;
+          sequences.accept(key, sequence);
+          accepted.push(sequence);
+        }
+      }
+    };
+    fc.assert(fc.property(steps, agrees));
+  });
+
+  test("are remembered of so many others, and of one more when some are forgotten", () => {
+    const sequences = new MessageSequences();
+    for (let index = 0; index < PEERS_MAX; index++) {
+      if (index % 2 === 0) sequences.next(peer(index));
+      else sequences.accept(peer(index), 9n);
+    }
+    const more = peer(PEERS_MAX);
+    expect(sequences.refusal(more, 1n)).toBe("TooManySenders");
+    expect(() => sequences.next(more)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    // Those that are remembered go on.
+    expect(sequences.refusal(peer(0), 1n)).toBeNull();
+    expect(sequences.refusal(peer(1), 9n)).toBe("Replayed");
+    expect(sequences.next(peer(1))).toBe(1n);
+    expect(MessageSequences.decode(sequences.encode()).refusal(more, 1n)).toBe("TooManySenders");
+    sequences.keepOnly((key) => key !== peer(3));
+    expect(sequences.refusal(peer(3), 1n)).toBeNull();
+    expect(sequences.refusal(more, 1n)).toBeNull();
+    expect(sequences.next(more)).toBe(1n);
+    expect(sequences.refusal(peer(5), 9n)).toBe("Replayed");
+  });
+
+  test("have one encoding, whatever the order in which they came", () => {
+    const [one, other] = [new MessageSequences(), new MessageSequences()];
+    for (const index of [1, 2, 3]) one.accept(peer(index), BigInt(index));
+    for (const index of [3, 1, 2]) other.accept(peer(index), BigInt(index));
+    expect(one.encode()).toEqual(other.encode());
+    expect(Buffer.from(one.encode()).toString("hex", 0, 1 + 33 + 16)).toBe(
+      `0c${peer(1).slice(2)}${"00".repeat(8)}01${"00".repeat(7)}`,
+    );
+  });
+
+  test("are read whole and in one way, or not at all", () => {
+    const sequences = new MessageSequences();
+    for (const index of [1, 2]) sequences.accept(peer(index), 5n);
+    const encoded = sequences.encode();
+    for (let length = 0; length < encoded.length; length++) {
+      expect(() => MessageSequences.decode(encoded.subarray(0, length))).toThrow(unavailable);
+    }
+    expect(() => MessageSequences.decode(Buffer.concat([encoded, Buffer.of(0)]))).toThrow(unavailable);
+    const [count, first, second] = [encoded.subarray(0, 1), encoded.subarray(1, 50), encoded.subarray(50)];
+    for (const entries of [
+      [second, first],
+      [first, first],
+    ]) {
+      expect(() => MessageSequences.decode(Buffer.concat([count, ...entries]))).toThrow(unavailable);
+    }
+    expect(MessageSequences.decode(Buffer.concat([count, first, second])).encode()).toEqual(encoded);
+  });
+});
