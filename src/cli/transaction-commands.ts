@@ -6,6 +6,7 @@ import { openReplica } from "../chain/follow.ts";
 import { type Sent, sendCall } from "../chain/send.ts";
 import { fromHex } from "../bytes.ts";
 import { accountOf } from "../protocol/account.ts";
+import { encodeAttestation } from "../protocol/attestation.ts";
 import type { Call, Payee } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf, signRegistration } from "../protocol/message.ts";
@@ -15,6 +16,7 @@ import {
   accountArgument,
   amountArgument,
   fractionArgument,
+  hashArgument,
   openChain,
   payeeArgument,
   publicKeyArgument,
@@ -35,6 +37,12 @@ export type CallMaker = (ledger: Ledger, key: Secret) => Call;
 
 interface TransactionOptions extends CommonOptions {
   readonly from: string;
+}
+
+interface RegistrationOptions extends TransactionOptions {
+  readonly identity: string;
+  readonly ecdhKey: string;
+  readonly measurement: string;
 }
 
 /** Adds the commands. */
@@ -135,9 +143,8 @@ function addWorkers(command: CommandAdder, send: Sender): void {
   command("register-worker", "register a pRuntime of this account")
     .requiredOption("--identity <file>", "file with the secret IdentityKey, which signs too")
     .requiredOption("--ecdh-key <key>", "public EcdhKey", publicKeyArgument)
-    .action((options: TransactionOptions & { readonly identity: string; readonly ecdhKey: string }) =>
-      send(options, (ledger, key) => registration(ledger, key, options.identity, options.ecdhKey)),
-    );
+    .requiredOption("--measurement <hash>", "what it says that it is, without proof", hashArgument)
+    .action((options: RegistrationOptions) => send(options, (ledger, key) => registration(ledger, key, options)));
   command("deregister-worker", "forget a pRuntime of this account")
     .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
     .action((identityKey: string, options: TransactionOptions) =>
@@ -163,11 +170,16 @@ function addWorkers(command: CommandAdder, send: Sender): void {
     });
 }
 
-function registration(ledger: Ledger, key: Secret, identityFile: string, ecdhKey: string): Call {
+function registration(
+  ledger: Ledger,
+  key: Secret,
+  { identity: identityFile, ecdhKey, measurement }: RegistrationOptions,
+): Call {
   using identity = readAccountKey(resolve(identityFile));
   const identityKey = publicKeyOf(identity);
   const sequence = ledger.state.accounts.get(accountOf(identityKey))?.sequence ?? 0;
-  const registered = { identityKey, ecdhKey, attestation: new Uint8Array(0), sequence };
+  const attestation = encodeAttestation({ tag: "software", value: { measurement } });
+  const registered = { identityKey, ecdhKey, attestation, sequence };
   const operator = accountOf(publicKeyOf(key));
   return { tag: "registerWorker", value: signRegistration(identity, ledger.genesisHash, operator, registered) };
 }
