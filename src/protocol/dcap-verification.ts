@@ -47,12 +47,11 @@ const tcbInfoSchema = v.object({
   ),
 });
 
-let library: QuoteVerificationLibrary | null = null;
+const require = createRequire(import.meta.url);
 
 /** Loaded when it is needed first: that takes longer than most commands. Its other half, which has a network, is not. */
 function quoteVerification(): QuoteVerificationLibrary {
-  library ??= createRequire(import.meta.url)("@phala/dcap-qvl/src/verify.js") as QuoteVerificationLibrary;
-  return library;
+  return require("@phala/dcap-qvl/src/verify.js") as QuoteVerificationLibrary;
 }
 
 /**
