@@ -161,6 +161,7 @@ function genesisFor(keys: readonly Secret[], authority: Secret): Genesis {
       inflation: { minimum: 25_000_000, maximum: 100_000_000, idealStake: 750_000_000, falloff: 50_000_000 },
     },
     governance: { members: [publicKeyOf(authority)], threshold: 1 },
+    attestation: { software: false, tcbStatuses: ["UpToDate"] },
     measurements: [],
     accounts: [operator, ...ids].map((id) => ({ id, free: 1_000_000n })),
     workers: [{ identityKey, ecdhKey: identityKey, operator }],

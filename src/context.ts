@@ -45,4 +45,8 @@ export const CONTEXT = Object.freeze({
   block: "gatekeeper/v1 block header",
   /** The messages of a block: protocol/block.ts. */
   blockMessages: "gatekeeper/v1 block messages",
+  /** What a quote vouches for in its report data: protocol/attestation.ts. */
+  reportData: "gatekeeper/v1 report data",
+  /** What an enclave is, in one hash: protocol/dcap-quote.ts. */
+  measurement: "gatekeeper/v1 measurement",
 } as const);

@@ -56,6 +56,8 @@ export const ERROR_CODES = Object.freeze([
   "ELECTION_INVALID",
   /** A genesis, or its file, can't begin a chain; the message says what in it. */
   "GENESIS_INVALID",
+  /** A quote or its collateral, in files, can't be read; the message says what. */
+  "ATTESTATION_INVALID",
   /** Bytes are not the state of a ledger. */
   "LEDGER_INVALID",
   /** A block does not follow the one before it, or was altered; detail has its height, and the reason. */

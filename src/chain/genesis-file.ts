@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
+import { TCB_STATUSES } from "../protocol/attestation-policy.ts";
 import { NOMINATIONS_MAX } from "../protocol/call.ts";
 import { GATEKEEPERS_MAX, type Genesis, type GenesisStaker, MEMBERS_MAX } from "../protocol/genesis.ts";
 import { PERBILL } from "../protocol/perbill.ts";
@@ -57,6 +58,11 @@ const stakingSchema = v.strictObject({
   ),
 });
 
+const attestationSchema = v.strictObject({
+  software: v.optional(v.boolean(), false),
+  tcbStatuses: v.optional(v.array(v.picklist(TCB_STATUSES)), ["UpToDate"]),
+});
+
 const stakerSchema = v.union(
   [
     v.strictObject({
@@ -96,6 +102,8 @@ const schema = v.strictObject({
     members: v.pipe(v.array(publicKey), v.maxLength(MEMBERS_MAX)),
     threshold: v.optional(count(), 1),
   }),
+  /** What a pRuntime has to prove: that it runs on hardware in the best state, if nothing is said. */
+  attestation: v.optional(attestationSchema, {}),
   measurements: v.optional(v.array(hex(32)), []),
   accounts: v.array(v.strictObject({ account, free: amount })),
   workers: v.optional(v.array(v.strictObject({ identityKey: publicKey, ecdhKey: publicKey, operator: account })), []),

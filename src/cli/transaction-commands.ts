@@ -6,6 +6,7 @@ import { openReplica } from "../chain/follow.ts";
 import { type Sent, sendCall } from "../chain/send.ts";
 import { fromHex } from "../bytes.ts";
 import { accountOf } from "../protocol/account.ts";
+import { encodeAttestation } from "../protocol/attestation.ts";
 import type { Call, Payee } from "../protocol/call.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Ledger } from "../protocol/ledger.ts";
@@ -15,6 +16,7 @@ import {
   accountArgument,
   amountArgument,
   fractionArgument,
+  hashArgument,
   openChain,
   payeeArgument,
   publicKeyArgument,
@@ -34,6 +36,12 @@ export type CallMaker = (ledger: Ledger, sender: Signer) => Call;
 
 interface TransactionOptions extends CommonOptions {
   readonly from: string;
+}
+
+interface RegistrationOptions extends TransactionOptions {
+  readonly identity: string;
+  readonly ecdhKey: string;
+  readonly measurement: string;
 }
 
 /** Adds the commands. */
@@ -135,9 +143,8 @@ function addWorkers(command: CommandAdder, send: Sender): void {
   command("register-worker", "register a pRuntime of this account")
     .requiredOption("--identity <file>", "file with the secret IdentityKey, which signs too")
     .requiredOption("--ecdh-key <key>", "public EcdhKey", publicKeyArgument)
-    .action((options: TransactionOptions & { readonly identity: string; readonly ecdhKey: string }) =>
-      send(options, (ledger, sender) => registration(ledger, sender, options.identity, options.ecdhKey)),
-    );
+    .requiredOption("--measurement <hash>", "what it says that it is, without proof", hashArgument)
+    .action((options: RegistrationOptions) => send(options, (ledger, sender) => registration(ledger, sender, options)));
   command("deregister-worker", "forget a pRuntime of this account")
     .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
     .action((identityKey: string, options: TransactionOptions) =>
@@ -163,12 +170,17 @@ function addWorkers(command: CommandAdder, send: Sender): void {
     });
 }
 
-function registration(ledger: Ledger, sender: Signer, identityFile: string, ecdhKey: string): Call {
+function registration(
+  ledger: Ledger,
+  sender: Signer,
+  { identity: identityFile, ecdhKey, measurement }: RegistrationOptions,
+): Call {
   using key = readAccountKey(resolve(identityFile));
   const identity = accountSigner(key);
-  const identityKey = identity.publicKey;
+  const { publicKey: identityKey } = identity;
   const sequence = ledger.state.accounts.get(accountOf(identityKey))?.sequence ?? 0;
-  const registered = { identityKey, ecdhKey, attestation: new Uint8Array(0), sequence };
+  const attestation = encodeAttestation({ tag: "software", value: { measurement } });
+  const registered = { identityKey, ecdhKey, attestation, sequence };
   const operator = accountOf(sender.publicKey);
   return { tag: "registerWorker", value: signRegistration(identity, ledger.genesisHash, operator, registered) };
 }

@@ -37,7 +37,7 @@ export function apply(
 
 /** A block's beginning: what its height alone brings. */
 export function openBlock(ledger: Ledger, { height, timestamp }: Omit<LedgerBlock, "messages">): Draft {
-  const draft = draftOf(ledger.genesis, { ...ledger.state, height, timestamp });
+  const draft = draftOf(ledger.genesis, ledger.genesisHash, { ...ledger.state, height, timestamp });
   advanceSession(draft, ledger.stateHash());
   return draft;
 }

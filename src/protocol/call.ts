@@ -11,12 +11,11 @@ import {
   publicKeyCodec,
   signatureCodec,
 } from "./account.ts";
+import { ATTESTATION_BYTES_MAX } from "./attestation.ts";
 import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
 
 /** Bytes of a message at most. */
 export const MESSAGE_BYTES_MAX = 65_536;
-/** Bytes of evidence that a pRuntime is what it says: a quote with its collateral. */
-const ATTESTATION_BYTES_MAX = 32_768;
 /** Gatekeepers whom one nominator may back: `MaxNominations`. */
 export const NOMINATIONS_MAX = 16;
 /** Bytes of the name of a store that states migrate to. */
@@ -72,7 +71,7 @@ export type Evidence =
 export interface Registration {
   readonly identityKey: PublicKey;
   readonly ecdhKey: PublicKey;
-  /** What proves the pRuntime's measurement; the ledger keeps its hash. */
+  /** What proves the pRuntime's measurement: attestation.ts. */
   readonly attestation: Uint8Array;
   /** The IdentityKey's own sequence: an old registration can't be brought back. */
   readonly sequence: number;

@@ -4,6 +4,7 @@ import type { Payee, ValidatorPrefs } from "./call.ts";
 import { type Draft, currentEraIndex, ensure, tell } from "./draft.ts";
 import { PERBILL } from "./perbill.ts";
 import { bondedOf, put } from "./staking-ledger.ts";
+import type { Worker } from "./state.ts";
 
 /** Stands for election as a gatekeeper, with a pRuntime. @throws Failure */
 export function validate(draft: Draft, stash: AccountId, prefs: ValidatorPrefs): void {
@@ -51,11 +52,18 @@ export function setPayee(draft: Draft, stash: AccountId, payee: Payee): void {
   put(draft, stash, { ...bondedOf(draft, stash), payee });
 }
 
-/** The IdentityKey that a stash can serve with now. */
+/**
+ * The IdentityKey that a stash can serve with now: of a pRuntime of its own that may serve. One whose measurement
+ * governance has withdrawn is not elected any more; who acts with it, or is elected already, acts until that era ends.
+ */
 export function servingKeyOf({ state }: Draft, stash: AccountId): PublicKey | null {
   const identityKey = state.bonded.get(stash)?.identityKey ?? null;
-  if (identityKey === null) return null;
-  return state.workers.get(accountOf(identityKey))?.operator === stash ? identityKey : null;
+  const worker = identityKey === null ? undefined : state.workers.get(accountOf(identityKey));
+  return worker?.operator === stash && mayServe(state, worker) ? identityKey : null;
+}
+
+function mayServe({ measurements }: Draft["state"], { measurement }: Worker): boolean {
+  return measurement === null || measurements.includes(measurement);
 }
 
 /** Says which of its pRuntimes a stash serves with, from the next election on. @throws Failure */
@@ -64,5 +72,6 @@ export function setKeys(draft: Draft, stash: AccountId, identityKey: PublicKey):
   const worker = draft.state.workers.get(accountOf(identityKey));
   ensure(worker !== undefined, "NotWorker");
   ensure(worker.operator === stash, "NotOperator");
+  ensure(mayServe(draft.state, worker), "MeasurementNotAllowed");
   put(draft, stash, { ...ledger, identityKey });
 }

@@ -6,15 +6,18 @@ import type { Era, State } from "./state.ts";
 /** What transitions work on: they replace fields of `state`, and tell what they did. */
 export interface Draft {
   readonly genesis: Genesis;
+  readonly genesisHash: Uint8Array;
   readonly state: { -readonly [K in keyof State]: State[K] };
   readonly effects: Effect[];
   /** Index of the message that is being applied. */
   index: number | null;
+  /** Quotes that this block has had verified. A message that fails takes no part of this back. */
+  quotes: number;
 }
 
 /** Begins with a state; it is not changed. */
-export function draftOf(genesis: Genesis, state: State): Draft {
-  return { genesis, state: { ...state }, effects: [], index: null };
+export function draftOf(genesis: Genesis, genesisHash: Uint8Array, state: State): Draft {
+  return { genesis, genesisHash, state: { ...state }, effects: [], index: null, quotes: 0 };
 }
 
 /** Adds to what there is to tell. */

@@ -38,13 +38,32 @@ export type FailureReason =
   /** A target does not stand for election, or is blocked. */
   | "BadTarget"
   | "NotWorker"
-  /** The stash has no pRuntime to serve with. */
+  /** The stash has no pRuntime to serve with, or governance has withdrawn its measurement. */
   | "NoKeys"
   /** The pRuntime belongs to another account. */
   | "NotOperator"
   /** The pRuntime acts as a gatekeeper, or will. */
   | "InUse"
   | "StaleRegistration"
+  /** An attestation, or the quote in it, can't be read. */
+  | "AttestationMalformed"
+  /** Only hardware is believed here. */
+  | "SoftwareNotAllowed"
+  /** The enclave can be looked into from outside. */
+  | "DebugEnclave"
+  /** The quote vouches for other keys, or for another chain. */
+  | "WrongReportData"
+  /** The pRuntime is none of those that may serve. */
+  | "MeasurementNotAllowed"
+  /** The block has had as many quotes verified as it may. */
+  | "TooManyAttestations"
+  /** A signature, certificate, or other part of a quote or its collateral is wrong. */
+  | "QuoteInvalid"
+  | "CertificateRevoked"
+  /** A part of the collateral is not valid at the block's time: any more, or yet. */
+  | "CollateralExpired"
+  /** The state of the platform's firmware or configuration is not good enough here. */
+  | "TcbNotAccepted"
   | "NotGatekeeper"
   | "WrongSession"
   | "AlreadySent"
@@ -73,7 +92,12 @@ export type Happening =
   | { readonly kind: "Unbonded"; readonly stash: AccountId; readonly amount: bigint }
   | { readonly kind: "Withdrawn"; readonly stash: AccountId; readonly amount: bigint }
   | { readonly kind: "Chilled"; readonly stash: AccountId }
-  | { readonly kind: "WorkerRegistered"; readonly identityKey: PublicKey; readonly operator: AccountId }
+  | {
+      readonly kind: "WorkerRegistered";
+      readonly identityKey: PublicKey;
+      readonly operator: AccountId;
+      readonly measurement: Hex;
+    }
   | { readonly kind: "WorkerDeregistered"; readonly identityKey: PublicKey }
   | { readonly kind: "EcdhKeyChanged"; readonly identityKey: PublicKey; readonly ecdhKey: PublicKey }
   | { readonly kind: "SessionStarted"; readonly session: number }

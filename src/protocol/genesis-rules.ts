@@ -19,7 +19,7 @@ const AMOUNT_MAX = 1n << 120n;
 
 /** @throws GatekeeperError GENESIS_INVALID with the first rule that is broken. */
 export function checkRules(genesis: Genesis): void {
-  const { staking, governance, gatekeepers } = genesis;
+  const { staking, governance, gatekeepers, attestation } = genesis;
   const { inflation, offences } = staking;
   const fractions = { ...inflation, ...offences, ...fractionsOf(staking) };
   for (const [name, fraction] of Object.entries(fractions)) check(fraction <= PERBILL, `${name} is more than all`);
@@ -40,6 +40,8 @@ export function checkRules(genesis: Genesis): void {
   check(governance.threshold >= 1 && governance.threshold <= governance.members.length, "nobody can govern");
   check(distinct(governance.members), "a member of governance is there twice");
   check(distinct(genesis.measurements), "a measurement is there twice");
+  check(distinct(attestation.tcbStatuses), "a TCB status is there twice");
+  check(attestation.software || attestation.tcbStatuses.length > 0, "no pRuntime could prove what it is");
   checkKeys(genesis);
   if (gatekeepers.tag === "listed") {
     check(gatekeepers.value.length > 0, "no gatekeeper is listed");

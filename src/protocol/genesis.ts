@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import { type Codec, Enum } from "scale-ts";
 import { CONTEXT } from "../context.ts";
 import { type AccountId, type PublicKey, accountIdCodec, hashCodec, publicKeyCodec } from "./account.ts";
+import { type AttestationPolicy, attestationPolicyCodec } from "./attestation-policy.ts";
 import { type ValidatorPrefs, NOMINATIONS_MAX } from "./call.ts";
 import type { InflationCurve } from "./inflation.ts";
 import {
@@ -105,6 +106,9 @@ export interface Genesis {
   readonly gatekeepers: GatekeeperRule;
   readonly staking: StakingRules;
   readonly governance: { readonly members: readonly PublicKey[]; readonly threshold: number };
+  /** What a pRuntime has to prove to be registered. */
+  readonly attestation: AttestationPolicy;
+  /** pRuntimes that may serve, until governance allows others. */
   readonly measurements: readonly Hex[];
   readonly accounts: readonly GenesisAccount[];
   readonly workers: readonly GenesisWorker[];
@@ -137,6 +141,7 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
     inflation: struct<InflationCurve>({ minimum: u32, maximum: u32, idealStake: u32, falloff: u32 }),
   }),
   governance: struct({ members: boundedVector(publicKeyCodec, MEMBERS_MAX), threshold: u32 }),
+  attestation: attestationPolicyCodec,
   measurements: boundedVector(hashCodec, LIST_MAX),
   accounts: boundedVector(struct<GenesisAccount>({ id: accountIdCodec, free: balance }), LIST_MAX),
   workers: boundedVector(

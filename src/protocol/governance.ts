@@ -13,7 +13,7 @@ export const MEASUREMENTS_MAX = 64;
 
 /** A member's vote, in the place of the one that he gave in this round before. @throws Failure */
 export function govern(draft: Draft, member: PublicKey, round: number, action: Action): void {
-  const { state, genesis } = draft;
+  const { state, genesis, genesisHash } = draft;
   const { members, threshold } = genesis.governance;
   ensure(members.includes(member), "NotGovernance");
   ensure(round === state.governanceRound, "WrongRound");
@@ -22,7 +22,7 @@ export function govern(draft: Draft, member: PublicKey, round: number, action: A
   const given = votes.filter((vote) => toHex(actionCodec.enc(vote.action)) === meant).length;
   tell(draft, { kind: "Voted", member, votes: given, threshold });
   // A vote for what can't be done is refused when it is given, not when it is the last.
-  const tried: Draft = given < threshold ? draftOf(genesis, state) : draft;
+  const tried: Draft = given < threshold ? draftOf(genesis, genesisHash, state) : draft;
   perform(tried, action);
   state.votes = given < threshold ? votes : [];
   if (given >= threshold) state.governanceRound++;

@@ -12,8 +12,6 @@ import { checkRules } from "./genesis-rules.ts";
 import type { State } from "./state.ts";
 import { decodeState, emptyTables, encodeState, hashState } from "./state-codec.ts";
 
-/** SHA-256 of nothing. */
-const NO_ATTESTATION = "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /** Leaves inflation more than fifty years before balances have no room. */
 const ISSUANCE_MAX = 1n << 120n;
 
@@ -36,7 +34,8 @@ export class Ledger {
    */
   static atGenesis(genesis: Genesis): Ledger {
     checkRules(genesis);
-    const draft = draftOf(genesis, emptyState(genesis));
+    const genesisHash = hashGenesis(genesis);
+    const draft = draftOf(genesis, genesisHash, emptyState(genesis));
     fillAccounts(draft);
     try {
       fillStakers(draft);
@@ -59,7 +58,7 @@ export class Ledger {
       }
       beginPlannedEra(draft);
     }
-    return new Ledger(genesis, hashGenesis(genesis), draft.state);
+    return new Ledger(genesis, genesisHash, draft.state);
   }
 
   /**
@@ -125,7 +124,7 @@ function fillAccounts(draft: Draft): void {
     if (state.workers.has(id)) throw invalid(`pRuntime ${identityKey} is there twice`);
     openAccount(draft, operator);
     openAccount(draft, id);
-    const worker = { identityKey, ecdhKey, operator, attestationHash: NO_ATTESTATION, deposit: 0n };
+    const worker = { identityKey, ecdhKey, operator, measurement: null, deposit: 0n };
     state.workers = state.workers.set(id, worker);
   }
 }

@@ -1,24 +1,31 @@
 /** Registered pRuntimes, and what acting gatekeepers do. */
-import { hash } from "node:crypto";
 import { toHex } from "../bytes.ts";
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { openAccount, reserve, unreserve } from "./balances.ts";
+import { reportData, verifyAttestation } from "./attestation.ts";
 import type { Registration } from "./call.ts";
-import { type Draft, ensure, tell } from "./draft.ts";
+import { type Draft, Failure, ensure, tell } from "./draft.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Hex } from "./scale.ts";
 import type { Worker } from "./state.ts";
 
 /** What a heartbeat is worth: as much as a block in Polkadot. */
 export const HEARTBEAT_POINTS = 20;
+/**
+ * Quotes that a block may have verified, right or wrong: they cost what hundreds of messages cost, and whoever sends wrong
+ * ones has nothing to lose but the chance of others to register in the same block.
+ */
+export const QUOTES_MAX = 16;
 
 /**
- * Registers a pRuntime, or registers it anew. For the first time its operator puts a deposit down: a pRuntime has an
- * account to send messages from, and nothing in it.
+ * Registers a pRuntime that proves what it is, or registers it anew. For the first time its operator puts a deposit down: a
+ * pRuntime has an account to send messages from, and nothing in it. Its attestation is verified last, when nothing else
+ * speaks against it, and at the time of the block.
  * @throws Failure
  */
 export function registerWorker(draft: Draft, operator: AccountId, registration: Registration): void {
   const { state, genesis } = draft;
-  const { identityKey, ecdhKey, attestation, sequence } = registration;
+  const { identityKey, ecdhKey, sequence } = registration;
   const id = accountOf(identityKey);
   const known = state.workers.get(id);
   ensure(known === undefined || known.operator === operator, "NotOperator");
@@ -26,15 +33,9 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
   if (known === undefined) reserve(draft, operator, genesis.workerDeposit);
   const deposit = known?.deposit ?? genesis.workerDeposit;
   state.accounts = state.accounts.set(id, { ...openAccount(draft, id), sequence: sequence + 1 });
-  const attestationHash = hash("sha256", attestation, "hex");
-  state.workers = state.workers.set(id, {
-    identityKey,
-    ecdhKey,
-    operator,
-    attestationHash: `0x${attestationHash}`,
-    deposit,
-  });
-  tell(draft, { kind: "WorkerRegistered", identityKey, operator });
+  const measurement = attestedMeasurement(draft, registration);
+  state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, measurement, deposit });
+  tell(draft, { kind: "WorkerRegistered", identityKey, operator, measurement });
 }
 
 /** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to. @throws Failure */
@@ -74,6 +75,23 @@ export function heartbeat(draft: Draft, id: AccountId, session: number, stateHas
   ensure(duty.heartbeat !== session, "AlreadySent");
   ensure(stateHash === state.sessionParent, "WrongState");
   state.duties = state.duties.set(id, { ...duty, heartbeat: session, points: duty.points + HEARTBEAT_POINTS });
+}
+
+/** @throws Failure */
+function attestedMeasurement(draft: Draft, { identityKey, ecdhKey, attestation }: Registration): Hex {
+  const { measurements, timestamp } = draft.state;
+  const proved = verifyAttestation(
+    attestation,
+    {
+      reportData: reportData(draft.genesisHash, identityKey, ecdhKey),
+      measurements,
+      timestamp,
+      policy: draft.genesis.attestation,
+    },
+    () => draft.quotes++ < QUOTES_MAX,
+  );
+  if (typeof proved === "string") throw new Failure(proved);
+  return proved.measurement;
 }
 
 function workerOf({ state }: Draft, id: AccountId): Worker {

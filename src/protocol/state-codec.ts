@@ -69,7 +69,7 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     identityKey: publicKeyCodec,
     ecdhKey: publicKeyCodec,
     operator: accountIdCodec,
-    attestationHash: hashCodec,
+    measurement: nullable(hashCodec),
     deposit: balance,
   }),
   bonded: struct<StakingLedger>({

@@ -18,8 +18,8 @@ export interface Worker {
   readonly identityKey: PublicKey;
   readonly ecdhKey: PublicKey;
   readonly operator: AccountId;
-  /** SHA-256 of what proves its measurement. */
-  readonly attestationHash: Hex;
+  /** What it has proved to be; null where the genesis says that it may serve. */
+  readonly measurement: Hex | null;
   /** What its operator put down for it. */
   readonly deposit: bigint;
 }

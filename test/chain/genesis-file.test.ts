@@ -35,6 +35,8 @@ describe("a genesis file", () => {
       workerDeposit: 1n,
       gatekeepers: { tag: "elected", value: { seats: 2, minimum: 1, balancing: 10 } },
       governance: { threshold: 1 },
+      attestation: { software: false, tcbStatuses: ["UpToDate"] },
+      measurements: [],
       staking: {
         sessionsPerEra: 6,
         bondingDuration: 28,
@@ -60,6 +62,20 @@ describe("a genesis file", () => {
     expect([genesis.timestamp, genesis.workerDeposit]).toEqual([9, 50n]);
   });
 
+  test("may believe software, and hardware in other states", () => {
+    expect(parsed({ attestation: { software: true } }).attestation).toEqual({
+      software: true,
+      tcbStatuses: ["UpToDate"],
+    });
+    const tcbStatuses = ["SWHardeningNeeded", "UpToDate"];
+    expect(parsed({ attestation: { tcbStatuses } }).attestation).toEqual({ software: false, tcbStatuses });
+    const hashes = [tcbStatuses, tcbStatuses.toReversed(), ["UpToDate"]].map((each) =>
+      hashGenesis(parsed({ attestation: { tcbStatuses: each } })),
+    );
+    expect(hashes[1]).toEqual(hashes[0]);
+    expect(hashes[2]).not.toEqual(hashes[0]);
+  });
+
   test("that does not say when it begins makes another chain each time", () => {
     const later = parseGenesis(Buffer.from(JSON.stringify(FILE)), AUTHORITY, 1_235);
     expect(hashGenesis(later)).not.toEqual(hashGenesis(parsed()));
@@ -81,6 +97,9 @@ describe("a genesis file", () => {
     [/stakers/, { stakers: [{ stash: idOf("a"), bond: "1", nominate: [] }] }],
     [/staking\.minCommission/, { staking: { minCommission: 1.1 } }],
     [/staking/, { staking: { typo: 1 } }],
+    [/attestation\.software/, { attestation: { software: 1 } }],
+    [/attestation\.tcbStatuses\.1/, { attestation: { tcbStatuses: ["UpToDate", "Revoked"] } }],
+    [/attestation/, { attestation: { typo: 1 } }],
   ])("is refused, with the place: %s", (place, changes) => {
     expect(() => parsed(changes)).toThrow(
       expect.objectContaining({ code: "GENESIS_INVALID", message: expect.stringMatching(place) }),

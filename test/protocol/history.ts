@@ -1,6 +1,7 @@
 /** Random histories of a small network: every call by anybody, good and bad, and what is no message at all. */
 import fc from "fast-check";
 import { toHex } from "../../src/bytes.ts";
+import { encodeAttestation } from "../../src/protocol/attestation.ts";
 import type { Action, Call, Payee } from "../../src/protocol/call.ts";
 import type { Genesis, StakingRules } from "../../src/protocol/genesis.ts";
 import { signMessage, signRegistration } from "../../src/protocol/message.ts";
@@ -63,7 +64,10 @@ export const histories = fc.array(
 export const noise = fc.array(stepOf(NOISE), { maxLength: 4, size: "max" });
 
 export function historyGenesis(staking: Partial<StakingRules> = {}): Genesis {
-  return genesisOf({}, { sessionsPerEra: 2, slashRewardFraction: 500_000_000, maxValidatorCount: 6, ...staking });
+  return genesisOf(
+    { measurements: [measurementOf(0)] },
+    { sessionsPerEra: 2, slashRewardFraction: 500_000_000, maxValidatorCount: 6, ...staking },
+  );
 }
 
 /** The messages of a block, by steps, with the heartbeats of all gatekeepers but one. */
@@ -167,11 +171,19 @@ function beat(session: number, digit: string): Call {
   return { tag: "heartbeat", value: { session, stateHash: `0x${digit.repeat(64)}` } };
 }
 
+/** Few different ones, of which governance allows some and withdraws others. */
+const measurementOf = (choice: number): string => toHex(Buffer.alloc(32, choice % 2));
+
+function attestationOf(choice: number): Uint8Array {
+  if (choice % 11 === 0) return Buffer.alloc(choice % 40, choice);
+  return encodeAttestation({ tag: "software", value: { measurement: measurementOf(choice) } });
+}
+
 function registration(network: Network, operator: string, worker: string, choice: number): Call {
   const registered = {
     identityKey: publicOf(worker),
     ecdhKey: publicOf(`${worker}/ecdh ${choice % 3}`),
-    attestation: Buffer.alloc(choice % 40, choice),
+    attestation: attestationOf(choice),
     sequence: network.sequenceOf(worker) + (choice % 13 === 0 ? 1 : 0),
   };
   const { genesisHash } = network.ledger;
@@ -195,7 +207,7 @@ function report(network: Network, worker: string, choice: number): Call {
 
 /** Few different ones, so that members agree. */
 function actionOf(network: Network, a: number, b: number): Action {
-  const measurement = toHex(Buffer.alloc(32, a % 2));
+  const measurement = measurementOf(a);
   const unapplied = [...network.state.unapplied.values()];
   switch (b % 5) {
     case 0:

@@ -7,6 +7,7 @@ import { UNIT, genesisOf, idOf, identity, publicOf } from "./network.ts";
 const invalid = (what: RegExp): unknown =>
   expect.objectContaining({ code: "GENESIS_INVALID", message: expect.stringMatching(what) });
 const staking = (changes: Partial<Genesis["staking"]>): Genesis => genesisOf({}, changes);
+const attested = (attestation: Genesis["attestation"]): Genesis => genesisOf({ attestation });
 const base = genesisOf();
 
 describe("a genesis", () => {
@@ -33,6 +34,8 @@ describe("a genesis", () => {
     [/nobody can govern/, genesisOf({ governance: { members: [publicOf("g1")], threshold: 0 } })],
     [/governance is there twice/, genesisOf({ governance: { members: [publicOf("g"), publicOf("g")], threshold: 1 } })],
     [/measurement is there twice/, genesisOf({ measurements: [idOf("x"), idOf("x")] })],
+    [/TCB status is there twice/, attested({ software: true, tcbStatuses: ["OutOfDate", "OutOfDate"] })],
+    [/no pRuntime could prove/, attested({ software: false, tcbStatuses: [] })],
     [/no gatekeeper is listed/, genesisOf({ gatekeepers: { tag: "listed", value: [] } })],
     [/listed twice/, genesisOf({ gatekeepers: { tag: "listed", value: [publicOf("x"), publicOf("x")] } })],
     [/1 to 1000 seats/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 0, minimum: 1, balancing: 0 } } })],

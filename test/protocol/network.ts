@@ -4,11 +4,12 @@ import { Secp256k1 } from "../../src/engine/secp256k1.ts";
 import { accountOf } from "../../src/protocol/account.ts";
 import { apply } from "../../src/protocol/apply.ts";
 import { type AuthenticMessage, Authenticator, type Unreadable } from "../../src/protocol/authenticate.ts";
-import type { Call } from "../../src/protocol/call.ts";
+import { encodeAttestation } from "../../src/protocol/attestation.ts";
+import type { Action, Call, Registration } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import type { Genesis, GenesisStaker } from "../../src/protocol/genesis.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
-import { type Signer, accountSigner, signMessage } from "../../src/protocol/message.ts";
+import { type Signer, accountSigner, signMessage, signRegistration } from "../../src/protocol/message.ts";
 import { Secret } from "../../src/secret.ts";
 
 export const CURVE = new Secp256k1();
@@ -43,6 +44,11 @@ export const runs = (count: number): { readonly numRuns: number } => ({
 
 /** No token is made, so that balances change by calls and slashes alone. */
 export const NO_INFLATION = { minimum: 0, maximum: 0, idealStake: 750_000_000, falloff: 50_000_000 };
+
+/** The measurement of a pRuntime of that name, which there is none of, and its word for it. */
+export const measurementOf = (name: string): string => `0x${createHash("sha256").update(name).digest("hex")}`;
+export const softwareOf = (name: string): Uint8Array =>
+  encodeAttestation({ tag: "software", value: { measurement: measurementOf(name) } });
 
 /** What became of each message of a block, by its place: "done", or why not. */
 export function outcomes(effects: readonly Effect[]): string[] {
@@ -81,6 +87,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
       ...staking,
     },
     governance: { members: ["g1", "g2", "g3"].map(publicOf), threshold: 2 },
+    attestation: { software: true, tcbStatuses: ["UpToDate"] },
     measurements: [],
     accounts: people.map((name) => ({ id: idOf(name), free: 1_000n * UNIT })),
     workers: [...GATEKEEPERS, "e", "f"].map((name) => ({
@@ -189,6 +196,29 @@ export class Network {
     if (duty === undefined || duty.heartbeat === session) return [];
     return [this.message(identity(stash), { tag: "heartbeat", value: { session, stateHash: sessionParent } })];
   }
+}
+
+/** A call that registers a pRuntime: it says that it is the program "pRuntime", if nothing else is said. */
+export function register(
+  network: Network,
+  operator: string,
+  enclave: string,
+  changes: Partial<Registration> = {},
+): Call {
+  const registered = {
+    identityKey: publicOf(enclave),
+    ecdhKey: publicOf(`${enclave}/ecdh`),
+    attestation: softwareOf("pRuntime"),
+    sequence: network.sequenceOf(enclave),
+    ...changes,
+  };
+  const value = signRegistration(signerOf(enclave), network.ledger.genesisHash, idOf(operator), registered);
+  return { tag: "registerWorker", value };
+}
+
+/** A call by which a member of governance votes for an action. */
+export function vote({ state }: Network, action: Action): Call {
+  return { tag: "govern", value: { round: state.governanceRound, action } };
 }
 
 /** Two states that are not the ledger's. */

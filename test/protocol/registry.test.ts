@@ -1,35 +1,43 @@
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { Call, Registration } from "../../src/protocol/call.ts";
-import { signRegistration } from "../../src/protocol/message.ts";
+import type { Call } from "../../src/protocol/call.ts";
+import type { Genesis } from "../../src/protocol/genesis.ts";
 import { HEARTBEAT_POINTS, nextHeartbeat } from "../../src/protocol/registry.ts";
-import { Network, UNIT, checkInvariants, genesisOf, idOf, identity, publicOf, signerOf } from "./network.ts";
+import {
+  GATEKEEPERS,
+  Network,
+  UNIT,
+  genesisOf,
+  idOf,
+  identity,
+  measurementOf,
+  publicOf,
+  register,
+  softwareOf,
+  vote,
+} from "./network.ts";
 
-function register(network: Network, operator: string, enclave: string, changes: Partial<Registration> = {}): Call {
-  const registered = {
-    identityKey: publicOf(enclave),
-    ecdhKey: publicOf(`${enclave}/ecdh`),
-    attestation: Uint8Array.of(1, 2, 3),
-    sequence: network.sequenceOf(enclave),
-    ...changes,
-  };
-  const value = signRegistration(signerOf(enclave), network.ledger.genesisHash, idOf(operator), registered);
-  return { tag: "registerWorker", value };
-}
+/** A network where this program may serve. */
+const networkOf = (changes: Partial<Genesis> = {}): Network =>
+  new Network(genesisOf({ measurements: [measurementOf("pRuntime")], ...changes }));
 
 describe("a pRuntime", () => {
   test("is registered by its operator, and may then send messages itself", () => {
-    const network = new Network();
+    const network = networkOf();
     expect(network.send("enclave", { tag: "setEcdhKey", value: publicOf("k") })).toBe("UnknownSender");
     expect(network.send("rich", register(network, "rich", "enclave"))).toBe("done");
     expect(network.state.workers.get(idOf("enclave"))).toEqual({
       identityKey: publicOf("enclave"),
       ecdhKey: publicOf("enclave/ecdh"),
       operator: idOf("rich"),
-      attestationHash: `0x${createHash("sha256")
-        .update(Uint8Array.of(1, 2, 3))
-        .digest("hex")}`,
+      measurement: measurementOf("pRuntime"),
       deposit: 1_000n,
+    });
+    expect(network.effects).toContainEqual({
+      kind: "WorkerRegistered",
+      identityKey: publicOf("enclave"),
+      operator: idOf("rich"),
+      measurement: measurementOf("pRuntime"),
+      index: 0,
     });
     expect(network.sequenceOf("enclave")).toBe(1);
     expect(network.send("enclave", { tag: "setEcdhKey", value: publicOf("k") })).toBe("done");
@@ -37,7 +45,7 @@ describe("a pRuntime", () => {
   });
 
   test("is not registered anew by an old registration, nor by another operator", () => {
-    const network = new Network();
+    const network = networkOf();
     const old = register(network, "rich", "enclave");
     expect(network.send("rich", old)).toBe("done");
     expect(network.send("enclave", { tag: "setEcdhKey", value: publicOf("k") })).toBe("done");
@@ -48,7 +56,7 @@ describe("a pRuntime", () => {
   });
 
   test("with a wrong proof, or a key that is none, is not registered", () => {
-    const network = new Network();
+    const network = networkOf();
     const good = register(network, "rich", "enclave");
     if (good.tag !== "registerWorker") throw new Error();
     const noPoint = `0x02${"00".repeat(31)}05`;
@@ -58,7 +66,7 @@ describe("a pRuntime", () => {
   });
 
   test("can be forgotten, and registered again, but an old registration stays old", () => {
-    const network = new Network();
+    const network = networkOf();
     const old = register(network, "rich", "enclave");
     expect(network.send("rich", old)).toBe("done");
     expect(network.send("a", { tag: "deregisterWorker", value: publicOf("enclave") })).toBe("NotOperator");
@@ -70,7 +78,7 @@ describe("a pRuntime", () => {
   });
 
   test("costs its operator a deposit, which nobody can pay who has nothing", () => {
-    const network = new Network(genesisOf(), checkInvariants);
+    const network = networkOf();
     expect(network.send("rich", register(network, "rich", "enclave"))).toBe("done");
     expect(network.state.accounts.get(idOf("rich"))).toEqual({
       sequence: 1,
@@ -84,16 +92,114 @@ describe("a pRuntime", () => {
   });
 
   test("that acts, or was elected, can't be forgotten", () => {
-    const network = new Network();
+    const network = networkOf();
     expect(network.send("a", { tag: "deregisterWorker", value: publicOf(identity("a")) })).toBe("InUse");
     expect(network.send("e", { tag: "deregisterWorker", value: publicOf(identity("e")) })).toBe("done");
   });
 
   test("serves only who operates it", () => {
-    const network = new Network();
+    const network = networkOf();
     expect(network.send("a", { tag: "setKeys", value: publicOf(identity("e")) })).toBe("NotOperator");
     expect(network.send("a", { tag: "setKeys", value: publicOf("nobody") })).toBe("NotWorker");
     expect(network.send("rich", { tag: "setKeys", value: publicOf(identity("a")) })).toBe("NotBonded");
+  });
+});
+
+describe("what a pRuntime says that it is", () => {
+  test("counts where the genesis believes software", () => {
+    const attestation = { software: false, tcbStatuses: ["UpToDate"] } as const;
+    const strict = networkOf({ attestation });
+    expect(strict.send("rich", register(strict, "rich", "enclave"))).toBe("SoftwareNotAllowed");
+    expect(strict.state.workers.has(idOf("enclave"))).toBe(false);
+    expect(strict.state.accounts.get(idOf("rich"))).toMatchObject({ sequence: 1, reserved: 0n });
+  });
+
+  test("has to be allowed, and governance allows and withdraws it", () => {
+    const network = networkOf();
+    const attestation = softwareOf("next");
+    const allow = { tag: "allow", value: measurementOf("next") } as const;
+    expect(network.send("rich", register(network, "rich", "enclave", { attestation }))).toBe("MeasurementNotAllowed");
+    for (const member of ["g1", "g2"]) network.send(member, vote(network, allow));
+    expect(network.send("rich", register(network, "rich", "enclave", { attestation }))).toBe("done");
+    for (const member of ["g1", "g2"]) network.send(member, vote(network, { ...allow, tag: "withdraw" }));
+    expect(network.send("rich", register(network, "rich", "enclave", { attestation }))).toBe("MeasurementNotAllowed");
+    expect(network.state.workers.get(idOf("enclave"))!.measurement).toBe(measurementOf("next"));
+  });
+
+  test("has to be an attestation", () => {
+    const network = networkOf();
+    const good = softwareOf("pRuntime");
+    const trailing = Buffer.concat([good, Buffer.alloc(1)]);
+    for (const attestation of [Buffer.alloc(0), good.subarray(1), good.subarray(0, -1), trailing]) {
+      const call = register(network, "rich", "enclave", { attestation });
+      expect(network.send("rich", call)).toBe("AttestationMalformed");
+    }
+  });
+});
+
+describe("a pRuntime whose measurement is withdrawn", () => {
+  const withdraw = (network: Network): void => {
+    const action = { tag: "withdraw", value: measurementOf("pRuntime") } as const;
+    for (const member of ["g1", "g2"]) expect(network.send(member, vote(network, action))).toBe("done");
+  };
+  const gatekeepers = ({ state }: Network): string[] => [...state.gatekeepers].sort();
+  const publics = (...names: string[]): string[] => names.map((name) => publicOf(identity(name))).sort();
+
+  test("acts until its era ends, and is not elected again; those of the genesis are", () => {
+    const network = networkOf();
+    const enclave = identity("next");
+    const alive = [...GATEKEEPERS, "next"];
+    expect(network.send("a", register(network, "a", enclave))).toBe("done");
+    expect(network.send("a", { tag: "setKeys", value: publicOf(enclave) })).toBe("done");
+    network.toEra(1, alive);
+    network.toEra(2, alive);
+    expect(gatekeepers(network)).toEqual([publicOf(enclave), ...publics("b", "c", "d")].sort());
+    withdraw(network);
+    expect(network.state.planned).toBeNull();
+    expect(gatekeepers(network)).toContain(publicOf(enclave));
+    network.toEra(3, alive);
+    expect(gatekeepers(network)).toEqual(publics("b", "c", "d"));
+    expect(network.state.validators.has(idOf("a"))).toBe(true);
+    const allow = { tag: "allow", value: measurementOf("pRuntime") } as const;
+    for (const member of ["g1", "g2"]) network.send(member, vote(network, allow));
+    network.toEra(4, alive);
+    expect(gatekeepers(network)).toContain(publicOf(enclave));
+  });
+
+  test("acts in the era that it was elected for before", () => {
+    const network = networkOf();
+    expect(network.send("a", register(network, "a", "enclave"))).toBe("done");
+    expect(network.send("a", { tag: "setKeys", value: publicOf("enclave") })).toBe("done");
+    while (network.state.planned?.stashes.has(idOf("enclave")) !== true) network.block();
+    const { index } = network.state.planned;
+    withdraw(network);
+    network.toEra(index);
+    expect(gatekeepers(network)).toContain(publicOf("enclave"));
+    network.toEra(index + 1);
+    expect(gatekeepers(network)).not.toContain(publicOf("enclave"));
+  });
+
+  test("serves nobody who stands for election", () => {
+    const network = networkOf();
+    expect(network.send("e", register(network, "e", "enclave"))).toBe("done");
+    expect(network.send("e", { tag: "bond", value: { amount: UNIT, payee: { tag: "stash", value: undefined } } })).toBe(
+      "done",
+    );
+    expect(network.send("e", { tag: "setKeys", value: publicOf("enclave") })).toBe("done");
+    withdraw(network);
+    const prefs = { commission: 0, blocked: false };
+    expect(network.send("e", { tag: "validate", value: prefs })).toBe("NoKeys");
+    expect(network.send("e", { tag: "setKeys", value: publicOf("enclave") })).toBe("MeasurementNotAllowed");
+    expect(network.send("e", { tag: "setKeys", value: publicOf(identity("e")) })).toBe("done");
+    expect(network.send("e", { tag: "validate", value: prefs })).toBe("done");
+  });
+
+  test("acts on where gatekeepers are listed", () => {
+    const network = networkOf({ gatekeepers: { tag: "listed", value: publics("a", "b") }, stakers: [] });
+    expect(network.send("a", register(network, "a", identity("a")))).toBe("done");
+    withdraw(network);
+    for (let block = 0; block < 10; block++) network.block();
+    expect(gatekeepers(network)).toEqual(publics("a", "b"));
   });
 });
 

@@ -100,8 +100,8 @@ function perform(comparison: SlashingComparison, step: Step): void {
   switch (step.kind) {
     case "offence":
       comparison.offence(idOf(offender), era.index, step.fraction, reporter === null ? null : idOf(reporter), () => {
-        const { genesis } = network.ledger;
-        const draft = draftOf(genesis, network.state);
+        const { genesis, genesisHash } = network.ledger;
+        const draft = draftOf(genesis, genesisHash, network.state);
         const by = reporter === null ? null : idOf(reporter);
         const worse = punish(draft, { stash: idOf(offender), era, fraction: step.fraction, reporter: by });
         network.ledger = network.ledger.with(draft.state);
