@@ -162,6 +162,7 @@ function genesisFor(keys: readonly Secret[], authority: Secret): Genesis {
     },
     governance: { members: [publicKeyOf(authority)], threshold: 1 },
     attestation: { software: false, tcbStatuses: ["UpToDate"] },
+    ecdhKeys: { interval: 14_400, overlap: 600 },
     measurements: [],
     accounts: [operator, ...ids].map((id) => ({ id, free: 1_000_000n })),
     workers: [{ identityKey, ecdhKey: identityKey, operator }],

@@ -25,6 +25,10 @@ export const CONTEXT = Object.freeze({
   dleqNonce: "gatekeeper/v1 dleq nonce",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
+  /** Sealing of what a pRuntime of a network keeps: pruntime/enclave-files.ts. */
+  sealIdentityKey: "gatekeeper/v1 seal: IdentityKey",
+  sealEcdhKeys: "gatekeeper/v1 seal: EcdhKeys",
+  sealProgress: "gatekeeper/v1 seal: progress",
   /** Path of the key that a dstack app seals under, and HKDF info of what is made of it: pruntime/dstack-sealer.ts. */
   dstackSealingKey: "gatekeeper/v1 dstack sealing key",
   /** A key file, or its export, under a passphrase: pruntime/protected-key.ts. */
@@ -49,4 +53,6 @@ export const CONTEXT = Object.freeze({
   reportData: "gatekeeper/v1 report data",
   /** What an enclave is, in one hash: protocol/dcap-quote.ts. */
   measurement: "gatekeeper/v1 measurement",
+  /** What a program without an enclave says that it is: pruntime/measurement.ts. */
+  softwareMeasurement: "gatekeeper/v1 software measurement",
 } as const);

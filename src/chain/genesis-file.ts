@@ -104,6 +104,8 @@ const schema = v.strictObject({
   }),
   /** What a pRuntime has to prove: that it runs on hardware in the best state, if nothing is said. */
   attestation: v.optional(attestationSchema, {}),
+  /** Blocks: a day and an hour of six seconds each, if they are left out. */
+  ecdhKeys: v.optional(v.strictObject({ interval: count(), overlap: count() }), { interval: 14_400, overlap: 600 }),
   measurements: v.optional(v.array(hex(32)), []),
   accounts: v.array(v.strictObject({ account, free: amount })),
   workers: v.optional(v.array(v.strictObject({ identityKey: publicKey, ecdhKey: publicKey, operator: account })), []),

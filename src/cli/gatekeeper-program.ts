@@ -9,6 +9,7 @@ import { addElectCommand } from "./elect-command.ts";
 import { addGovernCommands } from "./govern-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
 import { addImportCommand } from "./import-command.ts";
+import { addNodeCommands } from "./node-commands.ts";
 import { addRotationCommands } from "./rotation-commands.ts";
 import { addStateCommands } from "./state-commands.ts";
 import { addTransactionCommands } from "./transaction-commands.ts";
@@ -35,6 +36,7 @@ export function main(argv: readonly string[]): Promise<void> {
     addAccountCommands(program, terminal);
     addGovernCommands(program, terminal);
     addElectCommand(program, terminal);
+    addNodeCommands(program, terminal);
     return program;
   });
 }

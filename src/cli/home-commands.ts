@@ -1,13 +1,13 @@
 /** `init`, `export-key` and `import-key`. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { GatekeeperError } from "../errors.ts";
 import { Home, checkHome } from "../gatekeeper/home.ts";
 import { PRuntime } from "../gatekeeper/pruntime.ts";
 import { SUITES, type Suite } from "../pruntime/boundary.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
+import { passphraseDescriptor } from "./passphrase-descriptor.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface PassphraseOptions extends CommonOptions {
@@ -57,26 +57,13 @@ async function askWithPassphrase(
   { home, passphraseFile }: PassphraseOptions,
 ): Promise<string> {
   const folder = checkHome(homeFolder(home));
-  if (passphraseFile === undefined && process.stdin.isTTY !== true) {
-    throw new GatekeeperError("USAGE", "there is no terminal to type a passphrase on: give --passphrase-file FILE");
-  }
-  const passphrase = passphraseFile === undefined ? process.stdin.fd : openedFile(passphraseFile);
+  const passphrase = passphraseDescriptor(passphraseFile);
   try {
     await using pruntime = new PRuntime({ home: folder, passphrase });
     await pruntime.ask(tag, resolve(file));
     return folder;
   } finally {
     if (passphraseFile !== undefined) closeSync(passphrase);
-  }
-}
-
-function openedFile(path: string): number {
-  try {
-    return openSync(path, "r");
-  } catch (cause) {
-    const systemCode = String((cause as NodeJS.ErrnoException).code);
-    const message = `${path} can't be read: ${systemCode}`;
-    throw new GatekeeperError("IO_FAILED", message, { file: path, systemCode }, { cause });
   }
 }
 

@@ -5,18 +5,14 @@ import { readAccountKey } from "../chain/account-key.ts";
 import { openReplica } from "../chain/follow.ts";
 import { type Sent, sendCall } from "../chain/send.ts";
 import { fromHex } from "../bytes.ts";
-import { accountOf } from "../protocol/account.ts";
-import { encodeAttestation } from "../protocol/attestation.ts";
 import type { Call, Payee } from "../protocol/call.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Ledger } from "../protocol/ledger.ts";
-import { type Signer, accountSigner, signRegistration } from "../protocol/message.ts";
-import { nextHeartbeat } from "../protocol/registry.ts";
+import { type Signer, accountSigner } from "../protocol/message.ts";
 import {
   accountArgument,
   amountArgument,
   fractionArgument,
-  hashArgument,
   openChain,
   payeeArgument,
   publicKeyArgument,
@@ -36,12 +32,6 @@ export type CallMaker = (ledger: Ledger, sender: Signer) => Call;
 
 interface TransactionOptions extends CommonOptions {
   readonly from: string;
-}
-
-interface RegistrationOptions extends TransactionOptions {
-  readonly identity: string;
-  readonly ecdhKey: string;
-  readonly measurement: string;
 }
 
 /** Adds the commands. */
@@ -140,27 +130,11 @@ function addCandidacy(command: CommandAdder, send: Sender): void {
 }
 
 function addWorkers(command: CommandAdder, send: Sender): void {
-  command("register-worker", "register a pRuntime of this account")
-    .requiredOption("--identity <file>", "file with the secret IdentityKey, which signs too")
-    .requiredOption("--ecdh-key <key>", "public EcdhKey", publicKeyArgument)
-    .requiredOption("--measurement <hash>", "what it says that it is, without proof", hashArgument)
-    .action((options: RegistrationOptions) => send(options, (ledger, sender) => registration(ledger, sender, options)));
   command("deregister-worker", "forget a pRuntime of this account")
     .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
     .action((identityKey: string, options: TransactionOptions) =>
       send(options, () => ({ tag: "deregisterWorker", value: identityKey })),
     );
-  command("set-ecdh-key", "publish the next EcdhKey of a pRuntime, which signs")
-    .argument("<ecdh-key>", "public key", publicKeyArgument)
-    .action((ecdhKey: string, options: TransactionOptions) =>
-      send(options, () => ({ tag: "setEcdhKey", value: ecdhKey })),
-    );
-  command(
-    "heartbeat",
-    "vouch, as a gatekeeper's IdentityKey, for the state of the chain as it was replayed here",
-  ).action((options: TransactionOptions) =>
-    send(options, (ledger) => ({ tag: "heartbeat", value: nextHeartbeat(ledger) })),
-  );
   command("report-equivocation", "show two heartbeats of one session that vouch for different states")
     .argument("<first>", "a message, 0x-hex")
     .argument("<second>", "another, 0x-hex")
@@ -168,21 +142,6 @@ function addWorkers(command: CommandAdder, send: Sender): void {
       const value = { first: fromHex(first, "the first message"), second: fromHex(second, "the second message") };
       return send(options, () => ({ tag: "reportOffence", value: { tag: "equivocation", value } }));
     });
-}
-
-function registration(
-  ledger: Ledger,
-  sender: Signer,
-  { identity: identityFile, ecdhKey, measurement }: RegistrationOptions,
-): Call {
-  using key = readAccountKey(resolve(identityFile));
-  const identity = accountSigner(key);
-  const { publicKey: identityKey } = identity;
-  const sequence = ledger.state.accounts.get(accountOf(identityKey))?.sequence ?? 0;
-  const attestation = encodeAttestation({ tag: "software", value: { measurement } });
-  const registered = { identityKey, ecdhKey, attestation, sequence };
-  const operator = accountOf(sender.publicKey);
-  return { tag: "registerWorker", value: signRegistration(identity, ledger.genesisHash, operator, registered) };
 }
 
 function describeSent({ tag }: Call, { height, effects }: Sent): string {

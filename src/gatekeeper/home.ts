@@ -1,6 +1,7 @@
 /** A local home as its host sees it: the store, which holds no secret, and the pRuntime that has the keys. */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { GatekeeperError } from "../errors.ts";
 import type { Suite } from "../pruntime/boundary.ts";
 import { homeStore, homeStorePath, noHome, readHomeCell } from "../store/home.ts";
 import { openStoreAt } from "../store/location.ts";
@@ -53,10 +54,12 @@ export class Home implements AsyncDisposable {
 
 /**
  * The whole path of a folder that is a local home.
- * @throws GatekeeperError NOT_FOUND
+ * @throws GatekeeperError NOT_FOUND; NOT_LOCAL when it is one of a network.
  */
 export function checkHome(folder: string): string {
   const home = resolve(folder);
   if (existsSync(homeStorePath(home))) return home;
-  throw noHome(home);
+  if (!existsSync(join(home, "pruntime"))) throw noHome(home);
+  const message = `${home} is a home of a network: its states are read and written by contracts, and its keys are no owner's`;
+  throw new GatekeeperError("NOT_LOCAL", message, { home });
 }

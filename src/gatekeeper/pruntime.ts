@@ -1,8 +1,4 @@
-/** A pRuntime that this process has started, as its host: what it is asked, and what it answers. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
+/** A pRuntime, as its host has it: what it is asked, and what it answers. */
 import { GatekeeperError } from "../errors.ts";
 import { readFrames, writeFrame } from "../frames.ts";
 import {
@@ -16,18 +12,25 @@ import {
   decodeReply,
   encodeRequest,
 } from "../pruntime/boundary.ts";
+import type { SocketAddress } from "../socket-address.ts";
+import { type PRuntimeLink, socketLink, startedLink } from "./pruntime-link.ts";
 
 /** The value that a request of this tag has, and its answer. */
 type ValueOf<T extends Request["tag"]> = Extract<Request, { readonly tag: T }>["value"];
 type AnswerTo<T extends Request["tag"]> = Extract<Answer, { readonly tag: T }>["value"];
 
-/** How a pRuntime is started. */
-export interface PRuntimeOptions {
-  /** Its home. */
-  readonly home: string;
-  /** A descriptor that it may read a passphrase from; this process does not. */
-  readonly passphrase?: number;
-}
+/** A pRuntime that is started, or one that is listening elsewhere. */
+export type PRuntimeOptions =
+  | {
+      readonly home: string;
+      /** What keeps its sealing key: a dstack agent at this socket; a key file if it is left out. */
+      readonly dstack?: string;
+      /** Whether the key file is under a passphrase. */
+      readonly underPassphrase?: boolean;
+      /** A descriptor that it may read a passphrase from; this process does not. */
+      readonly passphrase?: number;
+    }
+  | { readonly address: SocketAddress };
 
 /** How a request is waited for. */
 export interface AskOptions {
@@ -44,7 +47,7 @@ interface Asked {
   readonly reject: (error: unknown) => void;
 }
 
-/** Starts with the first request, and again with the next one after it has replaced itself. Dispose ends it. */
+/** Begins with the first request, and again with the next one after it has replaced itself. Dispose ends it. */
 export class PRuntime implements AsyncDisposable {
   readonly #options: PRuntimeOptions;
   #connection: Connection | null = null;
@@ -56,7 +59,7 @@ export class PRuntime implements AsyncDisposable {
 
   /**
    * Asks for something.
-   * @throws GatekeeperError what the pRuntime answers with; PRUNTIME_UNAVAILABLE when it can't be started, or ends.
+   * @throws GatekeeperError what the pRuntime answers with; PRUNTIME_UNAVAILABLE when it can't be reached, or ends.
    */
   async ask<T extends Request["tag"]>(tag: T, value: ValueOf<T>, options: AskOptions = {}): Promise<AnswerTo<T>> {
     const request = { tag, value } as Request;
@@ -92,53 +95,43 @@ export class PRuntime implements AsyncDisposable {
   }
 
   #connect(): Connection {
-    const connection = new Connection(startProcess(this.#options), (exitCode, unanswered) => {
+    const connection = new Connection(linkOf(this.#options), (ended, unanswered) => {
       if (this.#connection === connection) this.#connection = null;
       // What it had not answered when it replaced itself, it had not begun.
-      const again = exitCode === EXIT_REPLACED && !this.#closed;
+      const again = ended === EXIT_REPLACED && !this.#closed;
       for (const asked of unanswered) {
         if (again) this.#send(asked);
-        else asked.reject(unavailable(exitCode === null ? "it was killed" : `it ended with exit code ${exitCode}`));
+        else asked.reject(unavailable(typeof ended === "number" ? `it ended with exit code ${ended}` : ended));
       }
     });
     return connection;
   }
 }
 
-/** One process, from its start to its end. */
+/** One connection, from its beginning to its end. */
 class Connection {
-  readonly #child: ChildProcess;
+  readonly #link: PRuntimeLink;
   readonly #asked = new Map<number, Asked>();
   #next = 0;
   readonly #ended: Promise<void>;
 
-  /** @param onEnd - given the exit code, null for a signal, and what was not answered. */
-  constructor(child: ChildProcess, onEnd: (exitCode: number | null, unanswered: readonly Asked[]) => void) {
-    this.#child = child;
-    const exited = once(child, "exit").then(
-      ([code]) => code as number | null,
-      () => null,
-    );
+  /** @param onEnd - given how it ended, and what was not answered. */
+  constructor(link: PRuntimeLink, onEnd: (ended: number | string, unanswered: readonly Asked[]) => void) {
+    this.#link = link;
     // What is written to one that has ended is answered by its end.
-    child.stdin!.on("error", () => undefined);
+    link.output.on("error", () => undefined);
     this.#ended = this.#read()
-      .catch(() => void child.kill("SIGKILL"))
-      .then(() => exited)
-      .then((code) => onEnd(code, [...this.#asked.values()]));
-    const ready = (): void => undefined;
-    this.send({
-      request: { tag: "hello", value: [BOUNDARY_VERSION] },
-      onProgress: undefined,
-      resolve: ready,
-      reject: ready,
-    });
+      .catch(() => link.kill())
+      .then(() => link.ended)
+      .then((ended) => onEnd(ended, [...this.#asked.values()]));
+    this.#sendUnasked({ tag: "hello", value: [BOUNDARY_VERSION] });
   }
 
   send(asked: Asked): void {
     const id = this.#next++;
     this.#asked.set(id, asked);
     try {
-      void writeFrame(this.#child.stdin!, encodeRequest({ id, body: asked.request }));
+      void writeFrame(this.#link.output, encodeRequest({ id, body: asked.request }));
     } catch (error) {
       // Nothing went out: its number is still free.
       this.#asked.delete(id);
@@ -148,21 +141,23 @@ class Connection {
   }
 
   cancel(asked: Asked): void {
-    for (const [id, other] of this.#asked) {
-      if (other !== asked) continue;
-      const ready = (): void => undefined;
-      this.send({ request: { tag: "cancel", value: id }, onProgress: undefined, resolve: ready, reject: ready });
-    }
+    for (const [id, other] of this.#asked) if (other === asked) this.#sendUnasked({ tag: "cancel", value: id });
   }
 
   async close(): Promise<void> {
-    this.#child.stdin!.end();
+    this.#link.close();
     await this.#ended;
+  }
+
+  /** Sends what nobody waits for. */
+  #sendUnasked(request: Request): void {
+    const nobody = (): void => undefined;
+    this.send({ request, onProgress: undefined, resolve: nobody, reject: nobody });
   }
 
   /** @throws when what comes breaks the rules of the boundary. */
   async #read(): Promise<void> {
-    for await (const frame of readFrames(this.#child.stdout!, FRAME_BYTES_MAX)) {
+    for await (const frame of readFrames(this.#link.input, FRAME_BYTES_MAX)) {
       const reply = typeof frame === "symbol" ? null : decodeReply(frame);
       const asked = reply === null ? undefined : this.#asked.get(reply.id);
       if (reply === null || asked === undefined) throw unavailable("what it says breaks the rules of the boundary");
@@ -178,13 +173,13 @@ class Connection {
   }
 }
 
-/** Its environment is empty, its core limit 0, and it takes no signal for a request to be debugged. */
-function startProcess({ home, passphrase }: PRuntimeOptions): ChildProcess {
-  const program = fileURLToPath(new URL(`../pruntime/pruntime${extname(import.meta.url)}`, import.meta.url));
-  const node = [process.execPath, "--disable-sigusr1", program, "--home", home];
-  const [command, ...argv] =
-    process.platform === "win32" ? node : ["/bin/sh", "-c", 'ulimit -c 0; exec "$0" "$@"', ...node];
-  return spawn(command!, argv, { env: {}, stdio: ["pipe", "pipe", "inherit", passphrase ?? "ignore"] });
+function linkOf(options: PRuntimeOptions): PRuntimeLink {
+  if ("address" in options) return socketLink(options.address);
+  const { home, dstack, underPassphrase, passphrase } = options;
+  const argv = ["--home", home];
+  if (dstack !== undefined) argv.push("--dstack", dstack);
+  if (underPassphrase === true) argv.push("--passphrase");
+  return startedLink(argv, passphrase ?? null);
 }
 
 function unavailable(why: string): GatekeeperError {

@@ -131,7 +131,7 @@ const evidenceCodec = Enum({
   equivocation: struct({ first: boundedBytes(EVIDENCE_BYTES_MAX), second: boundedBytes(EVIDENCE_BYTES_MAX) }),
 });
 
-const registrationCodec = struct<Registration>({
+export const registrationCodec = struct<Registration>({
   identityKey: publicKeyCodec,
   ecdhKey: publicKeyCodec,
   attestation: boundedBytes(ATTESTATION_BYTES_MAX),

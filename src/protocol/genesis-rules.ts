@@ -12,6 +12,8 @@ const BALANCING_MAX = 100;
 const ERAS_MAX = 10_000;
 /** Milliseconds: what timers take. */
 const INTERVAL_MAX = 2 ** 31 - 1;
+/** EcdhKeys that pRuntimes keep besides the current one, at most. */
+const ECDH_KEYS_KEPT = 7;
 /** Room for every time that comes after. */
 const TIMESTAMP_MAX = 2 ** 52;
 /** No account has as much. */
@@ -42,6 +44,9 @@ export function checkRules(genesis: Genesis): void {
   check(distinct(genesis.measurements), "a measurement is there twice");
   check(distinct(attestation.tcbStatuses), "a TCB status is there twice");
   check(attestation.software || attestation.tcbStatuses.length > 0, "no pRuntime could prove what it is");
+  const { interval, overlap } = genesis.ecdhKeys;
+  check(interval > 0, "EcdhKeys are changed without end");
+  check(overlap <= ECDH_KEYS_KEPT * interval, `an EcdhKey opens for ${ECDH_KEYS_KEPT} intervals at most after its own`);
   checkKeys(genesis);
   if (gatekeepers.tag === "listed") {
     check(gatekeepers.value.length > 0, "no gatekeeper is listed");

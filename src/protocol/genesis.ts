@@ -54,6 +54,14 @@ export interface StakingRules {
   readonly inflation: InflationCurve;
 }
 
+/** When pRuntimes change their EcdhKeys. */
+interface EcdhKeyRule {
+  /** Blocks for which one is sealed to. */
+  readonly interval: number;
+  /** Blocks for which it opens messages after the next one was published. */
+  readonly overlap: number;
+}
+
 /** How gatekeepers come to be: by election, or by this list for ever. */
 type GatekeeperRule =
   | { readonly tag: "elected"; readonly value: ElectionRule }
@@ -108,6 +116,7 @@ export interface Genesis {
   readonly governance: { readonly members: readonly PublicKey[]; readonly threshold: number };
   /** What a pRuntime has to prove to be registered. */
   readonly attestation: AttestationPolicy;
+  readonly ecdhKeys: EcdhKeyRule;
   /** pRuntimes that may serve, until governance allows others. */
   readonly measurements: readonly Hex[];
   readonly accounts: readonly GenesisAccount[];
@@ -142,6 +151,7 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
   }),
   governance: struct({ members: boundedVector(publicKeyCodec, MEMBERS_MAX), threshold: u32 }),
   attestation: attestationPolicyCodec,
+  ecdhKeys: struct<EcdhKeyRule>({ interval: u32, overlap: u32 }),
   measurements: boundedVector(hashCodec, LIST_MAX),
   accounts: boundedVector(struct<GenesisAccount>({ id: accountIdCodec, free: balance }), LIST_MAX),
   workers: boundedVector(

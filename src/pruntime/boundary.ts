@@ -15,8 +15,18 @@
 import { type Codec, Enum } from "scale-ts";
 import { ALL_SUITES, type Suite } from "../engine/suite.ts";
 import { ERROR_CODES, type ErrorDetail, type WireError } from "../errors.ts";
-import { HASH_BYTES } from "../protocol/account.ts";
 import {
+  type AccountId,
+  HASH_BYTES,
+  type PublicKey,
+  accountIdCodec,
+  hashCodec,
+  publicKeyCodec,
+} from "../protocol/account.ts";
+import { BLOCK_BYTES_MAX } from "../protocol/block.ts";
+import { MESSAGE_BYTES_MAX, type Registration, registrationCodec } from "../protocol/call.ts";
+import {
+  type Hex,
   boolean,
   boundedBytes,
   boundedVector,
@@ -94,7 +104,23 @@ export type Request =
   | { readonly tag: "import"; readonly value: { readonly threads: number; readonly batch: StateBatch } }
   /** Begins a rotation unless one is under way, or only joins that; and finishes it. */
   | { readonly tag: "rotate"; readonly value: Work & { readonly begin: boolean } }
-  | { readonly tag: "verify"; readonly value: Work };
+  | { readonly tag: "verify"; readonly value: Work }
+  /** In a home of a network: makes the pRuntime's identity. */
+  | { readonly tag: "createIdentity"; readonly value: undefined }
+  | { readonly tag: "status"; readonly value: undefined }
+  /** The genesis of the chain that it is to follow. */
+  | { readonly tag: "join"; readonly value: Uint8Array }
+  /** Blocks, and whether the host knows of others behind them. */
+  | { readonly tag: "follow"; readonly value: { readonly blocks: readonly Uint8Array[]; readonly more: boolean } }
+  /** With what Intel says of the machine, where it proves itself by a quote: JSON as its servers give it. */
+  | {
+      readonly tag: "register";
+      readonly value: { readonly operator: AccountId; readonly collateral: Uint8Array | null };
+    }
+  /** Asks another pRuntime whether it lives. */
+  | { readonly tag: "ping"; readonly value: PublicKey }
+  /** A message of another pRuntime. */
+  | { readonly tag: "deliver"; readonly value: Uint8Array };
 
 /** How work is done. */
 interface Work {
@@ -116,7 +142,46 @@ export type Answer =
   | { readonly tag: "import"; readonly value: WriteResult }
   /** Null where there was no rotation to join. */
   | { readonly tag: "rotate"; readonly value: RotationSummary | null }
-  | { readonly tag: "verify"; readonly value: VerificationSummary };
+  | { readonly tag: "verify"; readonly value: VerificationSummary }
+  | { readonly tag: "createIdentity"; readonly value: undefined }
+  | { readonly tag: "status"; readonly value: PRuntimeStatus }
+  /** The height that it is at. */
+  | { readonly tag: "join"; readonly value: number }
+  | { readonly tag: "follow"; readonly value: Followed }
+  | { readonly tag: "register"; readonly value: Registration }
+  /** A message to be delivered to the other. */
+  | { readonly tag: "ping"; readonly value: Uint8Array }
+  | { readonly tag: "deliver"; readonly value: Delivered };
+
+/** What a pRuntime of a network is, and where it stands. */
+export interface PRuntimeStatus {
+  readonly identityKey: PublicKey;
+  /** The one that others seal messages to, or will once the chain has it. */
+  readonly ecdhKey: PublicKey;
+  /** Of the program; of an enclave, its quote says what it is. */
+  readonly measurement: Hex;
+  /** Whether what it seals is safe from other users of the machine only, not from its owner. */
+  readonly software: boolean;
+  readonly genesisHash: Hex | null;
+  readonly height: number;
+  readonly registered: boolean;
+  /** Whether it acts as a gatekeeper. */
+  readonly gatekeeper: boolean;
+}
+
+/** Where a pRuntime has followed the chain to. */
+export interface Followed {
+  readonly height: number;
+  /** What it has to say to the chain: to be handed in, each as often as it comes. */
+  readonly messages: readonly Uint8Array[];
+}
+
+/** What came of a message. */
+export type Delivered =
+  /** An answer, to be delivered to its sender. */
+  | { readonly tag: "answer"; readonly value: Uint8Array }
+  /** It lives, and has followed the chain to a height. */
+  | { readonly tag: "pong"; readonly value: { readonly from: PublicKey; readonly height: number } };
 
 /** What a write did, in records. */
 export interface WriteResult {
@@ -142,10 +207,17 @@ export interface Numbered<T> {
 }
 
 const PATH_BYTES_MAX = 4_096;
-const MESSAGE_BYTES_MAX = 8_192;
+const TEXT_BYTES_MAX = 8_192;
 const NAME_BYTES_MAX = 4_096;
 const THREADS_MAX = 256;
 const VERSIONS_MAX = 16;
+const GENESIS_BYTES_MAX = 16 << 20;
+const COLLATERAL_BYTES_MAX = 1 << 20;
+/** A block with its header, and the numbers and lengths of its messages. */
+const BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 32_768;
+const BLOCKS_MAX = 4_096;
+/** A sealed message with its body: sealed-message.ts. */
+const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
 
 /** UTF-8. */
 function text(bytesMax: number): Codec<string> {
@@ -195,6 +267,13 @@ const requestCodec = Enum({
   import: struct({ threads, batch }),
   rotate: struct({ ...work, begin: boolean }),
   verify: struct(work),
+  createIdentity: nothing,
+  status: nothing,
+  join: boundedBytes(GENESIS_BYTES_MAX),
+  follow: struct({ blocks: boundedVector(boundedBytes(BLOCK_FRAME_BYTES_MAX), BLOCKS_MAX), more: boolean }),
+  register: struct({ operator: accountIdCodec, collateral: nullable(boundedBytes(COLLATERAL_BYTES_MAX)) }),
+  ping: publicKeyCodec,
+  deliver: boundedBytes(PEER_MESSAGE_BYTES_MAX),
 }) as unknown as Codec<Request>;
 
 const failure = struct({ contract: text(2 + 2 * HASH_BYTES), key: text(2 + 2 * NAME_BYTES_MAX) });
@@ -230,10 +309,29 @@ const answerCodec = Enum({
     remainingOld: count,
     failures,
   }),
+  createIdentity: nothing,
+  status: struct<PRuntimeStatus>({
+    identityKey: publicKeyCodec,
+    ecdhKey: publicKeyCodec,
+    measurement: hashCodec,
+    software: boolean,
+    genesisHash: nullable(hashCodec),
+    height: u32,
+    registered: boolean,
+    gatekeeper: boolean,
+  }),
+  join: u32,
+  follow: struct<Followed>({ height: u32, messages: boundedVector(boundedBytes(MESSAGE_BYTES_MAX), 1) }),
+  register: registrationCodec,
+  ping: boundedBytes(PEER_MESSAGE_BYTES_MAX),
+  deliver: Enum({
+    answer: boundedBytes(PEER_MESSAGE_BYTES_MAX),
+    pong: struct({ from: publicKeyCodec, height: u32 }),
+  }) as unknown as Codec<Delivered>,
 }) as unknown as Codec<Answer>;
 
 const detailValue = Enum({
-  text: text(MESSAGE_BYTES_MAX),
+  text: text(TEXT_BYTES_MAX),
   // A decimal: sizes and heights, but for whoever reads it only.
   number: mapped(text(32), (value: number) => String(value), Number),
   boolean,
@@ -244,7 +342,7 @@ const detailEntries = boundedVector(struct({ name: text(64), value: detailValue 
 
 const errorCodec = struct<WireError>({
   code: oneOf(ERROR_CODES),
-  message: text(MESSAGE_BYTES_MAX),
+  message: text(TEXT_BYTES_MAX),
   detail: mapped(
     detailEntries,
     (detail: ErrorDetail) =>
@@ -271,7 +369,7 @@ const replyCodec = Enum({
 
 const numberedRequest = struct<Numbered<Request>>({ id: u32, body: requestCodec });
 const numberedReply = struct<Numbered<Reply>>({ id: u32, body: replyCodec });
-const REQUEST_TAGS = 10;
+const REQUEST_TAGS = 17;
 const ID_BYTES = 4;
 
 /** A request as the payload of a frame. @throws GatekeeperError INVALID_ARGUMENT when a value is out of its bound. */

@@ -15,7 +15,8 @@ import { ContractStates } from "./contract-states.ts";
 import type { ImportAnswer, ImportTask } from "./import-task.ts";
 import { exportKeyFile, importKeyFile } from "./key-export.ts";
 import { LocalHome, keyFilePath } from "./local-home.ts";
-import type { Task, TaskContext } from "./server.ts";
+import type { LocalTask } from "./network-service.ts";
+import type { TaskContext } from "./server.ts";
 import { unpackStates } from "./state-batch.ts";
 
 /** V8 would let short-lived objects pile up to many times this in each thread before it looks at them. */
@@ -47,7 +48,7 @@ export class LocalService implements AsyncDisposable {
   }
 
   /** Answers a request. @throws GatekeeperError what the request's own function throws. */
-  async answer(task: Task, context: TaskContext): Promise<Answer> {
+  async answer(task: LocalTask, context: TaskContext): Promise<Answer> {
     switch (task.tag) {
       case "createHome":
         await LocalHome.init(this.#folder, task.value);

@@ -2,7 +2,7 @@
  * Passphrases, as bytes: typed on a terminal that does not show them, or read from a file or pipe. Never a string, an
  * argument or an environment variable.
  */
-import { readSync } from "node:fs";
+import { fstatSync, readSync } from "node:fs";
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 
@@ -64,9 +64,11 @@ export function readPassphrase(descriptor: number): Secret {
 
 function readUpTo(descriptor: number, bytes: Uint8Array): number {
   try {
+    // From its beginning, where it has one: who starts this process again passes on the same descriptor.
+    const isFile = fstatSync(descriptor).isFile();
     let length = 0;
     for (let got = -1; got !== 0 && length < bytes.length; length += got) {
-      got = readSync(descriptor, bytes, length, bytes.length - length, null);
+      got = readSync(descriptor, bytes, length, bytes.length - length, isFile ? length : null);
     }
     return length;
   } catch (cause) {

@@ -1,17 +1,27 @@
 /**
  * `pruntime --home DIR`: serves the host at the other end of standard input and output, and ends with it. Passphrases
  * come by descriptor 3, a terminal or a file that the host passes on unread.
+ *
+ * `pruntime --home DIR --listen ADDRESS`: starts such a one for each host that connects.
+ *
+ * --dstack SOCKET: a dstack guest agent keeps the sealing key; --passphrase: the key file is under one. For a home of a
+ * network; a local home has a plain key file.
  */
 import { fstatSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
+import { socketAddress } from "../socket-address.ts";
 import { EXIT_REPLACED } from "./boundary.ts";
-import { LocalService, type Passphrases } from "./local-service.ts";
+import { isNetworkHome } from "./enclave-files.ts";
+import { listen } from "./listener.ts";
+import { LocalService } from "./local-service.ts";
+import { NetworkService, isLocalTask, notLocal } from "./network-service.ts";
 import { type Keyboard, askNewPassphrase, askPassphrase, readPassphrase } from "./passphrase.ts";
 import { forbidCoreDumps } from "./process.ts";
 import { serve } from "./server.ts";
+import { type Vault, dstackVault, softwareVault } from "./vault.ts";
 
 const PASSPHRASE_DESCRIPTOR = 3;
 const EXIT_USAGE = 2;
@@ -19,20 +29,35 @@ const EXIT_FAULT = 70;
 
 /** Runs `pruntime` with these arguments, and ends the process. */
 export async function main(argv: readonly string[]): Promise<never> {
+  const stop = new AbortController();
   // The terminal's Ctrl-C is for the host, which says what is to be stopped.
   process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", () => stop.abort());
   for (const fault of ["uncaughtException", "unhandledRejection"]) process.on(fault, end);
   // A host that has gone is noticed where it is read from.
   process.stdout.on("error", () => undefined);
   try {
-    forbidCoreDumps();
-    await using service = new LocalService(homeOf(argv), PASSPHRASES);
-    const replaced = await serve(process.stdin, process.stdout, (task, context) => service.answer(task, context));
-    process.exitCode = replaced ? EXIT_REPLACED : 0;
-    process.exit();
+    const { listen: address, ...settings } = parsed(argv);
+    if (address !== undefined) await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings));
+    else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
   } catch (error) {
-    return end(error);
+    end(error);
   }
+  process.exit();
+}
+
+/** @returns whether this process is to be replaced. */
+async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean> {
+  forbidCoreDumps();
+  process.umask(0o077);
+  const { home } = settings;
+  await using local = new LocalService(home, PASSPHRASES);
+  await using network = new NetworkService(home, vaultOf(settings));
+  return await serve(process.stdin, process.stdout, stop, async (task, context) => {
+    if (!isLocalTask(task)) return network.answer(task);
+    if (isNetworkHome(home)) throw notLocal(home);
+    return local.answer(task, context);
+  });
 }
 
 /** Whatever nobody foresaw ends the process, and with it every secret in its memory. */
@@ -41,14 +66,45 @@ function end(error: unknown): never {
   process.exit(error instanceof GatekeeperError && error.code === "USAGE" ? EXIT_USAGE : EXIT_FAULT);
 }
 
-function homeOf(argv: readonly string[]): string {
+interface Settings {
+  readonly home: string;
+  readonly dstack?: string;
+  readonly passphrase?: boolean;
+}
+
+function parsed(argv: readonly string[]): Settings & { readonly listen?: string } {
   try {
-    const { home } = parseArgs({ args: [...argv], options: { home: { type: "string" } } }).values;
-    if (home !== undefined) return home;
+    const { home, ...others } = parseArgs({
+      args: [...argv],
+      options: {
+        home: { type: "string" },
+        listen: { type: "string" },
+        dstack: { type: "string" },
+        passphrase: { type: "boolean" },
+      },
+    }).values;
+    if (home !== undefined) return { home, ...others };
   } catch (cause) {
     throw new GatekeeperError("USAGE", cause instanceof Error ? cause.message : String(cause), {}, { cause });
   }
   throw new GatekeeperError("USAGE", "say which home: pruntime --home DIR");
+}
+
+function argumentsOf({ home, dstack, passphrase }: Settings): string[] {
+  const argv = ["--home", home];
+  if (dstack !== undefined) argv.push("--dstack", dstack);
+  if (passphrase === true) argv.push("--passphrase");
+  return argv;
+}
+
+/** Whoever listens has a terminal or a file as his own input. */
+function passphraseOf({ passphrase }: Settings): number | null {
+  return passphrase === true ? process.stdin.fd : null;
+}
+
+function vaultOf({ dstack, passphrase }: Settings): Vault {
+  if (dstack !== undefined) return dstackVault(dstack);
+  return softwareVault(passphrase === true ? PASSPHRASES : null);
 }
 
 /** What a stranger's error says may hold anything. */
@@ -57,7 +113,7 @@ function describe(error: unknown): string {
   return `INTERNAL: ${error instanceof Error ? error.constructor.name : typeof error}`;
 }
 
-const PASSPHRASES: Passphrases = {
+const PASSPHRASES = {
   given: () => passphrase(askPassphrase),
   chosen: () => passphrase(askNewPassphrase),
 };

@@ -51,15 +51,25 @@ const REFUSALS: Readonly<Record<BoundaryRefusal, string>> = {
 };
 
 /**
- * Serves one host until its stream ends, or this process is to be replaced.
+ * Serves one host until its stream ends, it is stopped, or this process is to be replaced.
+ * @param stop - fires when nothing more is to be read.
  * @returns whether it is to be replaced: all that was begun is answered then, and what came later was not begun.
  * @throws what the output ends with.
  */
-export async function serve(input: Readable, output: Writable, answer: Answerer): Promise<boolean> {
+export async function serve(input: Readable, output: Writable, stop: AbortSignal, answer: Answerer): Promise<boolean> {
   const session = new Session(output, answer);
-  for await (const frame of readFrames(input, FRAME_BYTES_MAX)) {
-    await session.take(frame);
-    if (session.isOver) break;
+  const end = (): void => void input.destroy();
+  stop.addEventListener("abort", end, { once: true });
+  try {
+    for await (const frame of readFrames(input, FRAME_BYTES_MAX)) {
+      await session.take(frame);
+      if (session.isOver) break;
+    }
+  } catch (error) {
+    // Destroyed, it ends too early for its reader.
+    if (!stop.aborted) throw error;
+  } finally {
+    stop.removeEventListener("abort", end);
   }
   await session.end();
   return session.isOver;

@@ -88,6 +88,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
     },
     governance: { members: ["g1", "g2", "g3"].map(publicOf), threshold: 2 },
     attestation: { software: true, tcbStatuses: ["UpToDate"] },
+    ecdhKeys: { interval: 100, overlap: 10 },
     measurements: [],
     accounts: people.map((name) => ({ id: idOf(name), free: 1_000n * UNIT })),
     workers: [...GATEKEEPERS, "e", "f"].map((name) => ({

@@ -1,0 +1,176 @@
+/** `pruntime init`, `pruntime show` and `run`: a node of a network, and the pRuntime that it serves. */
+import { closeSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { readAccountKey } from "../chain/account-key.ts";
+import { EmbeddedChain } from "../chain/embedded.ts";
+import { GatekeeperNode, type NodeEvent } from "../gatekeeper/node.ts";
+import { PRuntime, type PRuntimeOptions } from "../gatekeeper/pruntime.ts";
+import { accountSigner } from "../protocol/message.ts";
+import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import { type SocketAddress, socketAddress } from "../socket-address.ts";
+import { chainPath } from "./chain-home.ts";
+import { type CommonOptions, withCommonOptions } from "./command-line.ts";
+import { homeFolder } from "./environment.ts";
+import { interruptible } from "./interruption.ts";
+import { passphraseDescriptor } from "./passphrase-descriptor.ts";
+import { readFileWhole } from "./read-file.ts";
+import type { Terminal } from "./terminal.ts";
+
+const SOFTWARE =
+  "sealed by software: whoever owns this machine can read what it keeps and what it computes; only other users can't";
+const AGAIN = "run it again, and it goes on where it was";
+
+interface SealingOptions extends CommonOptions {
+  readonly dstack?: string;
+  readonly passphrase?: true;
+  readonly passphraseFile?: string;
+}
+
+interface RunOptions extends SealingOptions {
+  readonly chain?: string;
+  readonly pruntime?: SocketAddress;
+  readonly operator?: string;
+  readonly collateral?: string;
+}
+
+/** Adds the commands. */
+export function addNodeCommands(program: Command, terminal: Terminal): void {
+  const pruntime = program.command("pruntime").description("the pRuntime of a node: what holds its secrets");
+  withSealing(pruntime.command("init"))
+    .description("make a pRuntime with an identity of its own in the home, which becomes one of a network")
+    .action((options: SealingOptions) => init(terminal, options));
+  withSealing(pruntime.command("show"))
+    .description("print its public keys, its measurement and where it stands")
+    .action((options: SealingOptions) => show(terminal, options));
+  withSealing(program.command("run"))
+    .description("run a node: bring blocks to its pRuntime, and its messages to the chain, until interrupted")
+    .option("--chain <file>", "the chain (default: HOME/chain.sqlite)")
+    .addOption(
+      new Option(
+        "--pruntime <address>",
+        "one that listens elsewhere, at unix:/path or tcp:host:port, instead of HOME's",
+      )
+        .argParser(socketAddress)
+        .conflicts(["dstack", "passphrase", "passphraseFile"]),
+    )
+    .option("--operator <file>", "secret key of the account that registers the pRuntime if it is not registered")
+    .option("--collateral <file>", "what Intel says of the machine, for a pRuntime that proves itself by a quote")
+    .action((options: RunOptions) => run(terminal, options));
+}
+
+function withSealing(command: Command): Command {
+  return withCommonOptions(command)
+    .addOption(
+      new Option(
+        "--dstack <socket>",
+        "the sealing key comes from the dstack guest agent at this socket (default: a key file)",
+      ).conflicts(["passphrase", "passphraseFile"]),
+    )
+    .addOption(
+      new Option("--passphrase", "the key file is under a passphrase, which is asked for").conflicts("passphraseFile"),
+    )
+    .option("--passphrase-file <file>", "the key file is under the passphrase in this file");
+}
+
+async function init(terminal: Terminal, options: SealingOptions): Promise<void> {
+  const status = await withPRuntime(options, async (pruntime) => {
+    await pruntime.ask("createIdentity", undefined);
+    return await pruntime.ask("status", undefined);
+  });
+  const home = resolve(homeFolder(options.home));
+  await terminal.answer({ home, ...status }, `made a pRuntime in ${home}\n${describeStatus(status)}`);
+}
+
+async function show(terminal: Terminal, options: SealingOptions): Promise<void> {
+  const status = await withPRuntime(options, (pruntime) => pruntime.ask("status", undefined));
+  await terminal.answer({ ...status }, describeStatus(status));
+}
+
+async function run(terminal: Terminal, options: RunOptions): Promise<void> {
+  using chain = EmbeddedChain.open(options.chain === undefined ? chainPath(options) : resolve(options.chain));
+  const collateral = options.collateral === undefined ? null : await readFileWhole(resolve(options.collateral));
+  using key = options.operator === undefined ? null : readAccountKey(resolve(options.operator));
+  const operator = key === null ? null : { signer: accountSigner(key), collateral };
+  const told = new EventTeller(terminal);
+  try {
+    await withPRuntime(options, (pruntime) =>
+      interruptible(terminal, AGAIN, (signal) =>
+        new GatekeeperNode({ chain, pruntime, operator, tell: (event) => told.tell(event) }).run(signal),
+      ),
+    );
+  } finally {
+    await told.end();
+  }
+}
+
+/** Uses a pRuntime, and ends it. Passphrases go from the terminal or the file to it, and not through here. */
+async function withPRuntime<T>(
+  options: SealingOptions & Pick<RunOptions, "pruntime">,
+  use: (pruntime: PRuntime) => Promise<T>,
+): Promise<T> {
+  const { passphrase, passphraseFile, dstack } = options;
+  const underPassphrase = passphrase === true || passphraseFile !== undefined;
+  const descriptor = underPassphrase ? passphraseDescriptor(passphraseFile) : null;
+  try {
+    const started: PRuntimeOptions = {
+      home: resolve(homeFolder(options.home)),
+      underPassphrase,
+      ...(dstack === undefined ? {} : { dstack }),
+      ...(descriptor === null ? {} : { passphrase: descriptor }),
+    };
+    await using pruntime = new PRuntime(options.pruntime === undefined ? started : { address: options.pruntime });
+    return await use(pruntime);
+  } finally {
+    if (descriptor !== null && passphraseFile !== undefined) closeSync(descriptor);
+  }
+}
+
+function describeStatus(status: PRuntimeStatus): string {
+  const { identityKey, ecdhKey, measurement, software, genesisHash, height, registered, gatekeeper } = status;
+  const role = gatekeeper ? "acts as a gatekeeper" : registered ? "registered" : "not registered";
+  return [
+    `IdentityKey ${identityKey}`,
+    `EcdhKey ${ecdhKey}`,
+    `measurement ${measurement}`,
+    software ? SOFTWARE : "sealed by a dstack machine, for this app alone",
+    genesisHash === null ? "it follows no chain yet" : `chain ${genesisHash}, block ${height}: ${role}`,
+  ].join("\n");
+}
+
+/** Says what happens: a line each, or the elements of one JSON array. */
+class EventTeller {
+  readonly #terminal: Terminal;
+  #separator = "[";
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async tell(event: NodeEvent): Promise<void> {
+    if (this.#terminal.json) {
+      await this.#terminal.write(`${this.#separator}${JSON.stringify(event)}`);
+      this.#separator = ",\n";
+    } else {
+      await this.#terminal.write(`${describeEvent(event)}\n`);
+    }
+  }
+
+  async end(): Promise<void> {
+    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
+  }
+}
+
+function describeEvent(event: NodeEvent): string {
+  switch (event.kind) {
+    case "Started":
+    case "Changed":
+      return describeStatus(event.status);
+    case "Sent":
+      return `block ${event.height}: a message of ${event.bytes} bytes was handed in`;
+    case "Registered":
+      return `registered in block ${event.height}`;
+    case "Interrupted":
+      return `${event.reason}; it is started again`;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * A node: it brings finalized blocks to its pRuntime, and the pRuntime's messages to the chain. It knows no secret, and the
+ * pRuntime believes it nothing.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { openReplica } from "../chain/follow.ts";
+import type { EmbeddedChain } from "../chain/embedded.ts";
+import { sendCall } from "../chain/send.ts";
+import { toHex } from "../bytes.ts";
+import { GatekeeperError } from "../errors.ts";
+import { accountOf } from "../protocol/account.ts";
+import { encodeBlock } from "../protocol/block.ts";
+import { replicaCurve } from "../protocol/curve.ts";
+import { encodeGenesis } from "../protocol/genesis.ts";
+import type { Signer } from "../protocol/message.ts";
+import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import type { PRuntime } from "./pruntime.ts";
+
+const POLL_MILLISECONDS = 20;
+/** How long a pRuntime that has ended is given before it is used again. */
+const RESTART_MILLISECONDS = 1_000;
+
+/** Who registers the pRuntime, where it is not registered yet. */
+export interface Operator {
+  readonly signer: Signer;
+  /** What Intel says of the machine, where the pRuntime proves itself by a quote. */
+  readonly collateral: Uint8Array | null;
+}
+
+/** What there is to tell. */
+export type NodeEvent =
+  | { readonly kind: "Started" | "Changed"; readonly status: PRuntimeStatus }
+  | { readonly kind: "Sent"; readonly height: number; readonly bytes: number }
+  | { readonly kind: "Registered"; readonly height: number }
+  | { readonly kind: "Interrupted"; readonly reason: string };
+
+/** What a node is made of. */
+export interface NodeOptions {
+  readonly chain: EmbeddedChain;
+  readonly pruntime: PRuntime;
+  readonly operator: Operator | null;
+  readonly tell: (event: NodeEvent) => Promise<void>;
+}
+
+/** Runs one node over one chain. */
+export class GatekeeperNode {
+  readonly #options: NodeOptions;
+  /** Height that the pRuntime has followed the chain to; null before it has joined. */
+  #height: number | null = null;
+  /** Names in the inbox of messages that were handed in, by their bytes. */
+  #handedIn = new Map<string, number>();
+  #status: PRuntimeStatus | null = null;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs until the signal fires. A pRuntime that ends is used again.
+   * @throws GatekeeperError what the pRuntime refuses the chain for: BLOCK_INVALID, GENESIS_INVALID, SEALED_STATE_OLD,
+   * KEY_UNAVAILABLE; STORE_* of the chain; MESSAGE_REFUSED when it can't be registered.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const moved = await this.step(signal);
+        if (!moved) await pause(POLL_MILLISECONDS, signal);
+      } catch (error) {
+        if (!(error instanceof GatekeeperError) || error.code !== "PRUNTIME_UNAVAILABLE") throw error;
+        this.#height = null;
+        await this.#options.tell({ kind: "Interrupted", reason: error.message });
+        await pause(RESTART_MILLISECONDS, signal);
+      }
+    }
+  }
+
+  /** Brings what is there, in both directions. @returns whether there was a block. @throws as `run`; PRUNTIME_UNAVAILABLE. */
+  async step(signal: AbortSignal): Promise<boolean> {
+    const { chain, pruntime } = this.#options;
+    this.#height ??= await pruntime.ask("join", encodeGenesis(chain.genesis));
+    const blocks = chain.blocks(this.#height + 1);
+    if (blocks.length === 0 && this.#status !== null) return false;
+    const more = blocks.length > 0 && chain.height() > blocks.at(-1)!.header.height;
+    const { height, messages } = await pruntime.ask("follow", { blocks: blocks.map(encodeBlock), more });
+    this.#height = height;
+    for (const message of messages) await this.#handIn(message, height);
+    if (!more) await this.#look(signal);
+    return blocks.length > 0;
+  }
+
+  /** What the pRuntime says again is handed in again unless it waits already. */
+  async #handIn(message: Uint8Array, height: number): Promise<void> {
+    const { chain, tell } = this.#options;
+    const name = toHex(message);
+    const before = this.#handedIn.get(name);
+    if (before !== undefined && chain.outcome(before) === "waiting") return;
+    try {
+      this.#handedIn = new Map([[name, chain.submit(message)]]);
+      await tell({ kind: "Sent", height, bytes: message.length });
+    } catch (error) {
+      // There is room after the next block.
+      if (!(error instanceof GatekeeperError) || error.code !== "INBOX_FULL") throw error;
+    }
+  }
+
+  /** Tells what has changed, and registers the pRuntime where that is to be done. */
+  async #look(signal: AbortSignal): Promise<void> {
+    const { pruntime, tell, operator } = this.#options;
+    const status = await pruntime.ask("status", undefined);
+    const before = this.#status;
+    this.#status = status;
+    if (before === null) await tell({ kind: "Started", status });
+    else if (hasChanged(before, status)) await tell({ kind: "Changed", status });
+    if (!status.registered && operator !== null) await this.#register(operator, signal);
+  }
+
+  async #register({ signer, collateral }: Operator, signal: AbortSignal): Promise<void> {
+    const { chain, pruntime, tell } = this.#options;
+    const value = await pruntime.ask("register", { operator: accountOf(signer.publicKey), collateral });
+    const replica = openReplica(chain, replicaCurve());
+    const { height } = await sendCall(chain, replica, signer, { tag: "registerWorker", value }, signal);
+    await tell({ kind: "Registered", height });
+  }
+}
+
+function hasChanged(before: PRuntimeStatus, now: PRuntimeStatus): boolean {
+  return before.registered !== now.registered || before.gatekeeper !== now.gatekeeper || before.ecdhKey !== now.ecdhKey;
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,203 @@
+/**
+ * What a pRuntime of a network keeps, in the folder `pruntime` of its home:
+ *
+ *   key              the sealing key, where it is sealed by software
+ *   identity.sealed  the IdentityKey
+ *   ecdh.sealed      its EcdhKeys
+ *   progress.sealed  what it must not forget: progress-record.ts
+ *   ledger-HEIGHT    a state of the ledger, as bytes, in the clear: `progress.sealed` has its hash
+ *   lock             held while a pRuntime runs
+ */
+import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fromHex } from "../bytes.ts";
+import { CONTEXT } from "../context.ts";
+import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
+import { GatekeeperError } from "../errors.ts";
+import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { EcdhKeys } from "./ecdh-keys.ts";
+import { FolderLock } from "./folder-lock.ts";
+import { IdentityKey } from "./identity-key.ts";
+import { MessageSequences } from "./message-sequences.ts";
+import { type ProgressRecord, decodeProgress, encodeProgress } from "./progress-record.ts";
+import { SealedFile } from "./sealed-file.ts";
+import type { Sealer } from "./sealer.ts";
+
+/** Bytes of a saved ledger, at most: a larger one is replayed. */
+const LEDGER_BYTES_MAX = 1 << 30;
+const LEDGER_NAME = /^ledger-[0-9]+$/;
+const NOT_BOUND = new Uint8Array(0);
+
+/** Where a home has the files of its pRuntime, if it is a home of a network. */
+export function enclaveFolder(home: string): string {
+  return join(home, "pruntime");
+}
+
+/** Whether a home is one of a network: it has a pRuntime with an identity. */
+export function isNetworkHome(home: string): boolean {
+  return existsSync(enclaveFolder(home));
+}
+
+/** The files of one pRuntime, locked while this lives. Owns the lock, the sealer and the IdentityKey. */
+export class EnclaveFiles implements Disposable {
+  readonly identity: IdentityKey;
+  readonly #folder: string;
+  readonly #lock: FolderLock;
+  readonly #sealer: Sealer;
+  readonly #ecdhKeys: SealedFile;
+  readonly #progress: SealedFile;
+  readonly #curve: Secp256k1;
+
+  private constructor(folder: string, lock: FolderLock, sealer: Sealer, identity: IdentityKey, curve: Secp256k1) {
+    this.#folder = folder;
+    this.#lock = lock;
+    this.#sealer = sealer;
+    this.identity = identity;
+    this.#curve = curve;
+    const binding = fromHex(identity.publicKey, "an IdentityKey");
+    this.#ecdhKeys = new SealedFile(sealer, join(folder, "ecdh.sealed"), CONTEXT.sealEcdhKeys, binding);
+    this.#progress = new SealedFile(sealer, join(folder, "progress.sealed"), CONTEXT.sealProgress, binding);
+  }
+
+  /**
+   * Makes a pRuntime with a new identity and a first EcdhKey: whole or not at all.
+   * @param makeSealer - given the folder that is to be; may put its key there.
+   * @throws GatekeeperError ALREADY_EXISTS when the home is of a network or has a store; IO_FAILED, and what `makeSealer`
+   * throws.
+   */
+  static async create(home: string, curve: Secp256k1, makeSealer: (folder: string) => Promise<Sealer>): Promise<void> {
+    const folder = enclaveFolder(home);
+    if (existsSync(folder)) throw occupied(home);
+    makeFolder(home);
+    const building = mkdtempSync(join(home, `.${basename(folder)}.new-`));
+    try {
+      using sealer = await makeSealer(building);
+      using identity = IdentityKey.generate(curve);
+      const file = new SealedFile(sealer, join(building, "identity.sealed"), CONTEXT.sealIdentityKey, NOT_BOUND);
+      identity.use((scalar) => file.write(scalar));
+      using files = new EnclaveFiles(building, new FolderLock(join(building, "lock")), sealer, identity, curve);
+      // The overlap is the chain's, and matters once a key has come after the first.
+      using ecdhKeys = EcdhKeys.create(curve, 0);
+      files.writeEcdhKeys(ecdhKeys);
+      files.writeProgress(NOTHING_DONE);
+      renameSync(building, folder);
+      syncFolder(dirname(folder));
+    } catch (error) {
+      rmSync(building, { recursive: true, force: true });
+      if (existsSync(folder)) throw occupied(home);
+      throw error;
+    }
+  }
+
+  /**
+   * Opens what is there.
+   * @param openSealer - given the folder.
+   * @throws GatekeeperError NOT_FOUND, STORE_BUSY, KEY_UNAVAILABLE, IO_FAILED, and what `openSealer` throws.
+   */
+  static async open(
+    home: string,
+    curve: Secp256k1,
+    openSealer: (folder: string) => Promise<Sealer>,
+  ): Promise<EnclaveFiles> {
+    const folder = enclaveFolder(home);
+    if (!existsSync(folder)) {
+      throw new GatekeeperError(
+        "NOT_FOUND",
+        `there is no pRuntime of a network at ${home}; make one with gatekeeper pruntime init --home ${home}`,
+        { home },
+      );
+    }
+    const lock = new FolderLock(join(folder, "lock"));
+    let sealer: Sealer | null = null;
+    try {
+      sealer = await openSealer(folder);
+      const file = new SealedFile(sealer, join(folder, "identity.sealed"), CONTEXT.sealIdentityKey, NOT_BOUND);
+      const secret = file.read();
+      if (secret === null) throw missing(join(folder, "identity.sealed"));
+      return new EnclaveFiles(folder, lock, sealer, new IdentityKey(secret, curve), curve);
+    } catch (error) {
+      sealer?.[Symbol.dispose]();
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Whether the sealing key lies in a file: no protection from the machine's owner. */
+  get software(): boolean {
+    return this.#sealer.software;
+  }
+
+  /** The EcdhKeys; the caller owns them. @param overlap - blocks for which one is kept after the next. */
+  readEcdhKeys(overlap: number): EcdhKeys {
+    using encoded = this.#ecdhKeys.read();
+    if (encoded === null) throw missing(join(this.#folder, "ecdh.sealed"));
+    return EcdhKeys.decode(this.#curve, overlap, encoded);
+  }
+
+  /** Seals them in the place of those before. */
+  writeEcdhKeys(keys: EcdhKeys): void {
+    using encoded = keys.encode();
+    encoded.use((bytes) => this.#ecdhKeys.write(bytes));
+  }
+
+  /** @throws GatekeeperError KEY_UNAVAILABLE when it is missing or malformed. */
+  readProgress(): ProgressRecord {
+    const path = join(this.#folder, "progress.sealed");
+    using sealed = this.#progress.read();
+    const record = sealed?.use(decodeProgress) ?? null;
+    if (record === null) throw missing(path);
+    return record;
+  }
+
+  /** Seals it in the place of the one before. */
+  writeProgress(record: ProgressRecord): void {
+    this.#progress.write(encodeProgress(record));
+  }
+
+  /** A state of the ledger as it was saved at a height; null where there is none. */
+  readLedger(height: number): Uint8Array | null {
+    return readSmallFile(this.#ledgerPath(height), LEDGER_BYTES_MAX)?.bytes ?? null;
+  }
+
+  /** Saves a state of the ledger beside the one before: that goes when what is sealed speaks of the new one. */
+  writeLedger(height: number, state: Uint8Array): void {
+    replaceFile(this.#ledgerPath(height), state);
+  }
+
+  /** Removes all states of the ledger but that of a height. */
+  keepOnlyLedger(height: number): void {
+    const kept = basename(this.#ledgerPath(height));
+    for (const name of namesIn(this.#folder)) {
+      if (LEDGER_NAME.test(name) && name !== kept) rmSync(join(this.#folder, name), { force: true });
+    }
+  }
+
+  /** Wipes the IdentityKey and the sealing key, and lets another process in. */
+  [Symbol.dispose](): void {
+    this.identity[Symbol.dispose]();
+    this.#sealer[Symbol.dispose]();
+    this.#lock[Symbol.dispose]();
+  }
+
+  #ledgerPath(height: number): string {
+    return join(this.#folder, `ledger-${height}`);
+  }
+}
+
+const NOTHING_DONE: ProgressRecord = {
+  genesisHash: null,
+  head: null,
+  saved: null,
+  signed: 0,
+  message: null,
+  vouched: null,
+  sequences: new MessageSequences().encode(),
+};
+
+function occupied(home: string): GatekeeperError {
+  return new GatekeeperError("ALREADY_EXISTS", `${home} has a pRuntime already, which is never overwritten`, { home });
+}
+
+function missing(path: string): GatekeeperError {
+  return new GatekeeperError("KEY_UNAVAILABLE", `${path} is missing, or not what this program writes`, { file: path });
+}

@@ -1,0 +1,354 @@
+/**
+ * A pRuntime of a network: it has an identity and EcdhKeys, follows the chain itself, and acts on the word of its own
+ * ledger alone. The host gives it blocks and takes what it signs; whatever the host drops, delays, repeats, reorders or
+ * forges, nothing is signed that an honest chain would not have had signed, and no secret comes out.
+ *
+ * What it signs, and what follows from it, is sealed before it is given away: one that starts again from what it sealed
+ * never signs two things where it may sign one. Where the chain has more messages of its IdentityKey than it remembers, what
+ * is sealed was put back to an older version, and it does not act.
+ */
+import { randomBytes } from "node:crypto";
+import { toHex } from "../bytes.ts";
+import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { GatekeeperError } from "../errors.ts";
+import { type AccountId, type PublicKey, accountOf } from "../protocol/account.ts";
+import { type Block, decodeBlock } from "../protocol/block.ts";
+import type { Call, Registration } from "../protocol/call.ts";
+import { decodeGenesis, hashGenesis } from "../protocol/genesis.ts";
+import { Ledger } from "../protocol/ledger.ts";
+import { signMessage, signRegistration } from "../protocol/message.ts";
+import { nextHeartbeat } from "../protocol/registry.ts";
+import { Replica } from "../protocol/replica.ts";
+import type { Hex } from "../protocol/scale.ts";
+import type { Worker } from "../protocol/state.ts";
+import type { Delivered, Followed, PRuntimeStatus } from "./boundary.ts";
+import type { EcdhKeys } from "./ecdh-keys.ts";
+import type { EnclaveFiles } from "./enclave-files.ts";
+import { MessageSequences } from "./message-sequences.ts";
+import { type PeerMessage, decodePeerMessage, encodePeerMessage } from "./peer-message.ts";
+import type { ProgressRecord } from "./progress-record.ts";
+import { openMessage, sealMessage } from "./sealed-message.ts";
+
+/** Blocks after which the ledger is saved anew. */
+const SAVE_BLOCKS = 1_000;
+const NONCE_BYTES = 32;
+/** Questions that are remembered until they are answered. */
+const PINGS_MAX = 64;
+
+/** One pRuntime. Owns its files and keys; dispose saves the ledger and wipes them. */
+export class Enclave implements Disposable {
+  readonly #files: EnclaveFiles;
+  readonly #curve: Secp256k1;
+  readonly #id: AccountId;
+  readonly #sequences: MessageSequences;
+  readonly #pings = new Map<Hex, PublicKey>();
+  #progress: ProgressRecord;
+  #ecdhKeys: EcdhKeys;
+  #replica: Replica | null = null;
+
+  /**
+   * @param files - taken over.
+   * @param curve - of compressed points; lent.
+   */
+  constructor(files: EnclaveFiles, curve: Secp256k1) {
+    this.#files = files;
+    this.#curve = curve;
+    this.#id = accountOf(files.identity.publicKey);
+    this.#progress = files.readProgress();
+    this.#sequences = MessageSequences.decode(this.#progress.sequences);
+    this.#ecdhKeys = files.readEcdhKeys(0);
+  }
+
+  get status(): Omit<PRuntimeStatus, "measurement"> {
+    const ledger = this.#replica?.ledger;
+    const { identityKey, ecdhKey } = this.#publicKeys();
+    return {
+      identityKey,
+      ecdhKey,
+      software: this.#files.software,
+      genesisHash: this.#progress.genesisHash === null ? null : toHex(this.#progress.genesisHash),
+      height: ledger?.state.height ?? 0,
+      registered: ledger?.state.workers.has(this.#id) ?? false,
+      gatekeeper: ledger?.state.gatekeepers.includes(identityKey) ?? false,
+    };
+  }
+
+  /**
+   * Begins to follow the chain of a genesis: the first that it is ever given, and no other from then on.
+   * @returns the height that it is at; blocks follow from the next on.
+   * @throws GatekeeperError GENESIS_INVALID when it is none, or of another chain.
+   */
+  join(bytes: Uint8Array): number {
+    const genesis = decodeGenesis(bytes);
+    if (genesis === null) throw new GatekeeperError("GENESIS_INVALID", "these bytes are no genesis");
+    const genesisHash = hashGenesis(genesis);
+    const known = this.#progress.genesisHash;
+    if (known !== null && Buffer.compare(known, genesisHash) !== 0) {
+      throw new GatekeeperError("GENESIS_INVALID", `this pRuntime serves another chain, of genesis ${toHex(known)}`);
+    }
+    const saved = this.#savedReplica(genesis);
+    this.#replica = saved ?? new Replica(this.#curve, Ledger.atGenesis(genesis));
+    this.#ecdhKeys[Symbol.dispose]();
+    this.#ecdhKeys = this.#files.readEcdhKeys(genesis.ecdhKeys.overlap);
+    if (known === null) this.#record({ genesisHash });
+    return this.#replica.ledger.state.height;
+  }
+
+  /**
+   * Follows the next blocks; up to the first that is not right, they were followed.
+   * @param more - whether the host knows of others: then it does not act yet. Not believed in anything else.
+   * @returns where it stands, and what is to come into the chain's next block.
+   * @throws GatekeeperError BLOCK_INVALID; SEALED_STATE_OLD; NOT_FOUND before it has joined a chain.
+   */
+  follow(encoded: readonly Uint8Array[], more: boolean): Followed {
+    const replica = this.#joined();
+    const blocks = encoded.map((bytes) => decodeBlock(bytes) ?? malformedBlock());
+    const acted = this.#progress.head?.height ?? 0;
+    const before = blocks.findIndex(({ header }) => header.height === acted) + 1;
+    this.#followPart(replica, blocks.slice(0, before));
+    this.#followPart(replica, blocks.slice(before));
+    const { height } = replica.ledger.state;
+    if (!this.#isCurrent(replica)) return { height, messages: [] };
+    this.#saveLedger(replica, SAVE_BLOCKS);
+    return { height, messages: more ? [] : this.#act(replica) };
+  }
+
+  /**
+   * What registers it through an operator.
+   * @param attest - evidence of what it is, bound to its keys and this chain.
+   * @throws GatekeeperError NOT_FOUND before it has followed the chain; SEALED_STATE_OLD.
+   */
+  async register(
+    operator: AccountId,
+    attest: (genesisHash: Uint8Array, keys: ReturnType<Enclave["keys"]>) => Promise<Uint8Array>,
+  ): Promise<Registration> {
+    const { genesisHash } = this.#actingReplica().ledger;
+    const keys = this.keys();
+    const attestation = await attest(genesisHash, keys);
+    // Blocks may have come meanwhile.
+    const replica = this.#actingReplica();
+    const sequence = this.#sequence(replica);
+    this.#record({ signed: Math.max(this.#progress.signed, sequence + 1), head: headOf(replica) });
+    return signRegistration(this.#files.identity, genesisHash, operator, { ...keys, attestation, sequence });
+  }
+
+  /** Its public keys. */
+  keys(): { readonly identityKey: PublicKey; readonly ecdhKey: PublicKey } {
+    return this.#publicKeys();
+  }
+
+  /**
+   * A message that asks another pRuntime whether it lives, and opens what is sealed to it.
+   * @throws GatekeeperError NOT_FOUND when it is not registered; SEALED_STATE_OLD.
+   */
+  ping(to: PublicKey): Uint8Array {
+    const replica = this.#actingReplica();
+    const nonce = toHex(randomBytes(NONCE_BYTES));
+    if (this.#pings.size >= PINGS_MAX) this.#pings.delete(this.#pings.keys().next().value!);
+    this.#pings.set(nonce, to);
+    return this.#sealTo(replica, to, { tag: "ping", value: nonce });
+  }
+
+  /**
+   * Opens a message of another pRuntime, and does what it asks for.
+   * @throws GatekeeperError MESSAGE_INVALID, with the reason; NOT_FOUND before it has followed the chain.
+   */
+  deliver(bytes: Uint8Array): Delivered {
+    const replica = this.#actingReplica();
+    const { genesisHash, state } = replica.ledger;
+    const { sender, body } = openMessage({
+      curve: this.#curve,
+      genesisHash,
+      recipient: this.#files.identity.publicKey,
+      ecdhKeys: this.#ecdhKeys,
+      sequences: this.#sequences,
+      isKnown: (identityKey) => state.workers.has(accountOf(identityKey)),
+      bytes,
+    });
+    using opened = body;
+    const message = opened.use(decodePeerMessage);
+    // Remembered before anything is done that it asks for.
+    this.#record({ sequences: this.#sequences.encode() });
+    if (message === null) throw notUnderstood();
+    if (message.tag === "ping") {
+      const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: state.height } };
+      return { tag: "answer", value: this.#sealTo(replica, sender, pong) };
+    }
+    const { nonce, height } = message.value;
+    if (this.#pings.get(nonce) !== sender) throw notUnderstood();
+    this.#pings.delete(nonce);
+    return { tag: "pong", value: { from: sender, height } };
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      if (this.#replica !== null && this.#isCurrent(this.#replica)) this.#saveLedger(this.#replica, 1);
+    } finally {
+      this.#ecdhKeys[Symbol.dispose]();
+      this.#files[Symbol.dispose]();
+    }
+  }
+
+  #publicKeys(): { identityKey: PublicKey; ecdhKey: PublicKey } {
+    const { current, pending } = this.#ecdhKeys;
+    return { identityKey: this.#files.identity.publicKey, ecdhKey: current?.publicKey ?? pending! };
+  }
+
+  #joined(): Replica {
+    if (this.#replica !== null) return this.#replica;
+    throw new GatekeeperError("NOT_FOUND", "this pRuntime follows no chain: it has to join one first");
+  }
+
+  /** @throws GatekeeperError NOT_FOUND before it knows as much of the chain as it did; SEALED_STATE_OLD. */
+  #actingReplica(): Replica {
+    const replica = this.#joined();
+    if (!this.#isCurrent(replica)) {
+      throw new GatekeeperError("NOT_FOUND", "this pRuntime has not followed the chain yet to where it was before");
+    }
+    this.#checkSealed(replica);
+    return replica;
+  }
+
+  #followPart(replica: Replica, blocks: readonly Block[]): void {
+    if (blocks.length > 0) replica.follow(blocks);
+    const { head } = this.#progress;
+    if (head === null || head.height !== replica.ledger.state.height) return;
+    if (Buffer.compare(head.hash, replica.headHash) === 0) return;
+    this.#replica = null;
+    throw new GatekeeperError(
+      "BLOCK_INVALID",
+      `block ${head.height} is another than the one that this pRuntime acted on: the chain was forked`,
+      { height: head.height, reason: "fork" },
+    );
+  }
+
+  /** Whether it knows all that it ever acted on. */
+  #isCurrent(replica: Replica): boolean {
+    return replica.ledger.state.height >= (this.#progress.head?.height ?? 0);
+  }
+
+  /** As many messages of its IdentityKey as the chain has. */
+  #sequence(replica: Replica): number {
+    return replica.ledger.state.accounts.get(this.#id)?.sequence ?? 0;
+  }
+
+  #checkSealed(replica: Replica): void {
+    if (this.#sequence(replica) > this.#progress.signed) throw sealedStateOld();
+  }
+
+  /** What the ledger's word asks for. @returns what is to be sent. */
+  #act(replica: Replica): Uint8Array[] {
+    this.#checkSealed(replica);
+    const worker = replica.ledger.state.workers.get(this.#id);
+    if (worker === undefined) return [];
+    this.#turnEcdhKeys(replica, worker);
+    const sequence = this.#sequence(replica);
+    const { message, signed } = this.#progress;
+    if (message !== null && signed === sequence + 1) return [message];
+    const call = this.#dueCall(replica, worker);
+    return call === null ? [] : [this.#sign(replica, sequence, call)];
+  }
+
+  /** Takes note of the EcdhKey that is published, destroys those whose time is over, and makes the next when it is due. */
+  #turnEcdhKeys(replica: Replica, { ecdhKey }: Worker): void {
+    const { state, genesis } = replica.ledger;
+    const keys = this.#ecdhKeys;
+    const before = keys.current?.publicKey;
+    try {
+      keys.published(ecdhKey, state.height);
+    } catch (cause) {
+      if (cause instanceof GatekeeperError && cause.code === "KEY_UNAVAILABLE") throw sealedStateOld(cause);
+      throw cause;
+    }
+    const expired = keys.destroyExpired(state.height);
+    const due = keys.pending === null && state.height - keys.current!.since >= genesis.ecdhKeys.interval;
+    if (due) keys.rotate();
+    if (!due && expired.length === 0 && before === ecdhKey) return;
+    // Sealed before the chain hears of the next one; and without those that are destroyed.
+    this.#files.writeEcdhKeys(keys);
+    this.#record({ head: headOf(replica) });
+  }
+
+  #dueCall({ ledger }: Replica, { ecdhKey }: Worker): Call | null {
+    const heartbeat = nextHeartbeat(ledger);
+    const vouched = this.#progress.vouched ?? -1;
+    if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
+    const { pending } = this.#ecdhKeys;
+    return pending === null || pending === ecdhKey ? null : { tag: "setEcdhKey", value: pending };
+  }
+
+  #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
+    const message = signMessage(this.#files.identity, replica.ledger.genesisHash, sequence, call);
+    const vouched = call.tag === "heartbeat" ? call.value.session : this.#progress.vouched;
+    this.#record({ signed: sequence + 1, message, vouched, head: headOf(replica) });
+    return message;
+  }
+
+  #sealTo(replica: Replica, to: PublicKey, message: PeerMessage): Uint8Array {
+    const { genesisHash, state } = replica.ledger;
+    const peer = state.workers.get(accountOf(to));
+    if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no registered pRuntime`);
+    const sequence = this.#sequences.next(to);
+    this.#record({ sequences: this.#sequences.encode() });
+    return sealMessage({
+      curve: this.#curve,
+      genesisHash,
+      sender: this.#files.identity,
+      recipient: { identityKey: to, ecdhKey: peer.ecdhKey },
+      sequence,
+      body: encodePeerMessage(message),
+    });
+  }
+
+  #record(changes: Partial<ProgressRecord>): void {
+    const record = { ...this.#progress, ...changes };
+    this.#files.writeProgress(record);
+    this.#progress = record;
+  }
+
+  /** The ledger as it was saved, if it is what was sealed. */
+  #savedReplica(genesis: Parameters<typeof Ledger.atGenesis>[0]): Replica | null {
+    const { saved } = this.#progress;
+    const bytes = saved === null ? null : this.#files.readLedger(saved.height);
+    if (saved === null || bytes === null) return null;
+    try {
+      const ledger = Ledger.decode(genesis, bytes);
+      if (Buffer.compare(ledger.stateHash(), saved.stateHash) !== 0) return null;
+      return new Replica(this.#curve, ledger, saved.hash);
+    } catch (cause) {
+      if (cause instanceof GatekeeperError && cause.code === "LEDGER_INVALID") return null;
+      throw cause;
+    }
+  }
+
+  /** Saves the ledger for a quick start, if it is so many blocks further than when it was last saved. */
+  #saveLedger(replica: Replica, blocks: number): void {
+    const { ledger } = replica;
+    const { height } = ledger.state;
+    if (height < (this.#progress.saved?.height ?? 0) + blocks) return;
+    this.#files.writeLedger(height, ledger.encode());
+    const head = headOf(replica);
+    this.#record({ head, saved: { ...head, stateHash: ledger.stateHash() } });
+    this.#files.keepOnlyLedger(height);
+  }
+}
+
+function headOf({ ledger, headHash }: Replica): { height: number; hash: Uint8Array } {
+  return { height: ledger.state.height, hash: headHash };
+}
+
+function malformedBlock(): never {
+  throw new GatekeeperError("BLOCK_INVALID", "these bytes are no block", { reason: "malformed" });
+}
+
+function notUnderstood(): GatekeeperError {
+  return new GatekeeperError("MESSAGE_INVALID", "a message of a pRuntime asks for nothing that is known", {
+    reason: "NotUnderstood",
+  });
+}
+
+function sealedStateOld(cause?: unknown): GatekeeperError {
+  const message =
+    "the chain has seen more of this pRuntime than it remembers: its sealed files are old ones that were put back, or another has its identity; it does not act";
+  return new GatekeeperError("SEALED_STATE_OLD", message, {}, { cause });
+}
