@@ -29,7 +29,7 @@ const LEDGER_NAME = /^ledger-[0-9]+$/;
 const NOT_BOUND = new Uint8Array(0);
 
 /** Where a home has the files of its pRuntime, if it is a home of a network. */
-export function enclaveFolder(home: string): string {
+function enclaveFolder(home: string): string {
   return join(home, "pruntime");
 }
 

@@ -7,13 +7,13 @@ import { MESSAGE_BYTES_MAX } from "../protocol/call.ts";
 import { boundedBytes, decode, encode, exactBytes, nullable, struct, u32 } from "../protocol/scale.ts";
 
 /** A block of the chain that it follows. */
-export interface Head {
+interface Head {
   readonly height: number;
   readonly hash: Uint8Array;
 }
 
 /** A state of the ledger that lies beside it, in the clear. */
-export interface SavedLedger extends Head {
+interface SavedLedger extends Head {
   readonly stateHash: Uint8Array;
 }
 

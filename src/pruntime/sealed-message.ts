@@ -129,7 +129,7 @@ export interface OpenedMessage {
 }
 
 /** Why a message can't be opened. */
-export type MessageInvalid =
+type MessageInvalid =
   /** It is cut off, too long, of another version, or has a key that is no point. */
   | "Malformed"
   /** It is for another IdentityKey. */

@@ -11,7 +11,7 @@ import type { Sealer } from "./sealer.ts";
 import { createSoftwareKeyFile, openSoftwareSealer } from "./software-sealer.ts";
 
 /** Whom evidence is for, and what it is bound to. */
-export interface Attested {
+interface Attested {
   readonly genesisHash: Uint8Array;
   readonly identityKey: string;
   readonly ecdhKey: string;
