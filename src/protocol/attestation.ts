@@ -19,7 +19,7 @@ export const ATTESTATION_BYTES_MAX = 32_768;
 const QUOTE_BYTES_MAX = 8_192;
 const CERTIFICATE_BYTES_MAX = 2_048;
 /** Bytes of a list of revoked certificates, or of one of Intel's JSON documents. */
-const DOCUMENT_BYTES_MAX = 16_384;
+const DOCUMENT_BYTES_MAX = 24_576;
 /** r and s, 32 bytes each, big-endian. */
 const JSON_SIGNATURE_BYTES = 64;
 

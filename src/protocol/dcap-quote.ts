@@ -124,10 +124,10 @@ function sgxReport(body: Uint8Array): Report {
 /**
  * `sgx_report2_body_t`. Measured is everything from MRTD on to before the report data: what the domain began with (MRTD),
  * what its host configured it with (MRCONFIGID, MROWNER, MROWNERCONFIG), and what it started since, up to kernel, command
- * line and applications (RTMR0 to RTMR3). The same image started with another configuration is another program
- * to whoever relies on it. Left out are the TDX module, which the TCB status judges, and
- * attributes and XFAM, which depend on the processor; attributes for debugging are refused, and those that weaken a
- * domain are refused with the signature.
+ * line and applications (RTMR0 to RTMR3). The same image started with another configuration is another program to whoever
+ * relies on it. Left out are the TDX module, which the TCB status judges, and attributes and XFAM, which depend on the
+ * processor: of the attributes, those for debugging are refused here, and the verification of the quote refuses all but
+ * SEPT_VE_DISABLE, which it asks for, and the use of protection keys, Key Locker and performance counters.
  */
 function tdxReport(body: Uint8Array): Report {
   return {

@@ -45,6 +45,8 @@ export interface Forgery {
   readonly certificates?: { readonly [N in Name]?: Partial<Issue> };
   /** Who signs instead: lists, JSON, reports. */
   readonly signs?: { readonly [what in "rootList" | "authorityList" | "tcbInfo" | "qeIdentity" | "qeReport"]?: Name };
+  /** Whether the quote has the very root, or another certificate of the same key and name. */
+  readonly sameRoot?: boolean;
   /** Changes to what comes out. */
   readonly collateral?: Partial<DcapCollateral>;
   readonly quote?: (quote: Buffer) => Uint8Array;
@@ -52,6 +54,8 @@ export interface Forgery {
 
 interface Issue {
   readonly issuer: Name;
+  /** Who signs in its name: the issuer itself, if nobody else. */
+  readonly signer: Name;
   readonly authority: boolean;
   readonly from: number;
   readonly until: number;
@@ -98,8 +102,9 @@ function signed(content: Buffer, by: Name): Buffer {
 const rawSignature = (content: Uint8Array, by: Name): Buffer =>
   sign("sha256", content, { key: PAIRS[by].privateKey, dsaEncoding: "ieee-p1363" });
 
-function certificate(name: Name, issue: Partial<Issue> = {}, extensions: readonly Buffer[] = []): Buffer {
-  const { issuer = "root", authority = false, from = ISSUED, until = EXPIRES } = issue;
+/** A certificate in DER. Each call signs anew: another one for the same. */
+export function certificate(name: Name, issue: Partial<Issue> = {}, extensions: readonly Buffer[] = []): Buffer {
+  const { issuer = "root", signer = issuer, authority = false, from = ISSUED, until = EXPIRES } = issue;
   const constraints = authority ? sequence(der(0x01, Uint8Array.of(0xff))) : sequence();
   const content = sequence(
     der(0xa0, integer(2)),
@@ -111,7 +116,7 @@ function certificate(name: Name, issue: Partial<Issue> = {}, extensions: readonl
     PAIRS[name].publicKey.export({ format: "der", type: "spki" }),
     der(0xa3, sequence(sequence(hex(OID.constraints), der(0x04, constraints)), ...extensions)),
   );
-  return signed(content, issuer);
+  return signed(content, signer);
 }
 
 /** What Intel's platform certificates say besides: FMSPC and SVNs. */
@@ -129,7 +134,8 @@ function sgxExtension(): Buffer {
   return sequence(hex(OID.sgx), der(0x04, list));
 }
 
-function revocations(
+/** A list of revoked certificates in DER. */
+export function revocations(
   by: Name,
   serials: readonly number[],
   [from, until]: readonly [number, number],
@@ -141,8 +147,9 @@ function revocations(
   return signed(content, signer);
 }
 
-/** The root, which signs itself. */
-export const FORGED_ROOT: Uint8Array = certificate("root", { authority: true, until: Date.parse("2049-01-01") });
+/** The root, which signs itself; each time it is another one. */
+const newRoot = (): Uint8Array => certificate("root", { authority: true, until: Date.parse("2049-01-01") });
+export const FORGED_ROOT = newRoot();
 
 const levelOf = (svn: number, tcbStatus: string): Json => ({
   tcb: {
@@ -281,7 +288,11 @@ export function forgedEvidence(kind: Kind, reportData: Uint8Array, forgery: Forg
     },
     forgery.qeIdentity,
   );
-  const quote = quoteOf(kind, reportData, forgery, [pck, authority, FORGED_ROOT]);
+  const quote = quoteOf(kind, reportData, forgery, [
+    pck,
+    authority,
+    forgery.sameRoot === false ? newRoot() : FORGED_ROOT,
+  ]);
   return {
     quote: forgery.quote?.(quote) ?? quote,
     collateral: {
