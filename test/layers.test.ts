@@ -43,7 +43,8 @@ function violations(path: string, text: string): string[] {
     if (target.startsWith("..")) {
       // What is measured is the whole package.
       const measured = path === "pruntime/measurement.ts" && target === "..";
-      if (!measured && !/build\/kernels(-unfused)?\.wasm$/.test(target)) found.push(`${path} reaches outside src: ${specifier}`);
+      if (!measured && !/build\/kernels(-unfused)?\.wasm$/.test(target))
+        found.push(`${path} reaches outside src: ${specifier}`);
       continue;
     }
     const targetFolder = target.includes("/") ? target.slice(0, target.indexOf("/")) : null;
