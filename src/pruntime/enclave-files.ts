@@ -3,7 +3,7 @@
  *
  *   key              the sealing key, where it is sealed by software
  *   identity.sealed  the IdentityKey
- *   ecdh.sealed      its EcdhKeys
+ *   ecdh-N.sealed    its EcdhKeys: the file with the highest number; those before are overwritten, with the keys in them
  *   progress.sealed  what it must not forget: progress-record.ts
  *   ledger-HEIGHT    a state of the ledger, as bytes, in the clear: `progress.sealed` has its hash
  *   lock             held while a pRuntime runs
@@ -12,7 +12,15 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fromHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
-import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
+import {
+  createOnce,
+  destroyFile,
+  makeFolder,
+  namesIn,
+  readSmallFile,
+  replaceFile,
+  syncFolder,
+} from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
@@ -25,6 +33,9 @@ import type { Sealer } from "./sealer.ts";
 
 /** Bytes of a saved ledger, at most: a larger one is replayed. */
 const LEDGER_BYTES_MAX = 1 << 30;
+/** Bytes of sealed EcdhKeys, at most. */
+const ECDH_KEYS_BYTES_MAX = 4_096;
+const ECDH_KEYS_NAME = /^ecdh-(0|[1-9][0-9]{0,14})\.sealed$/;
 const LEDGER_NAME = /^ledger-[0-9]+$/;
 const NOT_BOUND = new Uint8Array(0);
 
@@ -44,7 +55,7 @@ export class EnclaveFiles implements Disposable {
   readonly #folder: string;
   readonly #lock: FolderLock;
   readonly #sealer: Sealer;
-  readonly #ecdhKeys: SealedFile;
+  readonly #binding: Uint8Array;
   readonly #progress: SealedFile;
   readonly #curve: Secp256k1;
 
@@ -54,9 +65,8 @@ export class EnclaveFiles implements Disposable {
     this.#sealer = sealer;
     this.identity = identity;
     this.#curve = curve;
-    const binding = fromHex(identity.publicKey, "an IdentityKey");
-    this.#ecdhKeys = new SealedFile(sealer, join(folder, "ecdh.sealed"), CONTEXT.sealEcdhKeys, binding);
-    this.#progress = new SealedFile(sealer, join(folder, "progress.sealed"), CONTEXT.sealProgress, binding);
+    this.#binding = fromHex(identity.publicKey, "an IdentityKey");
+    this.#progress = new SealedFile(sealer, join(folder, "progress.sealed"), CONTEXT.sealProgress, this.#binding);
   }
 
   /**
@@ -129,15 +139,20 @@ export class EnclaveFiles implements Disposable {
 
   /** The EcdhKeys; the caller owns them. @param overlap - blocks for which one is kept after the next. */
   readEcdhKeys(overlap: number): EcdhKeys {
-    using encoded = this.#ecdhKeys.read();
-    if (encoded === null) throw missing(join(this.#folder, "ecdh.sealed"));
+    const path = this.#ecdhKeysPath(this.#ecdhKeysFiles().at(-1) ?? 0);
+    const sealed = readSmallFile(path, ECDH_KEYS_BYTES_MAX)?.bytes;
+    if (sealed === undefined) throw missing(path);
+    using encoded = this.#sealer.unseal(CONTEXT.sealEcdhKeys, this.#binding, sealed, path);
     return EcdhKeys.decode(this.#curve, overlap, encoded);
   }
 
-  /** Seals them in the place of those before. */
+  /** Seals them, and then destroys what was sealed of them before: keys that are no more among them are gone. */
   writeEcdhKeys(keys: EcdhKeys): void {
     using encoded = keys.encode();
-    encoded.use((bytes) => this.#ecdhKeys.write(bytes));
+    const sealed = encoded.use((bytes) => this.#sealer.seal(CONTEXT.sealEcdhKeys, this.#binding, bytes));
+    const before = this.#ecdhKeysFiles();
+    createOnce(this.#ecdhKeysPath((before.at(-1) ?? 0) + 1), sealed);
+    for (const number of before) destroyFile(this.#ecdhKeysPath(number));
   }
 
   /** @throws GatekeeperError KEY_UNAVAILABLE when it is missing or malformed. */
@@ -177,6 +192,16 @@ export class EnclaveFiles implements Disposable {
     this.identity[Symbol.dispose]();
     this.#sealer[Symbol.dispose]();
     this.#lock[Symbol.dispose]();
+  }
+
+  /** Their numbers, rising: two where a write was interrupted. */
+  #ecdhKeysFiles(): number[] {
+    const numbers = namesIn(this.#folder).flatMap((name) => ECDH_KEYS_NAME.exec(name)?.[1] ?? []);
+    return numbers.map(Number).sort((a, b) => a - b);
+  }
+
+  #ecdhKeysPath(number: number): string {
+    return join(this.#folder, `ecdh-${number}.sealed`);
   }
 
   #ledgerPath(height: number): string {
