@@ -5,6 +5,7 @@
  *   identity.sealed  the IdentityKey
  *   ecdh-N.sealed    its EcdhKeys: the file with the highest number; those before are overwritten, with the keys in them
  *   progress.sealed  what it must not forget: progress-record.ts
+ *   genesis          of the chain that it has joined, as bytes, in the clear: `progress.sealed` has its hash
  *   ledger-HEIGHT    a state of the ledger, as bytes, in the clear: `progress.sealed` has its hash
  *   lock             held while a pRuntime runs
  */
@@ -36,6 +37,8 @@ const LEDGER_BYTES_MAX = 1 << 30;
 /** Bytes of sealed EcdhKeys, at most. */
 const ECDH_KEYS_BYTES_MAX = 4_096;
 const ECDH_KEYS_NAME = /^ecdh-(0|[1-9][0-9]{0,14})\.sealed$/;
+/** Bytes of a genesis, at most. */
+const GENESIS_BYTES_MAX = 16 << 20;
 const LEDGER_NAME = /^ledger-[0-9]+$/;
 const NOT_BOUND = new Uint8Array(0);
 
@@ -139,10 +142,13 @@ export class EnclaveFiles implements Disposable {
 
   /** The EcdhKeys; the caller owns them. @param overlap - blocks for which one is kept after the next. */
   readEcdhKeys(overlap: number): EcdhKeys {
-    const path = this.#ecdhKeysPath(this.#ecdhKeysFiles().at(-1) ?? 0);
+    const numbers = this.#ecdhKeysFiles();
+    const path = this.#ecdhKeysPath(numbers.at(-1) ?? 0);
     const sealed = readSmallFile(path, ECDH_KEYS_BYTES_MAX)?.bytes;
     if (sealed === undefined) throw missing(path);
     using encoded = this.#sealer.unseal(CONTEXT.sealEcdhKeys, this.#binding, sealed, path);
+    // Where a write was interrupted, what it was to destroy is still there.
+    for (const number of numbers.slice(0, -1)) destroyFile(this.#ecdhKeysPath(number));
     return EcdhKeys.decode(this.#curve, overlap, encoded);
   }
 
@@ -167,6 +173,16 @@ export class EnclaveFiles implements Disposable {
   /** Seals it in the place of the one before. */
   writeProgress(record: ProgressRecord): void {
     this.#progress.write(encodeProgress(record));
+  }
+
+  /** The genesis that was kept; null where there is none. */
+  readGenesis(): Uint8Array | null {
+    return readSmallFile(join(this.#folder, "genesis"), GENESIS_BYTES_MAX)?.bytes ?? null;
+  }
+
+  /** Keeps a genesis. */
+  writeGenesis(bytes: Uint8Array): void {
+    replaceFile(join(this.#folder, "genesis"), bytes);
   }
 
   /** A state of the ledger as it was saved at a height; null where there is none. */

@@ -14,7 +14,7 @@ import { GatekeeperError } from "../errors.ts";
 import { type AccountId, type PublicKey, accountOf } from "../protocol/account.ts";
 import { type Block, decodeBlock } from "../protocol/block.ts";
 import type { Call, Registration } from "../protocol/call.ts";
-import { decodeGenesis, hashGenesis } from "../protocol/genesis.ts";
+import { type Genesis, decodeGenesis, hashGenesis } from "../protocol/genesis.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { signMessage, signRegistration } from "../protocol/message.ts";
 import { nextHeartbeat } from "../protocol/registry.ts";
@@ -47,16 +47,24 @@ export class Enclave implements Disposable {
   #replica: Replica | null = null;
 
   /**
-   * @param files - taken over.
+   * @param files - taken over, also when this throws.
    * @param curve - of compressed points; lent.
+   * @throws GatekeeperError KEY_UNAVAILABLE when what is sealed is missing or malformed.
    */
   constructor(files: EnclaveFiles, curve: Secp256k1) {
     this.#files = files;
     this.#curve = curve;
     this.#id = accountOf(files.identity.publicKey);
-    this.#progress = files.readProgress();
-    this.#sequences = MessageSequences.decode(this.#progress.sequences);
-    this.#ecdhKeys = files.readEcdhKeys(0);
+    try {
+      this.#progress = files.readProgress();
+      this.#sequences = MessageSequences.decode(this.#progress.sequences);
+      this.#ecdhKeys = files.readEcdhKeys(0);
+    } catch (error) {
+      files[Symbol.dispose]();
+      throw error;
+    }
+    const genesis = this.#knownGenesis();
+    if (genesis !== null) this.#begin(genesis);
   }
 
   get status(): Omit<PRuntimeStatus, "measurement"> {
@@ -86,12 +94,12 @@ export class Enclave implements Disposable {
     if (known !== null && Buffer.compare(known, genesisHash) !== 0) {
       throw new GatekeeperError("GENESIS_INVALID", `this pRuntime serves another chain, of genesis ${toHex(known)}`);
     }
-    const saved = this.#savedReplica(genesis);
-    this.#replica = saved ?? new Replica(this.#curve, Ledger.atGenesis(genesis));
-    this.#ecdhKeys[Symbol.dispose]();
-    this.#ecdhKeys = this.#files.readEcdhKeys(genesis.ecdhKeys.overlap);
-    if (known === null) this.#record({ genesisHash });
-    return this.#replica.ledger.state.height;
+    const replica = this.#replica ?? this.#begin(genesis);
+    if (known === null) {
+      this.#files.writeGenesis(bytes);
+      this.#record({ genesisHash });
+    }
+    return replica.ledger.state.height;
   }
 
   /**
@@ -306,8 +314,26 @@ export class Enclave implements Disposable {
     this.#progress = record;
   }
 
+  /** From the ledger as it was saved, else from the genesis. @throws GatekeeperError GENESIS_INVALID. */
+  #begin(genesis: Genesis): Replica {
+    const replica = this.#savedReplica(genesis) ?? new Replica(this.#curve, Ledger.atGenesis(genesis));
+    const ecdhKeys = this.#files.readEcdhKeys(genesis.ecdhKeys.overlap);
+    this.#ecdhKeys[Symbol.dispose]();
+    this.#ecdhKeys = ecdhKeys;
+    this.#replica = replica;
+    return replica;
+  }
+
+  /** The genesis that it was given when it joined, if it lies there as it was. */
+  #knownGenesis(): Genesis | null {
+    const { genesisHash } = this.#progress;
+    const bytes = genesisHash === null ? null : this.#files.readGenesis();
+    const genesis = bytes === null ? null : decodeGenesis(bytes);
+    return genesis !== null && Buffer.compare(hashGenesis(genesis), genesisHash!) === 0 ? genesis : null;
+  }
+
   /** The ledger as it was saved, if it is what was sealed. */
-  #savedReplica(genesis: Parameters<typeof Ledger.atGenesis>[0]): Replica | null {
+  #savedReplica(genesis: Genesis): Replica | null {
     const { saved } = this.#progress;
     const bytes = saved === null ? null : this.#files.readLedger(saved.height);
     if (saved === null || bytes === null) return null;

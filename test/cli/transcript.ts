@@ -1,10 +1,14 @@
 /**
  * Runs transcripts of the command line: text files in the style of Go's testscript. Lines are commands, `#` begins a
  * comment, `-- NAME --` begins a file that is there before the first command. Words may stand in single quotes, in which
- * nothing is replaced; elsewhere $WORK is the transcript's own folder, which is also the working directory.
+ * nothing is replaced; elsewhere $WORK is the transcript's own folder, which is also the working directory, and $NAME what
+ * was kept under it.
  *
  *   gatekeeper ARGS, rotation-worker ARGS   must exit with 0; with ! in front, with another code
- *   start gatekeeper ARGS                   runs until stop, which interrupts it and has what it printed, like a command
+ *   start gatekeeper ARGS                   runs until stop, which interrupts it and has what it printed, like a command;
+ *                                           of several that run, stop interrupts the last
+ *   until REGEX gatekeeper ARGS             runs it again and again, until stdout matches
+ *   keep NAME FIELD                         a field of the JSON document that was on stdout; fill FILE puts it in there
  *   exit CODE                               what the last one exited with
  *   stdout REGEX, stderr REGEX              what it printed; with ! in front, what it did not (! stderr . = nothing)
  *   json OBJECT                             stdout was exactly one JSON document, and it has these fields
@@ -33,6 +37,8 @@ import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
 
 const PROGRAMS = ["gatekeeper", "rotation-worker"];
+/** How long something that is to happen is waited for. */
+const UNTIL_MILLISECONDS = 60_000;
 /** Where the built files lie that are not commands of the host. */
 const ELSEWHERE: Readonly<Record<string, string>> = { pruntime: "pruntime/pruntime", "suitable-node": "suitable-node" };
 
@@ -103,7 +109,7 @@ export async function runTranscript(path: string): Promise<void> {
     }
     await using transcript = new Transcript(work);
     for (const [index, line] of script!.split("\n").entries()) {
-      const words = split(line, work);
+      const words = split(line, transcript.kept);
       if (words.length > 0) await transcript.step(words, `${path}:${index + 1}: ${line}`);
     }
   } finally {
@@ -112,27 +118,35 @@ export async function runTranscript(path: string): Promise<void> {
 }
 
 /** The words of a line. */
-function split(line: string, work: string): string[] {
+function split(line: string, kept: ReadonlyMap<string, string>): string[] {
   if (line.startsWith("#")) return [];
-  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare!.replaceAll("$WORK", work));
+  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? filled(bare!, kept));
+}
+
+function filled(text: string, kept: ReadonlyMap<string, string>): string {
+  return text.replaceAll(/\$([A-Z0-9_]+)/g, (whole, name) => kept.get(name) ?? whole);
 }
 
 class Transcript implements AsyncDisposable {
   readonly #work: string;
-  #running: Running | null = null;
+  /** By name; without the $. */
+  readonly kept = new Map<string, string>();
+  readonly #running: Running[] = [];
   readonly #env: Record<string, string> = {};
   #input: Uint8Array | undefined;
   #last: Run = { code: null, signal: null, stdout: "", stderr: "" };
 
   constructor(work: string) {
     this.#work = work;
+    this.kept.set("WORK", work);
   }
 
   async step(words: readonly string[], where: string): Promise<void> {
     const negated = words[0] === "!";
     const [verb, ...args] = negated ? words.slice(1) : words;
     if (PROGRAMS.includes(verb!)) await this.#run(verb!, args, negated, where);
-    else if (verb === "start") this.#running = startProgram(args[0]!, args.slice(1), this.#options());
+    else if (verb === "start") this.#running.push(startProgram(args[0]!, args.slice(1), this.#options()));
+    else if (verb === "until") await this.#runUntil(args, where);
     else if (verb === "stop") await this.#stop();
     else if (!this.#check(verb!, args, negated, where) && (negated || !this.#change(verb!, args))) {
       throw new Error(`${where}: no such command`);
@@ -140,7 +154,7 @@ class Transcript implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#running !== null) await this.#stop();
+    while (this.#running.length > 0) await this.#stop();
   }
 
   #options(): RunOptions {
@@ -150,8 +164,7 @@ class Transcript implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const running = this.#running!;
-    this.#running = null;
+    const running = this.#running.pop()!;
     running.interrupt();
     this.#last = await running.ended;
   }
@@ -164,10 +177,19 @@ class Transcript implements AsyncDisposable {
     else expect(code, `${where}\n${stderr}`).toBe(0);
   }
 
+  async #runUntil([pattern, program, ...args]: readonly string[], where: string): Promise<void> {
+    const wanted = new RegExp(filled(pattern!, this.kept), "m");
+    const deadline = performance.now() + UNTIL_MILLISECONDS;
+    do {
+      this.#last = await runProgram(program!, args, this.#options());
+    } while (!wanted.test(this.#last.stdout) && performance.now() < deadline);
+    expect(this.#last.stdout, `${where}\n${this.#last.stderr}`).toMatch(wanted);
+  }
+
   #check(verb: string, args: readonly string[], negated: boolean, where: string): boolean {
     const { code, stdout, stderr } = this.#last;
     const matches = (text: string): void => {
-      const pattern = new RegExp(args[0]!.replaceAll("$WORK", this.#work), "m");
+      const pattern = new RegExp(filled(args[0]!, this.kept), "m");
       if (negated) expect(text, where).not.toMatch(pattern);
       else expect(text, where).toMatch(pattern);
     };
@@ -177,7 +199,7 @@ class Transcript implements AsyncDisposable {
     else if (verb === "exists") expect(existsSync(this.#path(args[0])), where).toBe(!negated);
     else if (verb === "json") {
       expect(stdout, where).toMatch(/^[^\n][\s\S]*\n$/);
-      const wanted = JSON.parse(args[0]!.replaceAll("$WORK", this.#work));
+      const wanted = JSON.parse(filled(args[0]!, this.kept));
       const document = JSON.parse(stdout);
       if (Array.isArray(wanted)) expect(document, where).toEqual(wanted);
       else expect(document, where).toMatchObject(wanted);
@@ -195,9 +217,15 @@ class Transcript implements AsyncDisposable {
     else if (verb === "truncate") truncateSync(this.#path(first), Number(second));
     else if (verb === "gzip") writeFileSync(this.#path(second), gzipSync(readFileSync(this.#path(first))));
     else if (verb === "append") appendFileSync(this.#path(first), second!);
+    else if (verb === "keep") this.kept.set(first!, String(JSON.parse(this.#last.stdout)[second!]));
+    else if (verb === "fill") this.#fill(this.#path(first));
     else if (verb === "flip-record") flipRecord(this.#path(first), second!);
     else return false;
     return true;
+  }
+
+  #fill(path: string): void {
+    writeFileSync(path, filled(readFileSync(path, "utf8"), this.kept));
   }
 
   #path(path: string | undefined): string {
