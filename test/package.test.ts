@@ -22,6 +22,7 @@ describe("the package", () => {
     "LICENSE",
     "CHANGELOG.md",
     "ARCHITECTURE.md",
+    "SECURITY.md",
     "build/kernels.wasm",
     "build/kernels-unfused.wasm",
     "dist/index.js",
@@ -47,6 +48,7 @@ describe("the package", () => {
       "CHANGELOG.md",
       "LICENSE",
       "README.md",
+      "SECURITY.md",
       "package.json",
     ]);
   });
