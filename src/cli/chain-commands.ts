@@ -22,6 +22,8 @@ import { counted } from "./progress.ts";
 import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
 
+const SOFTWARE_BELIEVED =
+  "its genesis believes software enclaves what they say that they are: no protection from the owners of their machines";
 /** How long a chain that makes blocks on demand waits before it looks again. */
 const POLL_MILLISECONDS = 20;
 
@@ -74,9 +76,17 @@ async function init(terminal: Terminal, options: InitOptions): Promise<void> {
   EmbeddedChain.create(path, genesis);
   const genesisHash = toHex(ledger.genesisHash);
   const { gatekeepers } = ledger.state;
+  const { software } = genesis.attestation;
+  const lines = [
+    `made ${path}`,
+    `genesis ${genesisHash}`,
+    `authority ${genesis.authority}`,
+    counted(gatekeepers.length, "gatekeeper"),
+    ...(software ? [SOFTWARE_BELIEVED] : []),
+  ];
   await terminal.answer(
-    { chain: path, genesisHash, authority: genesis.authority, gatekeepers },
-    `made ${path}\ngenesis ${genesisHash}\nauthority ${genesis.authority}\n${counted(gatekeepers.length, "gatekeeper")}`,
+    { chain: path, genesisHash, authority: genesis.authority, gatekeepers, software },
+    lines.join("\n"),
   );
 }
 
@@ -89,6 +99,7 @@ async function start(terminal: Terminal, options: StartOptions): Promise<void> {
   const producer = new Producer(chain, replica, authority);
   const { height } = replica.ledger.state;
   terminal.note(`${chain.path}: block ${height}; Ctrl-C stops it`);
+  if (chain.genesis.attestation.software) terminal.note(SOFTWARE_BELIEVED);
   const told = new BlockTeller(terminal);
   try {
     await interruptible(terminal, "start it again, and it goes on after its last block", (signal) =>

@@ -23,7 +23,10 @@ export function addHomeCommands(program: Command, terminal: Terminal): void {
     .action(async ({ home, suite }: CommonOptions & { readonly suite: Suite }) => {
       const folder = resolve(homeFolder(home));
       await Home.init(folder, suite);
-      const text = `made ${folder} (${suite}); who loses ${keyFilePath(folder)} loses everything: keep an export-key of it`;
+      const text = [
+        `made ${folder} (${suite}); who loses ${keyFilePath(folder)} loses everything: keep an export-key of it`,
+        "it is sealed by software, which gives no protection from the owner of this machine",
+      ].join("\n");
       await terminal.answer({ home: folder, suite, rotationId: 0 }, text);
     });
   withPassphraseFile(program.command("export-key"))

@@ -43,7 +43,14 @@ async function writeSpec(path: string): Promise<number> {
   return states;
 }
 
-/** Runs a command to its end. @returns what it printed, and the most memory it held at once (Linux: VmHWM). */
+/** The most memory that a process, and those that it has started, held at once, each by itself (Linux: VmHWM). */
+function peakOfAll(pid: number): number {
+  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  return 1_024 * Number(peak?.[1] ?? 0) + children.reduce((sum, child) => sum + peakOfAll(child), 0);
+}
+
+/** Runs a command to its end. @returns what it printed, and the most memory that it and its pRuntime held. */
 async function peakOf(args: readonly string[]): Promise<{ printed: string; peakBytes: number }> {
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "ignore"] });
   let peakBytes = 0;
@@ -52,8 +59,7 @@ async function peakOf(args: readonly string[]): Promise<{ printed: string; peakB
     printed += chunk.toString();
   });
   const sampling = setInterval(() => {
-    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"));
-    if (peak !== null) peakBytes = 1_024 * Number(peak[1]);
+    peakBytes = Math.max(peakBytes, peakOfAll(child.pid!));
   }, 200);
   const [code] = await once(child, "exit");
   clearInterval(sampling);
