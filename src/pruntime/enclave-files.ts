@@ -26,6 +26,7 @@ import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
 import { FolderLock } from "./folder-lock.ts";
+import { enclaveFolder } from "./home-kind.ts";
 import { IdentityKey } from "./identity-key.ts";
 import { MessageSequences } from "./message-sequences.ts";
 import { type ProgressRecord, decodeProgress, encodeProgress } from "./progress-record.ts";
@@ -41,16 +42,6 @@ const ECDH_KEYS_NAME = /^ecdh-(0|[1-9][0-9]{0,14})\.sealed$/;
 const GENESIS_BYTES_MAX = 16 << 20;
 const LEDGER_NAME = /^ledger-[0-9]+$/;
 const NOT_BOUND = new Uint8Array(0);
-
-/** Where a home has the files of its pRuntime, if it is a home of a network. */
-function enclaveFolder(home: string): string {
-  return join(home, "pruntime");
-}
-
-/** Whether a home is one of a network: it has a pRuntime with an identity. */
-export function isNetworkHome(home: string): boolean {
-  return existsSync(enclaveFolder(home));
-}
 
 /** The files of one pRuntime, locked while this lives. Owns the lock, the sealer and the IdentityKey. */
 export class EnclaveFiles implements Disposable {

@@ -9,26 +9,18 @@ import { GatekeeperError } from "../errors.ts";
 import { readRotation } from "../rotation/control.ts";
 import { type RotationSummary, finishRotation, rotate } from "../rotation/rotation.ts";
 import { verifyStore } from "../rotation/verification.ts";
-import type { Secret } from "../secret.ts";
 import { type Answer, FAILURES_MAX, type StateBatch, type VerificationSummary, type WriteResult } from "./boundary.ts";
 import { ContractStates } from "./contract-states.ts";
 import type { ImportAnswer, ImportTask } from "./import-task.ts";
 import { exportKeyFile, importKeyFile } from "./key-export.ts";
 import { LocalHome, keyFilePath } from "./local-home.ts";
-import type { LocalTask } from "./network-service.ts";
+import type { LocalTask } from "./home-kind.ts";
 import type { TaskContext } from "./server.ts";
+import type { Passphrases } from "./service.ts";
 import { unpackStates } from "./state-batch.ts";
 
 /** V8 would let short-lived objects pile up to many times this in each thread before it looks at them. */
 const YOUNG_GENERATION_MIB = 8;
-
-/** How the owner gives a passphrase: not through the host. */
-export interface Passphrases {
-  /** One that is there already; the caller owns it. */
-  readonly given: () => Promise<Secret>;
-  /** A new one; the caller owns it. */
-  readonly chosen: () => Promise<Secret>;
-}
 
 interface OpenedHome {
   readonly home: LocalHome;

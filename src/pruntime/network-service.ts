@@ -1,25 +1,11 @@
 /** What a pRuntime does in a home of a network, for a host that it does not trust: enclave.ts says what that means. */
 import { Secp256k1 } from "../engine/secp256k1.ts";
-import { GatekeeperError } from "../errors.ts";
 import type { Answer, PRuntimeStatus } from "./boundary.ts";
 import { Enclave } from "./enclave.ts";
 import { EnclaveFiles } from "./enclave-files.ts";
+import type { NetworkTask } from "./home-kind.ts";
 import { softwareMeasurement } from "./measurement.ts";
-import type { Task } from "./server.ts";
 import type { Vault } from "./vault.ts";
-
-/** The requests that only a local home answers. */
-const LOCAL = ["createHome", "exportKey", "importKey", "get", "write", "import", "rotate", "verify"] as const;
-
-/** What a local home answers. */
-export type LocalTask = Extract<Task, { readonly tag: (typeof LOCAL)[number] }>;
-/** What a home of a network answers. */
-export type NetworkTask = Exclude<Task, LocalTask>;
-
-/** Which of the two a request is. */
-export function isLocalTask(task: Task): task is LocalTask {
-  return (LOCAL as readonly string[]).includes(task.tag);
-}
 
 /** Serves one home. Owns the pRuntime's keys from the first request that needs them; dispose wipes them. */
 export class NetworkService implements AsyncDisposable {
@@ -79,13 +65,4 @@ export class NetworkService implements AsyncDisposable {
     });
     return this.#enclave;
   }
-}
-
-/** What a home of a network answers to what only a local home does. */
-export function notLocal(home: string): GatekeeperError {
-  return new GatekeeperError(
-    "NOT_LOCAL",
-    `${home} is a home of a network: its keys are no owner's, and its states are read and written by contracts alone`,
-    { home },
-  );
 }

@@ -14,14 +14,11 @@ import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { socketAddress } from "../socket-address.ts";
 import { EXIT_REPLACED } from "./boundary.ts";
-import { isNetworkHome } from "./enclave-files.ts";
 import { listen } from "./listener.ts";
-import { LocalService } from "./local-service.ts";
-import { NetworkService, isLocalTask, notLocal } from "./network-service.ts";
 import { type Keyboard, askNewPassphrase, askPassphrase, readPassphrase } from "./passphrase.ts";
 import { forbidCoreDumps } from "./process.ts";
 import { serve } from "./server.ts";
-import { type Vault, dstackVault, softwareVault } from "./vault.ts";
+import { Service } from "./service.ts";
 
 const PASSPHRASE_DESCRIPTOR = 3;
 const EXIT_USAGE = 2;
@@ -46,24 +43,23 @@ export async function main(argv: readonly string[]): Promise<never> {
   process.exit();
 }
 
-/** @returns whether this process is to be replaced. */
-async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean> {
-  forbidCoreDumps();
-  process.umask(0o077);
-  const { home } = settings;
-  await using local = new LocalService(home, PASSPHRASES);
-  await using network = new NetworkService(home, vaultOf(settings));
-  return await serve(process.stdin, process.stdout, stop, async (task, context) => {
-    if (!isLocalTask(task)) return network.answer(task);
-    if (isNetworkHome(home)) throw notLocal(home);
-    return local.answer(task, context);
-  });
-}
-
 /** Whatever nobody foresaw ends the process, and with it every secret in its memory. */
 function end(error: unknown): never {
   process.stderr.write(`pruntime: ${describe(error)}\n`);
   process.exit(error instanceof GatekeeperError && error.code === "USAGE" ? EXIT_USAGE : EXIT_FAULT);
+}
+
+/** @returns whether this process is to be replaced. */
+async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean> {
+  forbidCoreDumps();
+  process.umask(0o077);
+  await using service = new Service({
+    home: settings.home,
+    passphrases: PASSPHRASES,
+    underPassphrase: settings.passphrase === true,
+    dstack: settings.dstack ?? null,
+  });
+  return await serve(process.stdin, process.stdout, stop, (task, context) => service.answer(task, context));
 }
 
 interface Settings {
@@ -100,11 +96,6 @@ function argumentsOf({ home, dstack, passphrase }: Settings): string[] {
 /** Whoever listens has a terminal or a file as his own input. */
 function passphraseOf({ passphrase }: Settings): number | null {
   return passphrase === true ? process.stdin.fd : null;
-}
-
-function vaultOf({ dstack, passphrase }: Settings): Vault {
-  if (dstack !== undefined) return dstackVault(dstack);
-  return softwareVault(passphrase === true ? PASSPHRASES : null);
 }
 
 /** What a stranger's error says may hold anything. */

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { GatekeeperError } from "../errors.ts";
 import { encodeAttestation, reportData } from "../protocol/attestation.ts";
 import { dcapAttestation } from "../protocol/dcap-evidence.ts";
-import type { Secret } from "../secret.ts";
 import { DstackAgent } from "./dstack.ts";
 import { openDstackSealer } from "./dstack-sealer.ts";
 import { softwareMeasurement } from "./measurement.ts";
 import type { Sealer } from "./sealer.ts";
+import type { Passphrases } from "./service.ts";
 import { createSoftwareKeyFile, openSoftwareSealer } from "./software-sealer.ts";
 
 /** Whom evidence is for, and what it is bound to. */
@@ -35,12 +35,7 @@ export interface Vault {
  * word, which a chain takes only where its genesis says so.
  * @param passphrases - given, and chosen; null for a plain key file.
  */
-export function softwareVault(
-  passphrases: {
-    readonly given: () => Promise<Secret>;
-    readonly chosen: () => Promise<Secret>;
-  } | null,
-): Vault {
+export function softwareVault(passphrases: Passphrases | null): Vault {
   const keyFile = (folder: string): string => join(folder, "key");
   return {
     create: async (folder) => {
