@@ -8,14 +8,13 @@ import { fromHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
 import { type PublicKey, hashCodec } from "./account.ts";
 import type { AttestationPolicy } from "./attestation-policy.ts";
+import { ATTESTATION_BYTES_MAX } from "./call.ts";
 import { readQuote } from "./dcap-quote.ts";
 import { verifyQuote } from "./dcap-verification.ts";
 import { Failure, ensure } from "./draft.ts";
 import type { FailureReason } from "./effect.ts";
 import { type Hex, boundedBytes, decode, encode, exactBytes, struct } from "./scale.ts";
 
-/** Bytes of an attestation at most: a quote with its collateral has half as many. */
-export const ATTESTATION_BYTES_MAX = 32_768;
 const QUOTE_BYTES_MAX = 8_192;
 const CERTIFICATE_BYTES_MAX = 2_048;
 /** Bytes of a list of revoked certificates, or of one of Intel's JSON documents. */

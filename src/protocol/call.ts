@@ -11,11 +11,12 @@ import {
   publicKeyCodec,
   signatureCodec,
 } from "./account.ts";
-import { ATTESTATION_BYTES_MAX } from "./attestation.ts";
 import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
 
 /** Bytes of a message at most. */
 export const MESSAGE_BYTES_MAX = 65_536;
+/** Bytes of an attestation at most: a quote with its collateral has half as many. */
+export const ATTESTATION_BYTES_MAX = 32_768;
 /** Gatekeepers whom one nominator may back: `MaxNominations`. */
 export const NOMINATIONS_MAX = 16;
 /** Bytes of the name of a store that states migrate to. */

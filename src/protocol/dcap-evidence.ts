@@ -1,7 +1,8 @@
 /** Quotes and collateral as other programs write them, made into attestations. */
 import * as v from "valibot";
 import { GatekeeperError } from "../errors.ts";
-import { ATTESTATION_BYTES_MAX, type DcapCollateral, encodeAttestation } from "./attestation.ts";
+import { type DcapCollateral, encodeAttestation } from "./attestation.ts";
+import { ATTESTATION_BYTES_MAX } from "./call.ts";
 import { certificatesIn, withoutPadding } from "./dcap-quote.ts";
 
 const asHex = v.pipe(

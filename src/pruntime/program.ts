@@ -53,7 +53,7 @@ function end(error: unknown): never {
 async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean> {
   forbidCoreDumps();
   process.umask(0o077);
-  await using service = new Service({
+  await using service = await Service.load({
     home: settings.home,
     passphrases: PASSPHRASES,
     underPassphrase: settings.passphrase === true,

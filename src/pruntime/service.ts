@@ -1,4 +1,4 @@
-/** What answers the requests for a home, of whichever kind. Each kind is loaded when it is needed: many commands are short. */
+/** What answers the requests for a home, of whichever kind. Of the two only one is loaded: many commands are short. */
 import type { Secret } from "../secret.ts";
 import type { Answer } from "./boundary.ts";
 import { type LocalTask, type NetworkTask, isLocalTask, isNetworkHome, notLocal } from "./home-kind.ts";
@@ -30,8 +30,16 @@ export class Service implements AsyncDisposable {
   #local: Promise<LocalService> | null = null;
   #network: Promise<NetworkService> | null = null;
 
-  constructor(options: ServiceOptions) {
+  private constructor(options: ServiceOptions) {
     this.#options = options;
+  }
+
+  /** With what a home of its kind needs; what a new one needs is loaded when it is made. */
+  static async load(options: ServiceOptions): Promise<Service> {
+    const service = new Service(options);
+    if (isNetworkHome(options.home)) await service.#loadNetwork();
+    else await service.#loadLocal();
+    return service;
   }
 
   /** Answers a request. @throws GatekeeperError NOT_LOCAL; what the request's own function throws. */
@@ -48,17 +56,25 @@ export class Service implements AsyncDisposable {
   }
 
   async #answerLocal(task: LocalTask, context: TaskContext): Promise<Answer> {
-    const { home, passphrases } = this.#options;
-    this.#local ??= import("./local-service.ts").then(({ LocalService }) => new LocalService(home, passphrases));
-    return (await this.#local).answer(task, context);
+    return (await this.#loadLocal()).answer(task, context);
   }
 
   async #answerNetwork(task: NetworkTask): Promise<Answer> {
-    this.#network ??= this.#loadNetwork();
-    return (await this.#network).answer(task);
+    return (await this.#loadNetwork()).answer(task);
   }
 
-  async #loadNetwork(): Promise<NetworkService> {
+  #loadLocal(): Promise<LocalService> {
+    const { home, passphrases } = this.#options;
+    this.#local ??= import("./local-service.ts").then(({ LocalService }) => new LocalService(home, passphrases));
+    return this.#local;
+  }
+
+  #loadNetwork(): Promise<NetworkService> {
+    this.#network ??= this.#newNetworkService();
+    return this.#network;
+  }
+
+  async #newNetworkService(): Promise<NetworkService> {
     const { home, dstack, underPassphrase, passphrases } = this.#options;
     const { NetworkService } = await import("./network-service.ts");
     const { dstackVault, softwareVault } = await import("./vault.ts");

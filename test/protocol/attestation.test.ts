@@ -1,12 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import {
-  ATTESTATION_BYTES_MAX,
-  decodeAttestation,
-  encodeAttestation,
-  reportData,
-  verifyAttestation,
-} from "../../src/protocol/attestation.ts";
+import { decodeAttestation, encodeAttestation, reportData, verifyAttestation } from "../../src/protocol/attestation.ts";
+import { ATTESTATION_BYTES_MAX } from "../../src/protocol/call.ts";
 import { TCB_STATUSES } from "../../src/protocol/attestation-policy.ts";
 import { QUOTES_MAX } from "../../src/protocol/registry.ts";
 import { EXPECTED, KINDS, MEASUREMENTS, REPORT_DATA, verified } from "./expected-attestation.ts";
