@@ -47,16 +47,22 @@ export class Enclave implements Disposable {
   #replica: Replica | null = null;
 
   /**
-   * @param files - taken over.
+   * @param files - taken over, also when this throws.
    * @param curve - of compressed points; lent.
+   * @throws GatekeeperError KEY_UNAVAILABLE when a sealed file is missing or malformed; IO_FAILED.
    */
   constructor(files: EnclaveFiles, curve: Secp256k1) {
     this.#files = files;
     this.#curve = curve;
-    this.#id = accountOf(files.identity.publicKey);
-    this.#progress = files.readProgress();
-    this.#sequences = MessageSequences.decode(this.#progress.sequences);
-    this.#ecdhKeys = files.readEcdhKeys(0);
+    try {
+      this.#id = accountOf(files.identity.publicKey);
+      this.#progress = files.readProgress();
+      this.#sequences = MessageSequences.decode(this.#progress.sequences);
+      this.#ecdhKeys = files.readEcdhKeys(0);
+    } catch (error) {
+      files[Symbol.dispose]();
+      throw error;
+    }
   }
 
   get status(): Omit<PRuntimeStatus, "measurement"> {
