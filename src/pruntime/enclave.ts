@@ -128,14 +128,19 @@ export class Enclave implements Disposable {
     operator: AccountId,
     attest: (genesisHash: Uint8Array, keys: ReturnType<Enclave["keys"]>) => Promise<Uint8Array>,
   ): Promise<Registration> {
-    const { genesisHash } = this.#actingReplica().ledger;
-    const keys = this.keys();
-    const attestation = await attest(genesisHash, keys);
-    // Blocks may have come meanwhile.
-    const replica = this.#actingReplica();
-    const sequence = this.#sequence(replica);
-    this.#record({ signed: Math.max(this.#progress.signed, sequence + 1), head: headOf(replica) });
-    return signRegistration(this.#files.identity, genesisHash, operator, { ...keys, attestation, sequence });
+    for (;;) {
+      const { genesisHash } = this.#actingReplica().ledger;
+      const keys = this.keys();
+      const attestation = await attest(genesisHash, keys);
+      // Blocks may have come meanwhile, and the next EcdhKey with them: one that has had its time is not published again.
+      const replica = this.#actingReplica();
+      if (this.keys().ecdhKey !== keys.ecdhKey) continue;
+      const sequence = this.#sequence(replica);
+      const { signed, message } = this.#progress;
+      // One that the chain has is not repeated, now that it is not the last that was signed.
+      this.#record({ signed: sequence + 1, message: signed > sequence ? message : null, head: headOf(replica) });
+      return signRegistration(this.#files.identity, genesisHash, operator, { ...keys, attestation, sequence });
+    }
   }
 
   /** Its public keys. */
