@@ -179,7 +179,7 @@ export class Enclave implements Disposable {
     using opened = body;
     const message = opened.use(decodePeerMessage);
     // Remembered before anything is done that it asks for.
-    this.#record({ sequences: this.#sequences.encode() });
+    this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
     if (message === null) throw notUnderstood();
     if (message.tag === "ping") {
       const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: state.height } };
@@ -300,7 +300,7 @@ export class Enclave implements Disposable {
     const peer = state.workers.get(accountOf(to));
     if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no registered pRuntime`);
     const sequence = this.#sequences.next(to);
-    this.#record({ sequences: this.#sequences.encode() });
+    this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
     return sealMessage({
       curve: this.#curve,
       genesisHash,
