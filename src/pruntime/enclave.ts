@@ -20,7 +20,6 @@ import { signMessage, signRegistration } from "../protocol/message.ts";
 import { nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { Worker } from "../protocol/state.ts";
 import type { Delivered, Followed, PRuntimeStatus } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
@@ -44,6 +43,8 @@ export class Enclave implements Disposable {
   readonly #pings = new Map<Hex, PublicKey>();
   #progress: ProgressRecord;
   #ecdhKeys: EcdhKeys;
+  /** Whether the file has them as they are. */
+  #ecdhKeysSealed = true;
   #replica: Replica | null = null;
 
   /**
@@ -243,49 +244,65 @@ export class Enclave implements Disposable {
     return replica.ledger.state.accounts.get(this.#id)?.sequence ?? 0;
   }
 
-  #checkSealed(replica: Replica): void {
-    if (this.#sequence(replica) > this.#progress.signed) throw sealedStateOld();
-  }
-
   /** What the ledger's word asks for. @returns what is to be sent. */
   #act(replica: Replica): Uint8Array[] {
     this.#checkSealed(replica);
-    const worker = replica.ledger.state.workers.get(this.#id);
-    if (worker === undefined) return [];
-    this.#turnEcdhKeys(replica, worker);
+    if (!replica.ledger.state.workers.has(this.#id)) return [];
+    this.#turnEcdhKeys(replica);
     const sequence = this.#sequence(replica);
     const { message, signed } = this.#progress;
     if (message !== null && signed === sequence + 1) return [message];
-    const call = this.#dueCall(replica, worker);
+    const call = this.#dueCall(replica);
     return call === null ? [] : [this.#sign(replica, sequence, call)];
   }
 
-  /** Takes note of the EcdhKey that is published, destroys those whose time is over, and makes the next when it is due. */
-  #turnEcdhKeys(replica: Replica, { ecdhKey }: Worker): void {
-    const { state, genesis } = replica.ledger;
+  /**
+   * Holds what is sealed against the ledger, takes note of the EcdhKey that is published, and destroys those whose time is
+   * over: before anything is done, so that an old file makes it neither act nor open what it should not any more.
+   * @throws GatekeeperError SEALED_STATE_OLD.
+   */
+  #checkSealed(replica: Replica): void {
+    if (this.#sequence(replica) > this.#progress.signed) throw sealedStateOld();
+    const { workers, height } = replica.ledger.state;
     const keys = this.#ecdhKeys;
     const before = keys.current?.publicKey;
+    const published = workers.get(this.#id)?.ecdhKey ?? before;
     try {
-      keys.published(ecdhKey, state.height);
+      if (published !== undefined) keys.published(published, height);
     } catch (cause) {
       if (cause instanceof GatekeeperError && cause.code === "KEY_UNAVAILABLE") throw sealedStateOld(cause);
       throw cause;
     }
-    const expired = keys.destroyExpired(state.height);
-    const due = keys.pending === null && state.height - keys.current!.since >= genesis.ecdhKeys.interval;
-    if (due) keys.rotate();
-    if (!due && expired.length === 0 && before === ecdhKey) return;
-    // Sealed before the chain hears of the next one; and without those that are destroyed.
-    this.#files.writeEcdhKeys(keys);
-    this.#record({ head: headOf(replica) });
+    const expired = keys.destroyExpired(height);
+    if (expired.length > 0 || before !== published) this.#ecdhKeysSealed = false;
+    if (!this.#ecdhKeysSealed) this.#sealEcdhKeys(replica);
   }
 
-  #dueCall({ ledger }: Replica, { ecdhKey }: Worker): Call | null {
+  /** Makes the next EcdhKey when it is due, and seals it before the chain hears of it. */
+  #turnEcdhKeys(replica: Replica): void {
+    const { state, genesis } = replica.ledger;
+    const keys = this.#ecdhKeys;
+    if (keys.pending !== null || state.height - keys.current!.since < genesis.ecdhKeys.interval) return;
+    this.#ecdhKeysSealed = false;
+    keys.rotate();
+    this.#sealEcdhKeys(replica);
+  }
+
+  /** The block first that they follow from: a kill in between leaves keys that can follow from it again. */
+  #sealEcdhKeys(replica: Replica): void {
+    this.#record({ head: headOf(replica) });
+    this.#files.writeEcdhKeys(this.#ecdhKeys);
+    this.#ecdhKeysSealed = true;
+  }
+
+  #dueCall({ ledger }: Replica): Call | null {
+    const { pending } = this.#ecdhKeys;
+    // First, because there is not always a block without a heartbeat: it would never come.
+    if (pending !== null) return { tag: "setEcdhKey", value: pending };
     const heartbeat = nextHeartbeat(ledger);
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
-    const { pending } = this.#ecdhKeys;
-    return pending === null || pending === ecdhKey ? null : { tag: "setEcdhKey", value: pending };
+    return null;
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
