@@ -93,12 +93,14 @@ export class Enclave implements Disposable {
     if (known !== null && Buffer.compare(known, genesisHash) !== 0) {
       throw new GatekeeperError("GENESIS_INVALID", `this pRuntime serves another chain, of genesis ${toHex(known)}`);
     }
-    const saved = this.#savedReplica(genesis);
-    this.#replica = saved ?? new Replica(this.#curve, Ledger.atGenesis(genesis));
+    const replica = this.#savedReplica(genesis) ?? new Replica(this.#curve, Ledger.atGenesis(genesis));
+    const ecdhKeys = this.#files.readEcdhKeys(genesis.ecdhKeys.overlap);
     this.#ecdhKeys[Symbol.dispose]();
-    this.#ecdhKeys = this.#files.readEcdhKeys(genesis.ecdhKeys.overlap);
+    this.#ecdhKeys = ecdhKeys;
+    this.#ecdhKeysSealed = true;
     if (known === null) this.#record({ genesisHash });
-    return this.#replica.ledger.state.height;
+    this.#replica = replica;
+    return replica.ledger.state.height;
   }
 
   /**
