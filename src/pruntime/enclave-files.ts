@@ -15,6 +15,7 @@ import { CONTEXT } from "../context.ts";
 import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { homeStorePath } from "../store/home.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { IdentityKey } from "./identity-key.ts";
@@ -68,6 +69,7 @@ export class EnclaveFiles implements Disposable {
   static async create(home: string, curve: Secp256k1, makeSealer: (folder: string) => Promise<Sealer>): Promise<void> {
     const folder = enclaveFolder(home);
     if (existsSync(folder)) throw occupied(home);
+    if (existsSync(homeStorePath(home))) throw local(home);
     makeFolder(home);
     const building = mkdtempSync(join(home, `.${basename(folder)}.new-`));
     try {
@@ -196,6 +198,11 @@ const NOTHING_DONE: ProgressRecord = {
 
 function occupied(home: string): GatekeeperError {
   return new GatekeeperError("ALREADY_EXISTS", `${home} has a pRuntime already, which is never overwritten`, { home });
+}
+
+function local(home: string): GatekeeperError {
+  const message = `${home} is a local home, whose states a pRuntime of a network would not give out; choose another folder`;
+  return new GatekeeperError("ALREADY_EXISTS", message, { home });
 }
 
 function missing(path: string): GatekeeperError {
