@@ -26,7 +26,8 @@ import type { Sealer } from "./sealer.ts";
 
 /** Bytes of a saved ledger, at most: a larger one is replayed. */
 const LEDGER_BYTES_MAX = 1 << 30;
-const LEDGER_NAME = /^ledger-[0-9]+$/;
+/** One that was saved, or that a kill left half-saved (durable-file.ts). */
+const LEDGER_NAME = /^(ledger-[0-9]+|\.ledger-[0-9]+\.new-[0-9a-f]+)$/;
 const NOT_BOUND = new Uint8Array(0);
 
 /** Where a home has the files of its pRuntime, if it is a home of a network. */
@@ -156,9 +157,14 @@ export class EnclaveFiles implements Disposable {
     this.#progress.write(encodeProgress(record));
   }
 
-  /** A state of the ledger as it was saved at a height; null where there is none. */
+  /** A state of the ledger as it was saved at a height; null where there is none, or what can't be one. */
   readLedger(height: number): Uint8Array | null {
-    return readSmallFile(this.#ledgerPath(height), LEDGER_BYTES_MAX)?.bytes ?? null;
+    try {
+      return readSmallFile(this.#ledgerPath(height), LEDGER_BYTES_MAX)?.bytes ?? null;
+    } catch (cause) {
+      if (cause instanceof GatekeeperError && cause.code === "KEY_UNAVAILABLE") return null;
+      throw cause;
+    }
   }
 
   /** Saves a state of the ledger beside the one before: that goes when what is sealed speaks of the new one. */
@@ -170,7 +176,7 @@ export class EnclaveFiles implements Disposable {
   keepOnlyLedger(height: number): void {
     const kept = basename(this.#ledgerPath(height));
     for (const name of namesIn(this.#folder)) {
-      if (LEDGER_NAME.test(name) && name !== kept) rmSync(join(this.#folder, name), { force: true });
+      if (LEDGER_NAME.test(name) && name !== kept) rmSync(join(this.#folder, name), { recursive: true, force: true });
     }
   }
 

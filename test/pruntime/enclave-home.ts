@@ -20,6 +20,7 @@ export class EnclaveHome implements Disposable {
   readonly home: string;
   readonly vault: Vault;
   #files: EnclaveFiles;
+  #killed = false;
   enclave: Enclave;
 
   private constructor(home: string, vault: Vault, files: EnclaveFiles) {
@@ -52,14 +53,14 @@ export class EnclaveHome implements Disposable {
 
   /** Ends it as a kill does: nothing more is written. */
   kill(): void {
-    this.#files[Symbol.dispose]();
+    if (!this.#killed) this.#files[Symbol.dispose]();
+    this.#killed = true;
   }
 
   /** Kills it, puts back files that were kept, and starts it again. @param names - all of them where none is given. */
   async restart(kept: Kept = new Map(), ...names: string[]): Promise<void> {
     this.kill();
-    for (const [name, bytes] of kept)
-      if (names.length === 0 || names.includes(name)) writeFileSync(this.path(name), bytes);
+    for (const [name, bytes] of kept) if (names.length === 0 || names.includes(name)) this.write(name, bytes);
     await this.open();
   }
 
@@ -67,12 +68,17 @@ export class EnclaveHome implements Disposable {
   async open(): Promise<void> {
     this.#files = await EnclaveFiles.open(this.home, CURVE, this.vault.open);
     this.enclave = new Enclave(this.#files, CURVE);
+    this.#killed = false;
   }
 
   /** Ends it as a shutdown does, and starts it again. */
   async shutDown(): Promise<void> {
-    this.enclave[Symbol.dispose]();
+    this[Symbol.dispose]();
     await this.open();
+  }
+
+  write(name: string, bytes: Uint8Array): void {
+    writeFileSync(this.path(name), bytes, { mode: 0o600 });
   }
 
   remove(name: string): void {
@@ -91,7 +97,8 @@ export class EnclaveHome implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.enclave[Symbol.dispose]();
+    if (!this.#killed) this.enclave[Symbol.dispose]();
+    this.#killed = true;
   }
 }
 
