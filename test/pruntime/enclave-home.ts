@@ -1,7 +1,6 @@
 /** A pRuntime of a network in this process, with its files: restarted, killed, and put back to what was kept. */
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
 import type { Genesis } from "../../src/protocol/genesis.ts";
 import { readMessage } from "../../src/protocol/message.ts";
 import { Enclave } from "../../src/pruntime/enclave.ts";
@@ -14,6 +13,18 @@ const VAULT = softwareVault(null);
 
 /** Its files by their names. */
 export type Kept = ReadonlyMap<string, Buffer>;
+
+/** Makes a pRuntime in a home. @returns its public keys. */
+export async function createEnclave(home: string, vault: Vault = VAULT): Promise<Keys> {
+  await EnclaveFiles.create(home, CURVE, vault.create);
+  using enclave = await openEnclave(home, vault);
+  return enclave.keys();
+}
+
+/** Opens the one that is in a home; the caller disposes it. */
+export async function openEnclave(home: string, vault: Vault = VAULT): Promise<Enclave> {
+  return new Enclave(await EnclaveFiles.open(home, CURVE, vault.open), CURVE);
+}
 
 /** One pRuntime. Dispose ends it as a shutdown does. */
 export class EnclaveHome implements Disposable {
@@ -130,11 +141,4 @@ export function relay(home: EnclaveHome, chain: Authority, height: number, first
     messages = home.follow(chain);
   }
   return messages;
-}
-
-/** An error with this code, and this reason if one is given. */
-export function refusedWith(code: string, reason?: string): unknown {
-  return expect.objectContaining(
-    reason === undefined ? { code } : { code, detail: expect.objectContaining({ reason }) },
-  );
 }

@@ -5,8 +5,9 @@ import { encodePeerMessage } from "../../src/pruntime/peer-message.ts";
 import type { Delivered } from "../../src/pruntime/boundary.ts";
 import { CURVE, publicOf, signerOf } from "../protocol/network.ts";
 import { Authority, STRANGER, enclaveGenesis } from "./authority.ts";
-import { EnclaveHome, refusedWith } from "./enclave-home.ts";
+import { EnclaveHome } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
+import { refusedWith } from "./refused.ts";
 
 const at = useFolder();
 const refused = (reason: string): unknown => refusedWith("MESSAGE_INVALID", reason);

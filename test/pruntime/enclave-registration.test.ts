@@ -8,8 +8,9 @@ import { dstackVault, softwareVault } from "../../src/pruntime/vault.ts";
 import { idOf, publicOf } from "../protocol/network.ts";
 import { Authority, STRANGER, enclaveGenesis } from "./authority.ts";
 import { agentQuote, startAgent } from "./dstack-agent.ts";
-import { EnclaveHome, createGatekeeper, refusedWith, relay, said } from "./enclave-home.ts";
+import { EnclaveHome, createGatekeeper, relay, said } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
+import { refusedWith } from "./refused.ts";
 
 const at = useFolder();
 const OPERATOR = idOf("rich");

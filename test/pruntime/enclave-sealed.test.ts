@@ -4,8 +4,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { toHex } from "../../src/bytes.ts";
 import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
 import { STRANGER } from "./authority.ts";
-import { EnclaveHome, createGatekeeper, refusedWith, relay, said } from "./enclave-home.ts";
+import { EnclaveHome, createGatekeeper, relay, said } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
+import { refusedWith } from "./refused.ts";
 
 const at = useFolder();
 afterEach(() => void vi.restoreAllMocks());

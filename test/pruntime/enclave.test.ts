@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { toHex } from "../../src/bytes.ts";
 import { encodeGenesis, hashGenesis } from "../../src/protocol/genesis.ts";
 import { Authority, STRANGER, enclaveGenesis } from "./authority.ts";
-import { createGatekeeper, refusedWith, relay, said } from "./enclave-home.ts";
+import { createGatekeeper, relay, said } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
+import { refusedWith } from "./refused.ts";
 
 const at = useFolder();
 const invalid = (reason: string): unknown => refusedWith("BLOCK_INVALID", reason);
