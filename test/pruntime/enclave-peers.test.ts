@@ -1,9 +1,12 @@
 /** What pRuntimes say to each other over hosts that drop, delay, repeat, reorder, alter and record it. */
 import { describe, expect, test } from "vitest";
-import { sealMessage } from "../../src/pruntime/sealed-message.ts";
-import { encodePeerMessage } from "../../src/pruntime/peer-message.ts";
+import { EcdhKeys } from "../../src/pruntime/ecdh-keys.ts";
+import { MessageSequences } from "../../src/pruntime/message-sequences.ts";
+import { openMessage, sealMessage } from "../../src/pruntime/sealed-message.ts";
+import { decodePeerMessage, encodePeerMessage } from "../../src/pruntime/peer-message.ts";
 import type { Delivered } from "../../src/pruntime/boundary.ts";
-import { CURVE, publicOf, signerOf } from "../protocol/network.ts";
+import { Secret } from "../../src/secret.ts";
+import { CURVE, keyOf, publicOf, signerOf } from "../protocol/network.ts";
 import { Authority, STRANGER, enclaveGenesis } from "./authority.ts";
 import { EnclaveHome } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
@@ -12,14 +15,16 @@ import { refusedWith } from "./refused.ts";
 const at = useFolder();
 const refused = (reason: string): unknown => refusedWith("MESSAGE_INVALID", reason);
 
-/** Two gatekeepers, and one that is registered but acts as none. */
+const COLLUDER = { identityKey: publicOf("colluder"), ecdhKey: publicOf("colluder/ecdh") };
+
+/** A gatekeeper, two others that act as none, and two that nobody runs. */
 class Trio implements Disposable {
   readonly homes: readonly EnclaveHome[];
   readonly chain: Authority;
 
   private constructor(homes: readonly EnclaveHome[]) {
     this.homes = homes;
-    this.chain = new Authority(enclaveGenesis([...homes.map(({ keys }) => keys), STRANGER]));
+    this.chain = new Authority(enclaveGenesis([...homes.map(({ keys }) => keys), STRANGER, COLLUDER]));
     for (const home of homes) home.catchUp(this.chain);
   }
 
@@ -52,6 +57,32 @@ const pong = (from: EnclaveHome, height: number): Delivered => ({
   tag: "pong",
   value: { from: from.keys.identityKey, height },
 });
+
+/** What somebody whose key is known here seals to a pRuntime. */
+function sealedTo({ chain }: Trio, to: EnclaveHome, name: string, body: Uint8Array, sequence = 1n): Uint8Array {
+  const { genesisHash } = chain.ledger;
+  return sealMessage({ curve: CURVE, genesisHash, sender: signerOf(name), recipient: to.keys, sequence, body });
+}
+
+/** What the stranger is asked. */
+function openedPing({ chain }: Trio, bytes: Uint8Array): { readonly nonce: string } {
+  // One EcdhKey, pending.
+  using encoded = keyOf("stranger/ecdh").use((scalar) => new Secret(Buffer.concat([Buffer.of(1, 1, 0, 0), scalar])));
+  using ecdhKeys = EcdhKeys.decode(CURVE, 0, encoded);
+  const { body } = openMessage({
+    curve: CURVE,
+    genesisHash: chain.ledger.genesisHash,
+    recipient: STRANGER.identityKey,
+    ecdhKeys,
+    sequences: new MessageSequences(),
+    isKnown: () => true,
+    bytes,
+  });
+  using opened = body;
+  const message = opened.use(decodePeerMessage);
+  if (message?.tag !== "ping") throw new Error("it is no question");
+  return { nonce: message.value };
+}
 
 describe("a question", () => {
   test("is answered with the height that the other is at; dropped ones are in nobody's way", async () => {
@@ -130,19 +161,8 @@ describe("a question", () => {
   test("from one that the chain does not have is refused, and none is sent to such a one", async () => {
     using trio = await Trio.create();
     const [, b] = trio.homes as [EnclaveHome, EnclaveHome];
-    const from = (
-      name: string,
-      body = encodePeerMessage({ tag: "ping", value: `0x${"00".repeat(32)}` }),
-      sequence = 1n,
-    ) =>
-      sealMessage({
-        curve: CURVE,
-        genesisHash: trio.chain.ledger.genesisHash,
-        sender: signerOf(name),
-        recipient: b.keys,
-        sequence,
-        body,
-      });
+    const ask = encodePeerMessage({ tag: "ping", value: `0x${"00".repeat(32)}` });
+    const from = (name: string, body = ask, sequence = 1n): Uint8Array => sealedTo(trio, b, name, body, sequence);
     expect(() => b.enclave.deliver(from("nobody"))).toThrow(refused("UnknownSender"));
     expect(() => b.enclave.ping(publicOf("nobody"))).toThrow(refusedWith("NOT_FOUND"));
     answer(b, from("stranger"));
@@ -157,13 +177,25 @@ describe("a question", () => {
 
   test("is answered by the one that was asked: another's answer with its nonce counts for nothing", async () => {
     using trio = await Trio.create();
-    const [a, b, c] = trio.homes as [EnclaveHome, EnclaveHome, EnclaveHome];
-    const answered = answer(b, ping(a, b));
-    expect(() => c.enclave.deliver(answered)).toThrow(refused("NotForUs"));
+    const [a, , c] = trio.homes as [EnclaveHome, EnclaveHome, EnclaveHome];
+    const { nonce } = openedPing(trio, a.enclave.ping(STRANGER.identityKey));
+    const answerOf = (name: string): Uint8Array =>
+      sealedTo(trio, a, name, encodePeerMessage({ tag: "pong", value: { nonce, height: 77 } }));
+    expect(() => a.enclave.deliver(answerOf("colluder"))).toThrow(refused("NotUnderstood"));
+    expect(() => c.enclave.deliver(answerOf("stranger"))).toThrow(refused("NotForUs"));
+    const right = { tag: "pong", value: { from: STRANGER.identityKey, height: 77 } };
+    expect(a.enclave.deliver(answerOf("stranger"))).toEqual(right);
+  });
+
+  test("and its answer are forgotten by one that starts again, but not that they came", async () => {
+    using trio = await Trio.create();
+    const [a, b] = trio.homes as [EnclaveHome, EnclaveHome];
+    const answers = [answer(b, ping(a, b)), answer(b, ping(a, b))];
+    a.enclave.deliver(answers[0]!);
     await a.restart();
     a.catchUp(trio.chain);
-    // Who has forgotten that it asked, takes no answer.
-    expect(() => a.enclave.deliver(answered)).toThrow(refused("NotUnderstood"));
+    expect(() => a.enclave.deliver(answers[0]!)).toThrow(refused("Replayed"));
+    expect(() => a.enclave.deliver(answers[1]!)).toThrow(refused("NotUnderstood"));
     expect(a.enclave.deliver(answer(b, ping(a, b)))).toEqual(pong(b, 0));
   });
 
