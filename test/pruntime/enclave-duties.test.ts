@@ -8,6 +8,7 @@ import { accountOf } from "../../src/protocol/account.ts";
 import type { Authority } from "./authority.ts";
 import { type EnclaveHome, createGatekeeper, relay, said } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
+import { refusedWith } from "./refused.ts";
 
 const at = useFolder();
 afterEach(() => void vi.restoreAllMocks());
@@ -221,4 +222,35 @@ test("killed between any two of its writes, it says what it would have said, and
     kills++;
   }
   expect(kills).toBeGreaterThan(12);
+});
+
+test("killed while it takes note of its next EcdhKey, it has seen the block or not: it is never half on a fork", async () => {
+  const ends = new Set<string>();
+  for (let writes = 0; !ends.has("whole"); writes++) {
+    const { home, chain } = await createGatekeeper(at(`home-${writes}`));
+    using _ = home;
+    const due = relay(home, chain, 6, home.catchUp(chain));
+    const fork = chain.fork();
+    chain.block(due);
+    fork.to(8);
+    const end = killAfter(writes);
+    let whole = true;
+    try {
+      home.follow(chain);
+    } catch {
+      whole = false;
+    }
+    end();
+    await home.restart();
+    let seen = false;
+    try {
+      expect(home.catchUp(fork).map(said)).toEqual(due.map(said));
+    } catch (error) {
+      expect(error).toEqual(refusedWith("BLOCK_INVALID", "fork"));
+      seen = true;
+      home.catchUp(chain);
+    }
+    ends.add(whole ? "whole" : seen ? "seen" : "not seen");
+  }
+  expect([...ends]).toEqual(["not seen", "seen", "whole"]);
 });

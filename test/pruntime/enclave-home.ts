@@ -88,6 +88,12 @@ export class EnclaveHome implements Disposable {
     await this.open();
   }
 
+  /** Whether what is sealed has this EcdhKey. */
+  hasSealed(ecdhKey: string): boolean {
+    using keys = this.#files.readEcdhKeys(0);
+    return keys.secretOf(ecdhKey) !== undefined;
+  }
+
   write(name: string, bytes: Uint8Array): void {
     writeFileSync(this.path(name), bytes, { mode: 0o600 });
   }

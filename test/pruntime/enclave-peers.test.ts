@@ -234,9 +234,11 @@ describe("forward secrecy", () => {
     const recorded = ping(a, b);
     // Six blocks, one to publish the next, and two of the three for which it is kept.
     trio.to(9);
-    expect(b.keys.ecdhKey).not.toBe(trio.chain.ledger.genesis.workers[1]!.ecdhKey);
+    const { ecdhKey } = trio.chain.ledger.genesis.workers[1]!;
+    expect([b.keys.ecdhKey === ecdhKey, b.hasSealed(ecdhKey)]).toEqual([false, true]);
     answer(b, control);
     trio.to(10);
+    expect([b.hasSealed(ecdhKey), b.hasSealed(b.keys.ecdhKey)]).toEqual([false, true]);
     expect(() => b.enclave.deliver(recorded)).toThrow(refused("UnknownEcdhKey"));
     answer(b, ping(a, b));
   });
@@ -262,6 +264,24 @@ describe("forward secrecy", () => {
       else expect(() => b.catchUp(trio.chain)).toThrow(old);
       expect(() => b.enclave.deliver(recorded)).toThrow(old);
     }
+  });
+
+  test("all files put back, while no block is brought that came since, can't be told: what was sealed is not destroyed", async () => {
+    using trio = await Trio.create();
+    const [a, , c] = trio.homes as [EnclaveHome, EnclaveHome, EnclaveHome];
+    const recorded = ping(a, c);
+    trio.to(8);
+    const kept = c.keep();
+    const { height } = trio.chain;
+    trio.to(10);
+    expect(() => c.enclave.deliver(recorded)).toThrow(refused("UnknownEcdhKey"));
+    await c.restart(kept);
+    const from = c.enclave.join(trio.chain.genesis);
+    c.enclave.follow(trio.chain.blocks.slice(from, height), false);
+    answer(c, recorded);
+    // Once the blocks are brought, it is over.
+    c.follow(trio.chain);
+    expect(c.hasSealed(trio.chain.ledger.genesis.workers[2]!.ecdhKey)).toBe(false);
   });
 
   test("EcdhKeys that are kept are destroyed in their time in a pRuntime that was deregistered, too", async () => {
