@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { openReplica } from "../../src/chain/follow.ts";
 import { Producer } from "../../src/chain/producer.ts";
-import { EmbeddedChain } from "../../src/chain/embedded.ts";
+import type { EmbeddedChain } from "../../src/chain/embedded.ts";
 import { GatekeeperNode, type NodeEvent, type NodeOptions } from "../../src/gatekeeper/node.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import { accountOf } from "../../src/protocol/account.ts";
