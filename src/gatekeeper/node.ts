@@ -7,7 +7,7 @@ import { openReplica } from "../chain/follow.ts";
 import type { EmbeddedChain } from "../chain/embedded.ts";
 import { sendCall } from "../chain/send.ts";
 import { toHex } from "../bytes.ts";
-import { GatekeeperError } from "../errors.ts";
+import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
 import { encodeBlock } from "../protocol/block.ts";
 import { replicaCurve } from "../protocol/curve.ts";
@@ -19,6 +19,8 @@ import type { PRuntime } from "./pruntime.ts";
 const POLL_MILLISECONDS = 20;
 /** How long a pRuntime that has ended is given before it is used again. */
 const RESTART_MILLISECONDS = 1_000;
+/** How long an inbox is given that has no room: evidence that is made anew for each try is not cheap. */
+const FULL_MILLISECONDS = 1_000;
 
 /** Who registers the pRuntime, where it is not registered yet. */
 export interface Operator {
@@ -47,6 +49,10 @@ export class GatekeeperNode {
   readonly #options: NodeOptions;
   /** Height that the pRuntime has followed the chain to; null before it has joined. */
   #height: number | null = null;
+  /** `begun` of the pRuntime that has joined. */
+  #begun = 0;
+  /** Whether there is something to be done without a new block: not every chain makes one before it has messages. */
+  #isDue = false;
   /** Names in the inbox of messages that were handed in, by their bytes. */
   #handedIn = new Map<string, number>();
   #status: PRuntimeStatus | null = null;
@@ -66,7 +72,8 @@ export class GatekeeperNode {
         const moved = await this.step(signal);
         if (!moved) await pause(POLL_MILLISECONDS, signal);
       } catch (error) {
-        if (!(error instanceof GatekeeperError) || error.code !== "PRUNTIME_UNAVAILABLE") throw error;
+        if (signal.aborted && isError(error, "ABORTED")) return;
+        if (!isError(error, "PRUNTIME_UNAVAILABLE")) throw error;
         this.#height = null;
         await this.#options.tell({ kind: "Interrupted", reason: error.message });
         await pause(RESTART_MILLISECONDS, signal);
@@ -77,15 +84,38 @@ export class GatekeeperNode {
   /** Brings what is there, in both directions. @returns whether there was a block. @throws as `run`; PRUNTIME_UNAVAILABLE. */
   async step(signal: AbortSignal): Promise<boolean> {
     const { chain, pruntime } = this.#options;
-    this.#height ??= await pruntime.ask("join", encodeGenesis(chain.genesis));
+    if (this.#height === null) {
+      this.#height = await pruntime.ask("join", encodeGenesis(chain.genesis));
+      this.#begun = pruntime.begun;
+      this.#isDue = true;
+    }
     const blocks = chain.blocks(this.#height + 1);
-    if (blocks.length === 0 && this.#status !== null) return false;
+    if (blocks.length === 0 && !this.#isDue) return false;
     const more = blocks.length > 0 && chain.height() > blocks.at(-1)!.header.height;
-    const { height, messages } = await pruntime.ask("follow", { blocks: blocks.map(encodeBlock), more });
+    const { height, messages } = await this.#ofJoined(
+      pruntime.ask("follow", { blocks: blocks.map(encodeBlock), more }),
+    );
     this.#height = height;
-    for (const message of messages) await this.#handIn(message, height);
-    if (!more) await this.#look(signal);
+    this.#isDue = false;
+    try {
+      for (const message of messages) await this.#handIn(message, height);
+      if (!more) await this.#look(signal);
+    } catch (error) {
+      if (!isError(error, "INBOX_FULL")) throw error;
+      this.#isDue = true;
+      await pause(FULL_MILLISECONDS, signal);
+    }
     return blocks.length > 0;
+  }
+
+  /**
+   * An answer of the pRuntime that has joined the chain.
+   * @throws what it answers with; PRUNTIME_UNAVAILABLE when another has begun in its place, which has joined none.
+   */
+  async #ofJoined<T>(answer: Promise<T>): Promise<T> {
+    await answer.catch(() => undefined);
+    if (this.#options.pruntime.begun === this.#begun) return await answer;
+    throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime can't be used: it ended, and has begun again");
   }
 
   /** What the pRuntime says again is handed in again unless it waits already. */
@@ -94,19 +124,14 @@ export class GatekeeperNode {
     const name = toHex(message);
     const before = this.#handedIn.get(name);
     if (before !== undefined && chain.outcome(before) === "waiting") return;
-    try {
-      this.#handedIn = new Map([[name, chain.submit(message)]]);
-      await tell({ kind: "Sent", height, bytes: message.length });
-    } catch (error) {
-      // There is room after the next block.
-      if (!(error instanceof GatekeeperError) || error.code !== "INBOX_FULL") throw error;
-    }
+    this.#handedIn = new Map([[name, chain.submit(message)]]);
+    await tell({ kind: "Sent", height, bytes: message.length });
   }
 
   /** Tells what has changed, and registers the pRuntime where that is to be done. */
   async #look(signal: AbortSignal): Promise<void> {
     const { pruntime, tell, operator } = this.#options;
-    const status = await pruntime.ask("status", undefined);
+    const status = await this.#ofJoined(pruntime.ask("status", undefined));
     const before = this.#status;
     this.#status = status;
     if (before === null) await tell({ kind: "Started", status });
@@ -116,11 +141,16 @@ export class GatekeeperNode {
 
   async #register({ signer, collateral }: Operator, signal: AbortSignal): Promise<void> {
     const { chain, pruntime, tell } = this.#options;
-    const value = await pruntime.ask("register", { operator: accountOf(signer.publicKey), collateral });
+    const operator = accountOf(signer.publicKey);
+    const value = await this.#ofJoined(pruntime.ask("register", { operator, collateral }));
     const replica = openReplica(chain, replicaCurve());
     const { height } = await sendCall(chain, replica, signer, { tag: "registerWorker", value }, signal);
     await tell({ kind: "Registered", height });
   }
+}
+
+function isError(error: unknown, code: ErrorCode): error is GatekeeperError {
+  return error instanceof GatekeeperError && error.code === code;
 }
 
 function hasChanged(before: PRuntimeStatus, now: PRuntimeStatus): boolean {

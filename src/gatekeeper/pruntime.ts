@@ -52,9 +52,15 @@ export class PRuntime implements AsyncDisposable {
   readonly #options: PRuntimeOptions;
   #connection: Connection | null = null;
   #closed = false;
+  #begun = 0;
 
   constructor(options: PRuntimeOptions) {
     this.#options = options;
+  }
+
+  /** How often it began: who has asked a pRuntime for something that it remembers sees by this that it is another now. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /**
@@ -95,6 +101,7 @@ export class PRuntime implements AsyncDisposable {
   }
 
   #connect(): Connection {
+    this.#begun++;
     const connection = new Connection(linkOf(this.#options), (ended, unanswered) => {
       if (this.#connection === connection) this.#connection = null;
       // What it had not answered when it replaced itself, it had not begun.

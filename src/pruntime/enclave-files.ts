@@ -24,6 +24,7 @@ import {
 } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { homeStorePath } from "../store/home.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { enclaveFolder } from "./home-kind.ts";
@@ -40,7 +41,8 @@ const ECDH_KEYS_BYTES_MAX = 4_096;
 const ECDH_KEYS_NAME = /^ecdh-(0|[1-9][0-9]{0,14})\.sealed$/;
 /** Bytes of a genesis, at most. */
 const GENESIS_BYTES_MAX = 16 << 20;
-const LEDGER_NAME = /^ledger-[0-9]+$/;
+/** One that was saved, or that a kill left half-saved (durable-file.ts). */
+const LEDGER_NAME = /^(ledger-[0-9]+|\.ledger-[0-9]+\.new-[0-9a-f]+)$/;
 const NOT_BOUND = new Uint8Array(0);
 
 /** The files of one pRuntime, locked while this lives. Owns the lock, the sealer and the IdentityKey. */
@@ -72,6 +74,7 @@ export class EnclaveFiles implements Disposable {
   static async create(home: string, curve: Secp256k1, makeSealer: (folder: string) => Promise<Sealer>): Promise<void> {
     const folder = enclaveFolder(home);
     if (existsSync(folder)) throw occupied(home);
+    if (existsSync(homeStorePath(home))) throw local(home);
     makeFolder(home);
     const building = mkdtempSync(join(home, `.${basename(folder)}.new-`));
     try {
@@ -166,9 +169,9 @@ export class EnclaveFiles implements Disposable {
     this.#progress.write(encodeProgress(record));
   }
 
-  /** The genesis that was kept; null where there is none. */
+  /** The genesis that was kept; null where there is none, or what can't be one. */
   readGenesis(): Uint8Array | null {
-    return readSmallFile(join(this.#folder, "genesis"), GENESIS_BYTES_MAX)?.bytes ?? null;
+    return readIfSmall(join(this.#folder, "genesis"), GENESIS_BYTES_MAX);
   }
 
   /** Keeps a genesis. */
@@ -176,9 +179,9 @@ export class EnclaveFiles implements Disposable {
     replaceFile(join(this.#folder, "genesis"), bytes);
   }
 
-  /** A state of the ledger as it was saved at a height; null where there is none. */
+  /** A state of the ledger as it was saved at a height; null where there is none, or what can't be one. */
   readLedger(height: number): Uint8Array | null {
-    return readSmallFile(this.#ledgerPath(height), LEDGER_BYTES_MAX)?.bytes ?? null;
+    return readIfSmall(this.#ledgerPath(height), LEDGER_BYTES_MAX);
   }
 
   /** Saves a state of the ledger beside the one before: that goes when what is sealed speaks of the new one. */
@@ -190,7 +193,7 @@ export class EnclaveFiles implements Disposable {
   keepOnlyLedger(height: number): void {
     const kept = basename(this.#ledgerPath(height));
     for (const name of namesIn(this.#folder)) {
-      if (LEDGER_NAME.test(name) && name !== kept) rmSync(join(this.#folder, name), { force: true });
+      if (LEDGER_NAME.test(name) && name !== kept) rmSync(join(this.#folder, name), { recursive: true, force: true });
     }
   }
 
@@ -226,8 +229,23 @@ const NOTHING_DONE: ProgressRecord = {
   sequences: new MessageSequences().encode(),
 };
 
+/** Bytes in the clear, for which what is sealed has a hash; null where there are none, or what can't be those. */
+function readIfSmall(path: string, bytesMax: number): Uint8Array | null {
+  try {
+    return readSmallFile(path, bytesMax)?.bytes ?? null;
+  } catch (cause) {
+    if (cause instanceof GatekeeperError && cause.code === "KEY_UNAVAILABLE") return null;
+    throw cause;
+  }
+}
+
 function occupied(home: string): GatekeeperError {
   return new GatekeeperError("ALREADY_EXISTS", `${home} has a pRuntime already, which is never overwritten`, { home });
+}
+
+function local(home: string): GatekeeperError {
+  const message = `${home} is a local home, whose states a pRuntime of a network would not give out; choose another folder`;
+  return new GatekeeperError("ALREADY_EXISTS", message, { home });
 }
 
 function missing(path: string): GatekeeperError {

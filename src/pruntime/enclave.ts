@@ -20,7 +20,6 @@ import { signMessage, signRegistration } from "../protocol/message.ts";
 import { nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { Worker } from "../protocol/state.ts";
 import type { Delivered, Followed, PRuntimeStatus } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
@@ -44,18 +43,20 @@ export class Enclave implements Disposable {
   readonly #pings = new Map<Hex, PublicKey>();
   #progress: ProgressRecord;
   #ecdhKeys: EcdhKeys;
+  /** Whether the file has them as they are. */
+  #ecdhKeysSealed = true;
   #replica: Replica | null = null;
 
   /**
    * @param files - taken over, also when this throws.
    * @param curve - of compressed points; lent.
-   * @throws GatekeeperError KEY_UNAVAILABLE when what is sealed is missing or malformed.
+   * @throws GatekeeperError KEY_UNAVAILABLE when a sealed file is missing or malformed; IO_FAILED.
    */
   constructor(files: EnclaveFiles, curve: Secp256k1) {
     this.#files = files;
     this.#curve = curve;
-    this.#id = accountOf(files.identity.publicKey);
     try {
+      this.#id = accountOf(files.identity.publicKey);
       this.#progress = files.readProgress();
       this.#sequences = MessageSequences.decode(this.#progress.sequences);
       this.#ecdhKeys = files.readEcdhKeys(0);
@@ -64,7 +65,7 @@ export class Enclave implements Disposable {
       throw error;
     }
     const genesis = this.#knownGenesis();
-    if (genesis !== null) this.#begin(genesis);
+    if (genesis !== null) this.#begin(genesis, null);
   }
 
   get status(): Omit<PRuntimeStatus, "measurement"> {
@@ -82,7 +83,7 @@ export class Enclave implements Disposable {
   }
 
   /**
-   * Begins to follow the chain of a genesis: the first that it is ever given, and no other from then on.
+   * Begins to follow the chain of a genesis: once it has acted on one, no other for ever.
    * @returns the height that it is at; blocks follow from the next on.
    * @throws GatekeeperError GENESIS_INVALID when it is none, or of another chain.
    */
@@ -90,16 +91,13 @@ export class Enclave implements Disposable {
     const genesis = decodeGenesis(bytes);
     if (genesis === null) throw new GatekeeperError("GENESIS_INVALID", "these bytes are no genesis");
     const genesisHash = hashGenesis(genesis);
-    const known = this.#progress.genesisHash;
-    if (known !== null && Buffer.compare(known, genesisHash) !== 0) {
+    const { genesisHash: known, head, signed } = this.#progress;
+    const isOther = known !== null && Buffer.compare(known, genesisHash) !== 0;
+    if (isOther && (head !== null || signed > 0)) {
       throw new GatekeeperError("GENESIS_INVALID", `this pRuntime serves another chain, of genesis ${toHex(known)}`);
     }
-    const replica = this.#replica ?? this.#begin(genesis);
-    if (known === null) {
-      this.#files.writeGenesis(bytes);
-      this.#record({ genesisHash });
-    }
-    return replica.ledger.state.height;
+    if (this.#replica === null || isOther) this.#begin(genesis, known === null || isOther ? bytes : null);
+    return this.#joined().ledger.state.height;
   }
 
   /**
@@ -130,14 +128,19 @@ export class Enclave implements Disposable {
     operator: AccountId,
     attest: (genesisHash: Uint8Array, keys: ReturnType<Enclave["keys"]>) => Promise<Uint8Array>,
   ): Promise<Registration> {
-    const { genesisHash } = this.#actingReplica().ledger;
-    const keys = this.keys();
-    const attestation = await attest(genesisHash, keys);
-    // Blocks may have come meanwhile.
-    const replica = this.#actingReplica();
-    const sequence = this.#sequence(replica);
-    this.#record({ signed: Math.max(this.#progress.signed, sequence + 1), head: headOf(replica) });
-    return signRegistration(this.#files.identity, genesisHash, operator, { ...keys, attestation, sequence });
+    for (;;) {
+      const { genesisHash } = this.#actingReplica().ledger;
+      const keys = this.keys();
+      const attestation = await attest(genesisHash, keys);
+      // Blocks may have come meanwhile, and the next EcdhKey with them: one that has had its time is not published again.
+      const replica = this.#actingReplica();
+      if (this.keys().ecdhKey !== keys.ecdhKey) continue;
+      const sequence = this.#sequence(replica);
+      const { signed, message } = this.#progress;
+      // One that the chain has is not repeated, now that it is not the last that was signed.
+      this.#record({ signed: sequence + 1, message: signed > sequence ? message : null, head: headOf(replica) });
+      return signRegistration(this.#files.identity, genesisHash, operator, { ...keys, attestation, sequence });
+    }
   }
 
   /** Its public keys. */
@@ -176,7 +179,7 @@ export class Enclave implements Disposable {
     using opened = body;
     const message = opened.use(decodePeerMessage);
     // Remembered before anything is done that it asks for.
-    this.#record({ sequences: this.#sequences.encode() });
+    this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
     if (message === null) throw notUnderstood();
     if (message.tag === "ping") {
       const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: state.height } };
@@ -240,49 +243,65 @@ export class Enclave implements Disposable {
     return replica.ledger.state.accounts.get(this.#id)?.sequence ?? 0;
   }
 
-  #checkSealed(replica: Replica): void {
-    if (this.#sequence(replica) > this.#progress.signed) throw sealedStateOld();
-  }
-
   /** What the ledger's word asks for. @returns what is to be sent. */
   #act(replica: Replica): Uint8Array[] {
     this.#checkSealed(replica);
-    const worker = replica.ledger.state.workers.get(this.#id);
-    if (worker === undefined) return [];
-    this.#turnEcdhKeys(replica, worker);
+    if (!replica.ledger.state.workers.has(this.#id)) return [];
+    this.#turnEcdhKeys(replica);
     const sequence = this.#sequence(replica);
     const { message, signed } = this.#progress;
     if (message !== null && signed === sequence + 1) return [message];
-    const call = this.#dueCall(replica, worker);
+    const call = this.#dueCall(replica);
     return call === null ? [] : [this.#sign(replica, sequence, call)];
   }
 
-  /** Takes note of the EcdhKey that is published, destroys those whose time is over, and makes the next when it is due. */
-  #turnEcdhKeys(replica: Replica, { ecdhKey }: Worker): void {
-    const { state, genesis } = replica.ledger;
+  /**
+   * Holds what is sealed against the ledger, takes note of the EcdhKey that is published, and destroys those whose time is
+   * over: before anything is done, so that an old file makes it neither act nor open what it should not any more.
+   * @throws GatekeeperError SEALED_STATE_OLD.
+   */
+  #checkSealed(replica: Replica): void {
+    if (this.#sequence(replica) > this.#progress.signed) throw sealedStateOld();
+    const { workers, height } = replica.ledger.state;
     const keys = this.#ecdhKeys;
     const before = keys.current?.publicKey;
+    const published = workers.get(this.#id)?.ecdhKey ?? before;
     try {
-      keys.published(ecdhKey, state.height);
+      if (published !== undefined) keys.published(published, height);
     } catch (cause) {
       if (cause instanceof GatekeeperError && cause.code === "KEY_UNAVAILABLE") throw sealedStateOld(cause);
       throw cause;
     }
-    const expired = keys.destroyExpired(state.height);
-    const due = keys.pending === null && state.height - keys.current!.since >= genesis.ecdhKeys.interval;
-    if (due) keys.rotate();
-    if (!due && expired.length === 0 && before === ecdhKey) return;
-    // Sealed before the chain hears of the next one; and without those that are destroyed.
-    this.#files.writeEcdhKeys(keys);
-    this.#record({ head: headOf(replica) });
+    const expired = keys.destroyExpired(height);
+    if (expired.length > 0 || before !== published) this.#ecdhKeysSealed = false;
+    if (!this.#ecdhKeysSealed) this.#sealEcdhKeys(replica);
   }
 
-  #dueCall({ ledger }: Replica, { ecdhKey }: Worker): Call | null {
+  /** Makes the next EcdhKey when it is due, and seals it before the chain hears of it. */
+  #turnEcdhKeys(replica: Replica): void {
+    const { state, genesis } = replica.ledger;
+    const keys = this.#ecdhKeys;
+    if (keys.pending !== null || state.height - keys.current!.since < genesis.ecdhKeys.interval) return;
+    this.#ecdhKeysSealed = false;
+    keys.rotate();
+    this.#sealEcdhKeys(replica);
+  }
+
+  /** The block first that they follow from: a kill in between leaves keys that can follow from it again. */
+  #sealEcdhKeys(replica: Replica): void {
+    this.#record({ head: headOf(replica) });
+    this.#files.writeEcdhKeys(this.#ecdhKeys);
+    this.#ecdhKeysSealed = true;
+  }
+
+  #dueCall({ ledger }: Replica): Call | null {
+    const { pending } = this.#ecdhKeys;
+    // First, because there is not always a block without a heartbeat: it would never come.
+    if (pending !== null) return { tag: "setEcdhKey", value: pending };
     const heartbeat = nextHeartbeat(ledger);
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
-    const { pending } = this.#ecdhKeys;
-    return pending === null || pending === ecdhKey ? null : { tag: "setEcdhKey", value: pending };
+    return null;
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
@@ -297,7 +316,7 @@ export class Enclave implements Disposable {
     const peer = state.workers.get(accountOf(to));
     if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no registered pRuntime`);
     const sequence = this.#sequences.next(to);
-    this.#record({ sequences: this.#sequences.encode() });
+    this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
     return sealMessage({
       curve: this.#curve,
       genesisHash,
@@ -314,14 +333,27 @@ export class Enclave implements Disposable {
     this.#progress = record;
   }
 
-  /** From the ledger as it was saved, else from the genesis. @throws GatekeeperError GENESIS_INVALID. */
-  #begin(genesis: Genesis): Replica {
+  /**
+   * From the ledger as it was saved, else from the genesis.
+   * @param bytes - of the genesis, where it is to be kept.
+   * @throws GatekeeperError GENESIS_INVALID, KEY_UNAVAILABLE, IO_FAILED: nothing was changed then.
+   */
+  #begin(genesis: Genesis, bytes: Uint8Array | null): void {
     const replica = this.#savedReplica(genesis) ?? new Replica(this.#curve, Ledger.atGenesis(genesis));
     const ecdhKeys = this.#files.readEcdhKeys(genesis.ecdhKeys.overlap);
+    try {
+      if (bytes !== null) {
+        this.#files.writeGenesis(bytes);
+        this.#record({ genesisHash: replica.ledger.genesisHash });
+      }
+    } catch (error) {
+      ecdhKeys[Symbol.dispose]();
+      throw error;
+    }
     this.#ecdhKeys[Symbol.dispose]();
     this.#ecdhKeys = ecdhKeys;
+    this.#ecdhKeysSealed = true;
     this.#replica = replica;
-    return replica;
   }
 
   /** The genesis that it was given when it joined, if it lies there as it was. */

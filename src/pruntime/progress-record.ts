@@ -26,7 +26,7 @@ export interface ProgressRecord {
   readonly saved: SavedLedger | null;
   /** As many messages of its IdentityKey may be on chain: one more, and this record is not the last that was written. */
   readonly signed: number;
-  /** The last of them, to be handed out until it is on chain. */
+  /** The last of them, to be handed out until it is on chain; null where a registration was signed since. */
   readonly message: Uint8Array | null;
   /** The last session that it has vouched for a state in: it never vouches for two. */
   readonly vouched: number | null;
