@@ -4,7 +4,7 @@
  *
  * Creation writes a temporary file beside the target, syncs it and gives it the target's name with link(2), which
  * fails if the name is taken: of any number of processes that race, exactly one wins. Replacement does the same with
- * rename(2), which takes the name away from the old file. Limits: the file system must
+ * rename(2), which takes the name away from the old file; that has another meanwhile, by which it is destroyed. Limits: the file system must
  * know hard links; Windows has no way to sync a folder; and overwriting reaches the blocks that the file has now, not
  * copies that a copy-on-write file system, a flash controller or a backup made.
  */
@@ -15,6 +15,7 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -64,22 +65,28 @@ export function createOnce(path: string, bytes: Uint8Array): boolean {
 
 /**
  * Replaces `path`, or creates it, with mode 0600: after a kill at any point the old file is there or the new one, and
- * after a return the new one is on disk. For one writer at a time. Temporary files that interrupted calls left are removed.
- * @throws GatekeeperError IO_FAILED; the old file is there then, or, when only the folder can't be synced, the new one.
+ * after a return the new one is on disk, and the old one destroyed as destroyFile does it. For one writer at a time. What
+ * interrupted calls left is removed, or destroyed.
+ * @throws GatekeeperError IO_FAILED; the old file is there then, or the new one, when only the folder can't be synced or
+ * the old one not be destroyed: the next call tries that again.
  */
 export function replaceFile(path: string, bytes: Uint8Array): void {
+  destroyReplaced(path);
   removeTemporaries(path);
   const temporary = newTemporary(path);
   systemCall(path, "replaced", () => {
     writeNew(temporary, bytes);
     try {
+      if (lstatSync(path, { throwIfNoEntry: false })?.isFile()) linkSync(path, replacedName(path));
       renameSync(temporary, path);
     } catch (error) {
+      removeIfThere(replacedName(path));
       removeIfThere(temporary);
       throw error;
     }
   });
   syncFolder(dirname(path));
+  destroyReplaced(path);
 }
 
 /**
@@ -133,7 +140,7 @@ export function readSmallFile(path: string, maxBytes: number): SmallFile | null 
  * @throws GatekeeperError IO_FAILED.
  */
 export function destroyFile(path: string): void {
-  for (const victim of [path, ...temporaries(path)]) {
+  for (const victim of [path, replacedName(path), ...temporaries(path)]) {
     systemCall(victim, "destroyed", () => {
       if (overwrite(victim)) removeIfThere(victim);
     });
@@ -193,6 +200,22 @@ function temporaryPrefix(path: string): string {
 
 function newTemporary(path: string): string {
   return join(dirname(path), `${temporaryPrefix(path)}${randomBytes(8).toString("hex")}`);
+}
+
+/** The name that a file which is replaced has besides, until it is destroyed. */
+function replacedName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.old`);
+}
+
+/** Destroys what was replaced, unless it has another name: that of the file itself, which was not replaced then. */
+function destroyReplaced(path: string): void {
+  const old = replacedName(path);
+  systemCall(old, "destroyed", () => {
+    const replaced = lstatSync(old, { throwIfNoEntry: false });
+    if (replaced === undefined) return;
+    if (replaced.isFile() && replaced.nlink === 1) overwrite(old);
+    removeIfThere(old);
+  });
 }
 
 /** Creates a file that must not exist, synced; removes it again if it can't be written whole. */

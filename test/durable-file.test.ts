@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
+  closeSync,
+  openSync,
   chmodSync,
   linkSync,
   mkdirSync,
@@ -128,18 +130,41 @@ describe("replaceFile", () => {
         const called = left;
         left = Infinity;
         results.push([code, fs.readFileSync(path, "utf8"), fs.readdirSync(${JSON.stringify(at())}).length]);
+        fs.rmSync(${JSON.stringify(at(".file.old"))}, { force: true });
         left = called;
       }
       process.stdout.write(JSON.stringify(results));
     `;
     const { stdout, stderr } = await runChild(script);
     const results = JSON.parse(stdout || stderr) as [string | null, string, number][];
-    // Reading the folder, then opening, writing, syncing, renaming; opening and syncing the folder; and a whole call.
+    // Reading the folder, then opening, writing, syncing, renaming; opening and syncing the folder, and opening,
+    // overwriting and syncing what was replaced, which is left for the next call; and a whole call.
     expect(results).toEqual([
       ...Array.from({ length: 5 }, () => ["IO_FAILED ENOSPC", "old", 1]),
-      ...Array.from({ length: 2 }, () => ["IO_FAILED ENOSPC", "new", 1]),
+      ...Array.from({ length: 5 }, () => ["IO_FAILED ENOSPC", "new", 2]),
       [null, "new", 1],
     ]);
+  });
+
+  test("destroys what it replaces, and what an interrupted call left of that; never the file itself", () => {
+    const old = randomBytes(64);
+    writeFileSync(at("file"), old);
+    const descriptor = openSync(at("file"), "r");
+    try {
+      replaceFile(at("file"), Buffer.from("new"));
+      const left = readFileSync(descriptor);
+      expect(left).toHaveLength(old.length);
+      expect(left.includes(old.subarray(0, 16))).toBe(false);
+    } finally {
+      closeSync(descriptor);
+    }
+    // Killed before the name was taken away: both are names of the one file.
+    linkSync(at("file"), at(".file.old"));
+    replaceFile(at("file"), Buffer.from("newer"));
+    expect(readFileSync(at("file"), "utf8")).toBe("newer");
+    expect(readdirSync(at())).toEqual(["file"]);
+    destroyFile(at("file"));
+    expect(readdirSync(at())).toEqual([]);
   });
 
   test.skipIf(process.platform === "win32")("leaves the old file where no larger one has room", async () => {

@@ -3,7 +3,7 @@
  *
  *   key              the sealing key, where it is sealed by software
  *   identity.sealed  the IdentityKey
- *   ecdh-N.sealed    its EcdhKeys: the file with the highest number; those before are overwritten, with the keys in them
+ *   ecdh.sealed      its EcdhKeys
  *   progress.sealed  what it must not forget: progress-record.ts
  *   genesis          of the chain that it has joined, as bytes, in the clear: `progress.sealed` has its hash
  *   ledger-HEIGHT    a state of the ledger, as bytes, in the clear: `progress.sealed` has its hash
@@ -13,15 +13,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fromHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
-import {
-  createOnce,
-  destroyFile,
-  makeFolder,
-  namesIn,
-  readSmallFile,
-  replaceFile,
-  syncFolder,
-} from "../durable-file.ts";
+import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { homeStorePath } from "../store/home.ts";
@@ -36,9 +28,6 @@ import type { Sealer } from "./sealer.ts";
 
 /** Bytes of a saved ledger, at most: a larger one is replayed. */
 const LEDGER_BYTES_MAX = 1 << 30;
-/** Bytes of sealed EcdhKeys, at most. */
-const ECDH_KEYS_BYTES_MAX = 4_096;
-const ECDH_KEYS_NAME = /^ecdh-(0|[1-9][0-9]{0,14})\.sealed$/;
 /** Bytes of a genesis, at most. */
 const GENESIS_BYTES_MAX = 16 << 20;
 /** One that was saved, or that a kill left half-saved (durable-file.ts). */
@@ -51,7 +40,7 @@ export class EnclaveFiles implements Disposable {
   readonly #folder: string;
   readonly #lock: FolderLock;
   readonly #sealer: Sealer;
-  readonly #binding: Uint8Array;
+  readonly #ecdhKeys: SealedFile;
   readonly #progress: SealedFile;
   readonly #curve: Secp256k1;
 
@@ -61,8 +50,9 @@ export class EnclaveFiles implements Disposable {
     this.#sealer = sealer;
     this.identity = identity;
     this.#curve = curve;
-    this.#binding = fromHex(identity.publicKey, "an IdentityKey");
-    this.#progress = new SealedFile(sealer, join(folder, "progress.sealed"), CONTEXT.sealProgress, this.#binding);
+    const binding = fromHex(identity.publicKey, "an IdentityKey");
+    this.#ecdhKeys = new SealedFile(sealer, join(folder, "ecdh.sealed"), CONTEXT.sealEcdhKeys, binding);
+    this.#progress = new SealedFile(sealer, join(folder, "progress.sealed"), CONTEXT.sealProgress, binding);
   }
 
   /**
@@ -136,23 +126,15 @@ export class EnclaveFiles implements Disposable {
 
   /** The EcdhKeys; the caller owns them. @param overlap - blocks for which one is kept after the next. */
   readEcdhKeys(overlap: number): EcdhKeys {
-    const numbers = this.#ecdhKeysFiles();
-    const path = this.#ecdhKeysPath(numbers.at(-1) ?? 0);
-    const sealed = readSmallFile(path, ECDH_KEYS_BYTES_MAX)?.bytes;
-    if (sealed === undefined) throw missing(path);
-    using encoded = this.#sealer.unseal(CONTEXT.sealEcdhKeys, this.#binding, sealed, path);
-    // Where a write was interrupted, what it was to destroy is still there.
-    for (const number of numbers.slice(0, -1)) destroyFile(this.#ecdhKeysPath(number));
+    using encoded = this.#ecdhKeys.read();
+    if (encoded === null) throw missing(join(this.#folder, "ecdh.sealed"));
     return EcdhKeys.decode(this.#curve, overlap, encoded);
   }
 
-  /** Seals them, and then destroys what was sealed of them before: keys that are no more among them are gone. */
+  /** Seals them in the place of those before, which are destroyed: keys that are no more among them are gone. */
   writeEcdhKeys(keys: EcdhKeys): void {
     using encoded = keys.encode();
-    const sealed = encoded.use((bytes) => this.#sealer.seal(CONTEXT.sealEcdhKeys, this.#binding, bytes));
-    const before = this.#ecdhKeysFiles();
-    createOnce(this.#ecdhKeysPath((before.at(-1) ?? 0) + 1), sealed);
-    for (const number of before) destroyFile(this.#ecdhKeysPath(number));
+    encoded.use((bytes) => this.#ecdhKeys.write(bytes));
   }
 
   /** @throws GatekeeperError KEY_UNAVAILABLE when it is missing or malformed. */
@@ -202,16 +184,6 @@ export class EnclaveFiles implements Disposable {
     this.identity[Symbol.dispose]();
     this.#sealer[Symbol.dispose]();
     this.#lock[Symbol.dispose]();
-  }
-
-  /** Their numbers, rising: two where a write was interrupted. */
-  #ecdhKeysFiles(): number[] {
-    const numbers = namesIn(this.#folder).flatMap((name) => ECDH_KEYS_NAME.exec(name)?.[1] ?? []);
-    return numbers.map(Number).sort((a, b) => a - b);
-  }
-
-  #ecdhKeysPath(number: number): string {
-    return join(this.#folder, `ecdh-${number}.sealed`);
   }
 
   #ledgerPath(height: number): string {

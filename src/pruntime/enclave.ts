@@ -83,7 +83,8 @@ export class Enclave implements Disposable {
   }
 
   /**
-   * Begins to follow the chain of a genesis: once it has acted on one, no other for ever.
+   * Begins to follow the chain of a genesis, from where its ledger was last saved: once it has acted on one, no other for
+   * ever.
    * @returns the height that it is at; blocks follow from the next on.
    * @throws GatekeeperError GENESIS_INVALID when it is none, or of another chain.
    */
@@ -96,7 +97,9 @@ export class Enclave implements Disposable {
     if (isOther && (head !== null || signed > 0)) {
       throw new GatekeeperError("GENESIS_INVALID", `this pRuntime serves another chain, of genesis ${toHex(known)}`);
     }
-    if (this.#replica === null || isOther) this.#begin(genesis, known === null || isOther ? bytes : null);
+    // Where it has not followed anything since it began, it is there already.
+    const began = this.#replica?.ledger.state.height === (this.#progress.saved?.height ?? 0);
+    if (!began || isOther) this.#begin(genesis, known === null || isOther ? bytes : null);
     return this.#joined().ledger.state.height;
   }
 

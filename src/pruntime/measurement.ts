@@ -22,18 +22,8 @@ const PROGRAM_FILE = /(?<!\.d)\.[jt]s$/;
 const DEMO = /^demo/;
 const OTHER_FILES = ["build/kernels.wasm", "build/kernels-unfused.wasm", "package.json"];
 
-let measured: Hex | null = null;
-
-/**
- * The measurement of the program that runs, 32 bytes: of its files as they were when it was first asked for.
- * @throws GatekeeperError IO_FAILED.
- */
+/** The measurement of the program that runs, 32 bytes. @throws GatekeeperError IO_FAILED. */
 export function softwareMeasurement(): Hex {
-  measured ??= measure();
-  return measured;
-}
-
-function measure(): Hex {
   const files = [...programFiles(), ...OTHER_FILES].sort();
   const sum = createHash("sha256").update(CONTEXT.softwareMeasurement, "ascii");
   for (const path of files) {

@@ -12,6 +12,8 @@ export class NetworkService implements AsyncDisposable {
   readonly #home: string;
   readonly #vault: Vault;
   readonly #curve = new Secp256k1("compressed");
+  /** Of the files as they were when this program was started. */
+  readonly #measurement = softwareMeasurement();
   #enclave: Promise<Enclave> | null = null;
 
   constructor(home: string, vault: Vault) {
@@ -52,7 +54,7 @@ export class NetworkService implements AsyncDisposable {
   }
 
   async #status(): Promise<PRuntimeStatus> {
-    return { ...(await this.#open()).status, measurement: softwareMeasurement() };
+    return { ...(await this.#open()).status, measurement: this.#measurement };
   }
 
   #open(): Promise<Enclave> {

@@ -37,6 +37,8 @@ export interface Vault {
  */
 export function softwareVault(passphrases: Passphrases | null): Vault {
   const keyFile = (folder: string): string => join(folder, "key");
+  // Of the files as they were when this program was started: they may be replaced while it runs.
+  const evidence = encodeAttestation({ tag: "software", value: { measurement: softwareMeasurement() } });
   return {
     create: async (folder) => {
       using passphrase = (await passphrases?.chosen()) ?? null;
@@ -47,7 +49,7 @@ export function softwareVault(passphrases: Passphrases | null): Vault {
       using passphrase = (await passphrases?.given()) ?? null;
       return openSoftwareSealer(keyFile(folder), passphrase);
     },
-    attest: async () => encodeAttestation({ tag: "software", value: { measurement: softwareMeasurement() } }),
+    attest: async () => evidence,
   };
 }
 

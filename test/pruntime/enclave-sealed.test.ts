@@ -246,6 +246,8 @@ test("a genesis that could not be sealed is not followed", async () => {
   expect(() => home.enclave.follow([], false)).toThrow(refusedWith("NOT_FOUND"));
   expect(home.catchUp(chain)).toHaveLength(1);
   // Nor does one that has followed forget its keys when they can't be read.
+  chain.block();
+  home.follow(chain);
   const unread = vi.spyOn(EnclaveFiles.prototype, "readEcdhKeys").mockImplementation(() => {
     throw new Error("no disk");
   });

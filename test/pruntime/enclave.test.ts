@@ -161,7 +161,7 @@ describe("a fork that the authority itself signed", () => {
 });
 
 describe("a genesis", () => {
-  test("that is none is refused, and after the first that is one every other", async () => {
+  test("that is none is refused, and every other once it has acted on one", async () => {
     const { home, chain } = await gatekeeper();
     using _ = home;
     const wrong = refusedWith("GENESIS_INVALID");
@@ -174,6 +174,11 @@ describe("a genesis", () => {
     expect(() => home.enclave.follow([], false)).toThrow(refusedWith("NOT_FOUND"));
     expect(home.enclave.join(chain.genesis)).toBe(0);
     const other = new Authority(enclaveGenesis([home.keys, STRANGER], { name: Buffer.from("another") }));
+    // A host that gave it a wrong one has done no harm yet.
+    expect(home.enclave.join(other.genesis)).toBe(0);
+    await home.restart();
+    expect(home.enclave.status.genesisHash).toBe(toHex(hashGenesis(other.ledger.genesis)));
+    expect(home.catchUp(chain)).toHaveLength(1);
     expect(() => home.enclave.join(other.genesis)).toThrow(wrong);
     await home.restart();
     expect(() => home.enclave.join(other.genesis)).toThrow(wrong);
