@@ -38,8 +38,11 @@ export async function main(argv: readonly string[]): Promise<never> {
   process.stdout.on("error", () => undefined);
   try {
     const { listen: address, ...settings } = parsed(argv);
-    if (address !== undefined) await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings));
-    else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
+    if (address !== undefined) {
+      // Here Ctrl-C is for whoever listens: his host is elsewhere.
+      process.on("SIGINT", () => stop.abort());
+      await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings), stop.signal);
+    } else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
   } catch (error) {
     end(error);
   }
