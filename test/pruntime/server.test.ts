@@ -481,6 +481,25 @@ describe("a process that is to be replaced", () => {
     expect(await talk.replies()).toMatchObject([greeted, joined(second), joined(first)]);
   });
 
+  it("ends although the host waits, and begins nothing that comes meanwhile", async () => {
+    let release = (): void => undefined;
+    const talk = new Conversation(async (task, { replaceProcess }) => {
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      replaceProcess();
+      talk.ask(JOIN);
+      return done(task);
+    });
+    talk.hello();
+    talk.ask(JOIN);
+    await settled();
+    release();
+    expect(await talk.served).toBe(true);
+    expect(await talk.replies()).toMatchObject([greeted, joined(1)]);
+    expect(talk.begun).toHaveLength(1);
+  });
+
   it("has its last answer written before it ends", async () => {
     const talk = new Conversation((task, { report, replaceProcess }) => {
       talk.output.reads = false;
