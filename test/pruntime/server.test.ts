@@ -84,7 +84,7 @@ class Conversation {
   }
 
   send(payload: Uint8Array): void {
-    void writeFrame(this.input, payload);
+    writeFrame(this.input, payload).catch(() => undefined);
   }
 
   async replies(): Promise<Numbered<Reply>[]> {
