@@ -1,4 +1,4 @@
-/** Runs a script in another Node process and searches that process's memory; Linux only. */
+/** Searches the memory of other processes, some of which run a script; Linux only. */
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { once } from "node:events";
@@ -28,13 +28,18 @@ export async function countInMemory(script: string, patterns: readonly Uint8Arra
   try {
     const [said] = (await Promise.race([once(child.stdout, "data"), once(child, "exit")])) as unknown[];
     if (String(said) !== "ready") throw new Error(`the script ended early: ${String(said)}`);
-    return search(child.pid!, patterns);
+    return countInProcess(child.pid!, patterns);
   } finally {
     child.kill("SIGKILL");
   }
 }
 
-function search(pid: number, patterns: readonly Uint8Array[]): number[] | null {
+/**
+ * How often each pattern lies in the writable memory of a process now.
+ * @param patterns - of 64 bytes at most, each.
+ * @returns one count a pattern; null where the system does not let one process read another's memory, or it has ended.
+ */
+export function countInProcess(pid: number, patterns: readonly Uint8Array[]): number[] | null {
   let memory: number;
   try {
     memory = openSync(`/proc/${pid}/mem`, "r");

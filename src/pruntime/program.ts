@@ -7,7 +7,7 @@
  * --dstack SOCKET: a dstack guest agent keeps the sealing key; --passphrase: the key file is under one. For a home of a
  * network; a local home has a plain key file.
  */
-import { fstatSync } from "node:fs";
+import { constants, fstatSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { GatekeeperError } from "../errors.ts";
@@ -122,7 +122,7 @@ const PASSPHRASES = {
 };
 
 async function passphrase(ask: (keyboard: Keyboard) => Promise<Secret>): Promise<Secret> {
-  if (!isOpen(PASSPHRASE_DESCRIPTOR)) throw new GatekeeperError("USAGE", "no passphrase was passed on");
+  if (!isPassedOn(PASSPHRASE_DESCRIPTOR)) throw new GatekeeperError("USAGE", "no passphrase was passed on");
   if (!isatty(PASSPHRASE_DESCRIPTOR)) return readPassphrase(PASSPHRASE_DESCRIPTOR);
   const input = new ReadStream(PASSPHRASE_DESCRIPTOR);
   try {
@@ -132,10 +132,10 @@ async function passphrase(ask: (keyboard: Keyboard) => Promise<Secret>): Promise
   }
 }
 
-function isOpen(descriptor: number): boolean {
+/** Whether it is something that was passed on: where nothing was, Node has one of its own there, of no type. */
+function isPassedOn(descriptor: number): boolean {
   try {
-    fstatSync(descriptor);
-    return true;
+    return (fstatSync(descriptor).mode & constants.S_IFMT) !== 0;
   } catch {
     return false;
   }
