@@ -8,6 +8,8 @@ const sources = fileURLToPath(new URL("../src/", import.meta.url));
 /** Read at a time; a pattern that lies across two pieces is found in their overlap. */
 const PIECE_BYTES = 1 << 20;
 const OVERLAP_BYTES = 64;
+/** Most of what a process has mapped it never wrote to. */
+const NOTHING = Buffer.alloc(PIECE_BYTES);
 
 /** What a script may call: waits until the memory was searched. */
 const PAUSE = `
@@ -36,7 +38,7 @@ export async function countInMemory(script: string, patterns: readonly Uint8Arra
 
 /**
  * How often each pattern lies in the writable memory of a process now.
- * @param patterns - of 64 bytes at most, each.
+ * @param patterns - of 64 bytes at most, each; not zeros alone.
  * @returns one count a pattern; null where the system does not let one process read another's memory, or it has ended.
  */
 export function countInProcess(pid: number, patterns: readonly Uint8Array[]): number[] | null {
@@ -55,6 +57,7 @@ export function countInProcess(pid: number, patterns: readonly Uint8Array[]): nu
     for (const [begin, end] of writableRanges(pid)) {
       for (let at = begin; at < end; at += PIECE_BYTES - OVERLAP_BYTES) {
         const got = readOrNothing(memory, piece.subarray(0, Math.min(PIECE_BYTES, end - at)), at);
+        if (piece.subarray(0, got).equals(NOTHING.subarray(0, got))) continue;
         // What begins in the overlap is counted with the next piece.
         const counted = at + got < end ? got - OVERLAP_BYTES : got;
         for (const [i, pattern] of patterns.entries()) {
