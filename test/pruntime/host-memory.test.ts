@@ -128,7 +128,7 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
   it("has none of a local home's secrets while it imports, rotates, reads and exports", async () => {
     const home = inFolder("home");
     await LocalHome.init(home, "aes-256-gcm");
-    writeFileSync(inFolder("genesis.json"), genesisOf(12_000));
+    writeFileSync(inFolder("genesis.json"), genesisOf(6_000));
     writeFileSync(inFolder("passphrase"), PASSPHRASE);
     const secrets = { ...(await secretsOf(home, [0, 1])), passphrase: Buffer.from(PASSPHRASE) };
     const control = { "MasterKey 0": secrets["MasterKey 0" as keyof typeof secrets] };
