@@ -15,6 +15,7 @@ import { CONTEXT } from "../context.ts";
 import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { homeStorePath } from "../store/home.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
 import { FolderLock } from "./folder-lock.ts";
 import { IdentityKey } from "./identity-key.ts";
@@ -68,6 +69,11 @@ export class EnclaveFiles implements Disposable {
   static async create(home: string, curve: Secp256k1, makeSealer: (folder: string) => Promise<Sealer>): Promise<void> {
     const folder = enclaveFolder(home);
     if (existsSync(folder)) throw occupied(home);
+    // Its states would be out of their owner's reach.
+    if (existsSync(homeStorePath(home))) {
+      const message = `${home} is a local home, and stays one: make a pRuntime of a network in another folder`;
+      throw new GatekeeperError("ALREADY_EXISTS", message, { home });
+    }
     makeFolder(home);
     const building = mkdtempSync(join(home, `.${basename(folder)}.new-`));
     try {

@@ -4,29 +4,22 @@
  * pRuntime what it does not find in the host.
  */
 import { once } from "node:events";
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { type Socket, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { describe, expect, it } from "vitest";
 import { contractId } from "../../src/contract-id.ts";
-import { Secp256k1 } from "../../src/engine/secp256k1.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import { StatePacker } from "../../src/gatekeeper/state-packer.ts";
-import { contractKeyInfo, contractPrfs, expandContractKey } from "../../src/keys/contract-key.ts";
-import { KEY_SUITE } from "../../src/keys/group.ts";
-import type { MasterKey } from "../../src/keys/master-key.ts";
-import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
-import { readKeyFile } from "../../src/pruntime/key-file.ts";
 import { LocalHome } from "../../src/pruntime/local-home.ts";
-import { softwareVault } from "../../src/pruntime/vault.ts";
-import type { Secret } from "../../src/secret.ts";
 import { startPRuntime } from "../../src/start-pruntime.ts";
 import { findRecord } from "../../src/store/page.ts";
 import { programFile } from "../cli/transcript.ts";
 import { useFolder } from "./folder.ts";
+import { localSecrets, networkSecrets } from "./home-secrets.ts";
 import { type Secrets, canRead, childrenOf, foundIn, heldBy } from "./known-secrets.ts";
+import { makeNetworkHome } from "./network-home.ts";
 import { Running } from "./running.ts";
 
 const HOST_CHILD = new URL("host-child.ts", import.meta.url).pathname;
@@ -36,36 +29,8 @@ const NAME = Buffer.from(CONTRACT.slice(2), "hex");
 const ID = contractId(1, NAME);
 const KEY = Buffer.from("known");
 const VALUE = Buffer.from("a plaintext of the owner's, known to the host: it may have it at any time");
-/** AES-256-GCM. */
-const CIPHER_SUITE = 1;
 
 const inFolder = useFolder();
-const curve = new Secp256k1("compressed");
-
-const copyOf = (secret: Pick<Secret, "use">): Uint8Array => secret.use((bytes) => Uint8Array.from(bytes));
-
-function keysOf(masterKey: MasterKey): Secrets {
-  const generation = masterKey.rotationId;
-  const secrets: Record<string, Uint8Array> = { [`MasterKey ${generation}`]: copyOf(masterKey) };
-  contractPrfs(curve, masterKey, ID, (_, prf) => {
-    using key = expandContractKey(prf, contractKeyInfo(KEY_SUITE.secp256k1, CIPHER_SUITE, generation, ID));
-    secrets[`PRF ${generation}`] = Uint8Array.from(prf);
-    secrets[`contract key ${generation}`] = copyOf(key);
-  });
-  return secrets;
-}
-
-/** What a local home's pRuntime knows; generation 1 is made too, as a rotation that begins would. */
-async function secretsOf(folder: string, generations: readonly number[]): Promise<Secrets> {
-  await using home = await LocalHome.open(folder);
-  using kek = readKeyFile(join(folder, "key"));
-  const secrets: Record<string, Uint8Array> = { "key-encryption key": copyOf(kek) };
-  for (const generation of generations) {
-    using masterKey = await home.createMasterKey(generation);
-    Object.assign(secrets, keysOf(masterKey));
-  }
-  return secrets;
-}
 
 /** A geth genesis with so many accounts, one of which is CONTRACT. */
 function genesisOf(accounts: number): string {
@@ -130,7 +95,7 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
     await LocalHome.init(home, "aes-256-gcm");
     writeFileSync(inFolder("genesis.json"), genesisOf(6_000));
     writeFileSync(inFolder("passphrase"), PASSPHRASE);
-    const secrets = { ...(await secretsOf(home, [0, 1])), passphrase: Buffer.from(PASSPHRASE) };
+    const secrets = { ...(await localSecrets(home, [0, 1], ID)), passphrase: Buffer.from(PASSPHRASE) };
     const control = { "MasterKey 0": secrets["MasterKey 0" as keyof typeof secrets] };
     const commands: [string[], Secrets][] = [
       [["import", "genesis.json"], control],
@@ -154,30 +119,8 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
 
   it("has none of a network home's secrets while it runs", async () => {
     const work = inFolder();
-    mkdirSync(work, { recursive: true });
-    const run = async (...args: string[]): Promise<Record<string, never>> => {
-      await using command = new Command(work, ...args, "--json");
-      return JSON.parse(await command.succeeded());
-    };
-    const { identityKey, ecdhKey } = await run("pruntime", "init", "--home", "node");
-    await run("account", "new", "account");
-    const { publicKey } = await run("account", "show", "account");
-    const genesis = {
-      name: "memory",
-      sessionBlocks: 1_000,
-      existentialDeposit: "10",
-      attestation: { software: true },
-      gatekeepers: { seats: 4, minimum: 1 },
-      staking: { bondingDuration: 2, slashDeferDuration: 1 },
-      governance: { members: [publicKey] },
-      accounts: [{ account: publicKey, free: "1000000000" }],
-      workers: [{ identityKey, ecdhKey, operator: publicKey }],
-      stakers: [{ stash: publicKey, bond: "500000000", validate: { identityKey, commission: 0.1 } }],
-    };
-    writeFileSync(inFolder("genesis.json"), JSON.stringify(genesis));
-    await run("chain", "init", "--genesis", "genesis.json", "--authority", "account", "--home", "chain");
-    await run("chain", "start", "--authority", "account", "--interval", "1", "--blocks", "3", "--home", "chain");
-    const secrets = await networkSecrets(inFolder("node"), ecdhKey!);
+    const { ecdhKey } = await makeNetworkHome(work);
+    const secrets = await networkSecrets(inFolder("node"), ecdhKey);
 
     await using node = new Command(work, "run", "--home", "node", "--chain", "chain/chain.sqlite");
     while (!Buffer.concat(node.said).includes("acts as a gatekeeper") && node.process.exitCode === null)
@@ -214,7 +157,7 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
     const get = { contract: Buffer.from(ID), key: KEY };
     await ask("get", get);
 
-    const all = await secretsOf(home, [0]);
+    const all = await localSecrets(home, [0], ID);
     const { "key-encryption key": _, ...ofGeneration0 } = all;
     const old: Secrets = { ...ofGeneration0, "keystream 0": await keystreamOf(home) };
     const [before] = childrenOf(host.pid);
@@ -225,7 +168,7 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
 
     await ask("rotate", { threads: 1, begin: true });
     await ask("get", get);
-    const now = await secretsOf(home, [1]);
+    const now = await localSecrets(home, [1], ID);
     const children = childrenOf(host.pid);
     expect(children).toHaveLength(1);
     expect(children).not.toContain(before);
@@ -240,22 +183,6 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
     await host.ended;
   });
 });
-
-/** A network home's secrets, read as its pRuntime would. */
-async function networkSecrets(home: string, ecdhKey: string): Promise<Secrets> {
-  using files = await EnclaveFiles.open(home, curve, softwareVault(null).open);
-  using keys = files.readEcdhKeys(0);
-  using encoded = keys.encode();
-  const bytes = copyOf(encoded);
-  const windows = Array.from({ length: bytes.length - 31 }, (_, at) => bytes.subarray(at, at + 32));
-  const scalar = windows.find(
-    (window) =>
-      secp256k1.utils.isValidSecretKey(window) &&
-      `0x${Buffer.from(secp256k1.getPublicKey(window)).toString("hex")}` === ecdhKey,
-  );
-  using kek = readKeyFile(join(home, "pruntime", "key"));
-  return { IdentityKey: copyOf(files.identity), EcdhKey: scalar!, "key-encryption key": copyOf(kek) };
-}
 
 /** What the known state was encrypted with: ciphertext xor plaintext; sealed-state.ts has the places. */
 async function keystreamOf(folder: string): Promise<Uint8Array> {
@@ -273,7 +200,7 @@ describe("what crosses between host and pRuntime", () => {
     await once(server, "listening");
     await using pruntime = new PRuntime({ address: { path: inFolder("socket") } });
     await pruntime.ask("createHome", "aes-256-gcm");
-    const secrets = await secretsOf(home, [0, 1]);
+    const secrets = await localSecrets(home, [0, 1], ID);
     const packer = new StatePacker();
     packer.add({ kind: 1, name: NAME, key: KEY, value: VALUE });
     await pruntime.ask("import", { threads: 1, batch: packer.take() });
