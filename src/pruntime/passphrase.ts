@@ -89,13 +89,16 @@ async function hiddenLines({ input, prompts }: Keyboard, questions: readonly str
   try {
     for await (const chunk of input) {
       const bytes = chunk as Buffer;
-      for (const byte of bytes) {
-        if (!line.type(byte)) continue;
-        prompts.write("\n");
-        if (lines.push(line.take()) === questions.length) return lines;
-        prompts.write(questions[lines.length]!);
+      try {
+        for (const byte of bytes) {
+          if (!line.type(byte)) continue;
+          prompts.write("\n");
+          if (lines.push(line.take()) === questions.length) return lines;
+          prompts.write(questions[lines.length]!);
+        }
+      } finally {
+        bytes.fill(0);
       }
-      bytes.fill(0);
     }
     throw new GatekeeperError("ABORTED", "the terminal was closed before the passphrase was typed");
   } catch (error) {

@@ -54,6 +54,21 @@ describe("askPassphrase", () => {
     await expect(askPassphrase(terminal)).rejects.toMatchObject({ code: "ABORTED" });
   });
 
+  test.each([
+    ["taken", "secret\r"],
+    ["cancelled", "secret\x03"],
+    ["too long", `${"secret".repeat(200)}\r`],
+  ])("wipes what was typed when it is %s", async (_, typed) => {
+    const terminal = keyboard();
+    const chunk = Buffer.from(typed);
+    (terminal.input as PassThrough).push(chunk);
+    await askPassphrase(terminal).then(
+      (passphrase) => passphrase[Symbol.dispose](),
+      () => undefined,
+    );
+    expect(chunk.every((byte) => byte === 0)).toBe(true);
+  });
+
   test("asks no pipe", async () => {
     const terminal = keyboard("ab\r");
     Object.assign(terminal.input, { isTTY: false });
