@@ -90,6 +90,16 @@ describe.skipIf(process.platform !== "linux")("a pRuntime that was started (on L
     }
   });
 
+  it("ends when its host reads nothing more, although it goes on asking", async () => {
+    const child = startPRuntime(["--home", inFolder("home")], null);
+    const hello = await greeted(child);
+    child.stdin!.on("error", () => undefined);
+    child.stdout!.destroy();
+    const ended = once(child, "exit");
+    void hello().catch(() => undefined);
+    expect(await ended).toEqual([0, null]);
+  });
+
   it("says on standard error how it is used", async () => {
     for (const argv of [[], ["--home"], ["--home", "h", "--verbose"], ["--home", "h", "more"]]) {
       await using running = new Running([process.execPath, PRUNTIME, ...argv]);
