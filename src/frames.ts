@@ -3,7 +3,6 @@
  *
  * Whoever sends is hostile: a frame that is too long is passed over as its bytes come, and none of it is kept.
  */
-import { once } from "node:events";
 import type { Writable } from "node:stream";
 
 const LENGTH_BYTES = 4;
@@ -23,23 +22,27 @@ export async function* readFrames(
   for await (const chunk of input) yield* frames.read(chunk);
 }
 
-/** Writes a frame, and waits while whoever reads is behind. @throws what the stream ends with. */
+/**
+ * Writes a frame, and waits until the system has it: whoever reads may be behind.
+ * @throws what the stream ends with before.
+ */
 export async function writeFrame(output: Writable, payload: Uint8Array): Promise<void> {
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32LE(payload.length);
-  output.cork();
-  output.write(length);
-  const ready = output.write(payload);
-  output.uncork();
-  if (!ready && !output.destroyed) await Promise.race([once(output, "drain"), once(output, "close")]);
+  await new Promise<void>((resolve, reject) => {
+    output.cork();
+    output.write(length);
+    output.write(payload, (error) => (error ? reject(error) : resolve()));
+    output.uncork();
+  });
 }
 
 class FrameReader {
   readonly #bytesMax: number;
   readonly #length = new Uint8Array(LENGTH_BYTES);
   #lengthRead = 0;
-  /** Chunks of the frame that comes; null while it is passed over. */
-  #chunks: Uint8Array[] | null = [];
+  /** The frame that comes, in one piece however small its chunks are; null while it is passed over. */
+  #frame: Uint8Array<ArrayBuffer> | null = null;
   #missing = 0;
 
   constructor(bytesMax: number) {
@@ -52,18 +55,18 @@ class FrameReader {
         this.#length[this.#lengthRead++] = chunk[at++]!;
         if (this.#lengthRead < LENGTH_BYTES) continue;
         this.#missing = new DataView(this.#length.buffer).getUint32(0, true);
-        this.#chunks = this.#missing > this.#bytesMax ? null : [];
-        if (this.#chunks === null) yield OVERSIZED;
+        this.#frame = this.#missing > this.#bytesMax ? null : new Uint8Array(this.#missing);
+        if (this.#frame === null) yield OVERSIZED;
       }
       const taken = Math.min(this.#missing, chunk.length - at);
-      if (taken > 0) this.#chunks?.push(chunk.subarray(at, at + taken));
+      this.#frame?.set(chunk.subarray(at, at + taken), this.#frame.length - this.#missing);
       at += taken;
       this.#missing -= taken;
       if (this.#missing > 0) return;
-      const whole = this.#chunks;
+      const whole = this.#frame;
       this.#lengthRead = 0;
-      this.#chunks = [];
-      if (whole !== null) yield new Uint8Array(Buffer.concat(whole));
+      this.#frame = null;
+      if (whole !== null) yield whole;
     }
   }
 }

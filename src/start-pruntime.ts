@@ -12,7 +12,10 @@ import { fileURLToPath } from "node:url";
 export function startPRuntime(argv: readonly string[], passphrase: number | null): ChildProcess {
   const program = fileURLToPath(new URL(`./pruntime/pruntime${extname(import.meta.url)}`, import.meta.url));
   const node = [process.execPath, "--disable-sigusr1", program, ...argv];
+  // Shells export these by themselves.
   const [command, ...words] =
-    process.platform === "win32" ? node : ["/bin/sh", "-c", 'ulimit -c 0; exec "$0" "$@"', ...node];
+    process.platform === "win32"
+      ? node
+      : ["/bin/sh", "-c", 'ulimit -c 0; unset PWD OLDPWD SHLVL; exec "$0" "$@"', ...node];
   return spawn(command!, words, { env: {}, stdio: ["pipe", "pipe", "inherit", passphrase ?? "ignore"] });
 }

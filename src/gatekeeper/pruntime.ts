@@ -42,6 +42,7 @@ export interface AskOptions {
 /** A request without its answer. */
 interface Asked {
   readonly request: Request;
+  readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: RotationProgress) => void) | undefined;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: unknown) => void;
@@ -73,10 +74,9 @@ export class PRuntime implements AsyncDisposable {
     let cancel = (): void => undefined;
     try {
       const answer = await new Promise<Answer>((resolve, reject) => {
-        const asked: Asked = { request, onProgress, resolve, reject };
+        const asked: Asked = { request, signal, onProgress, resolve, reject };
         this.#send(asked);
         cancel = () => this.#connection?.cancel(asked);
-        if (signal?.aborted) cancel();
         signal?.addEventListener("abort", cancel, { once: true });
       });
       if (answer.tag !== tag) throw unavailable(`it answered ${tag} with ${answer.tag}`);
@@ -118,7 +118,8 @@ export class PRuntime implements AsyncDisposable {
 /** One connection, from its beginning to its end. */
 class Connection {
   readonly #link: PRuntimeLink;
-  readonly #asked = new Map<number, Asked>();
+  /** What is not answered yet; null where nobody waits for the answer. */
+  readonly #asked = new Map<number, Asked | null>();
   #next = 0;
   readonly #ended: Promise<void>;
 
@@ -127,28 +128,27 @@ class Connection {
     this.#link = link;
     // What is written to one that has ended is answered by its end.
     link.output.on("error", () => undefined);
-    this.#ended = this.#read()
-      .catch(() => link.kill())
-      .then(() => link.ended)
-      .then((ended) => onEnd(ended, [...this.#asked.values()]));
-    this.#sendUnasked({ tag: "hello", value: [BOUNDARY_VERSION] });
+    this.#ended = this.#readToEnd().then((ended) =>
+      onEnd(
+        ended,
+        [...this.#asked.values()].filter((asked) => asked !== null),
+      ),
+    );
+    this.#write({ tag: "hello", value: [BOUNDARY_VERSION] }, null);
   }
 
   send(asked: Asked): void {
-    const id = this.#next++;
-    this.#asked.set(id, asked);
     try {
-      void writeFrame(this.#link.output, encodeRequest({ id, body: asked.request }));
+      this.#write(asked.request, asked);
     } catch (error) {
-      // Nothing went out: its number is still free.
-      this.#asked.delete(id);
-      this.#next--;
       asked.reject(error);
+      return;
     }
+    if (asked.signal?.aborted) this.cancel(asked);
   }
 
   cancel(asked: Asked): void {
-    for (const [id, other] of this.#asked) if (other === asked) this.#sendUnasked({ tag: "cancel", value: id });
+    for (const [id, other] of this.#asked) if (other === asked) this.#write({ tag: "cancel", value: id }, null);
   }
 
   async close(): Promise<void> {
@@ -156,27 +156,37 @@ class Connection {
     await this.#ended;
   }
 
-  /** Sends what nobody waits for. */
-  #sendUnasked(request: Request): void {
-    const nobody = (): void => undefined;
-    this.send({ request, onProgress: undefined, resolve: nobody, reject: nobody });
+  /** @throws GatekeeperError INVALID_ARGUMENT when it is out of its bounds; then nothing goes out, and no number is used. */
+  #write(request: Request, asked: Asked | null): void {
+    const payload = encodeRequest({ id: this.#next, body: request });
+    this.#asked.set(this.#next++, asked);
+    writeFrame(this.#link.output, payload).catch(() => undefined);
   }
 
-  /** @throws when what comes breaks the rules of the boundary. */
-  async #read(): Promise<void> {
-    for await (const frame of readFrames(this.#link.input, FRAME_BYTES_MAX)) {
-      const reply = typeof frame === "symbol" ? null : decodeReply(frame);
-      const asked = reply === null ? undefined : this.#asked.get(reply.id);
-      if (reply === null || asked === undefined) throw unavailable("what it says breaks the rules of the boundary");
-      this.#settle(reply.id, asked, reply.body);
+  /** @returns how it ended. */
+  async #readToEnd(): Promise<number | string> {
+    try {
+      for await (const frame of readFrames(this.#link.input, FRAME_BYTES_MAX)) {
+        const reply = typeof frame === "symbol" ? null : decodeReply(frame);
+        const asked = reply === null ? undefined : this.#asked.get(reply.id);
+        if (reply === null || asked === undefined) {
+          this.#link.kill();
+          await this.#link.ended;
+          return "what it says breaks the rules of the boundary";
+        }
+        this.#settle(reply.id, asked, reply.body);
+      }
+    } catch {
+      this.#link.kill();
     }
+    return await this.#link.ended;
   }
 
-  #settle(id: number, { onProgress, resolve, reject }: Asked, reply: Reply): void {
+  #settle(id: number, asked: Asked | null, reply: Reply): void {
     if (reply.tag !== "progress") this.#asked.delete(id);
-    if (reply.tag === "progress") onProgress?.(reply.value);
-    else if (reply.tag === "done") resolve(reply.value);
-    else reject(GatekeeperError.fromWire(reply.value));
+    if (reply.tag === "progress") asked?.onProgress?.(reply.value);
+    else if (reply.tag === "done") asked?.resolve(reply.value);
+    else asked?.reject(GatekeeperError.fromWire(reply.value));
   }
 }
 

@@ -14,7 +14,7 @@
  */
 import { type Codec, Enum } from "scale-ts";
 import { ALL_SUITES, type Suite } from "../engine/suite.ts";
-import { ERROR_CODES, type ErrorDetail, type WireError } from "../errors.ts";
+import { ERROR_CODES, type ErrorDetail, GatekeeperError, type WireError } from "../errors.ts";
 import {
   type AccountId,
   HASH_BYTES,
@@ -228,6 +228,18 @@ function text(bytesMax: number): Codec<string> {
   );
 }
 
+function checkedThreads(value: number): number {
+  if (value < 1 || value > THREADS_MAX) throw new RangeError("no number of threads");
+  return value;
+}
+
+/** A number as its decimal digits, of which there is one spelling. */
+function spelledNumber(digits: string): number {
+  const value = Number(digits);
+  if (String(value) !== digits) throw new RangeError("another spelling");
+  return value;
+}
+
 /** One of some words, as its place among them. */
 function oneOf<T extends string>(words: readonly T[]): Codec<T> {
   return mapped(
@@ -241,18 +253,20 @@ function oneOf<T extends string>(words: readonly T[]): Codec<T> {
   );
 }
 
+/** As text, but what is longer is cut off behind a whole character: who made it may have named whatever there was. */
+function clippedText(bytesMax: number): Codec<string> {
+  return mapped(
+    text(bytesMax),
+    (value: string) => value.slice(0, new TextEncoder().encodeInto(value, new Uint8Array(bytesMax)).read),
+    (value) => value,
+  );
+}
+
 const suite = oneOf(ALL_SUITES);
 const storageKey = boundedBytes(NAME_BYTES_MAX);
 /** Numbers of things: 8 bytes, as times are. */
 const count = millisecondsCodec;
-const threads = mapped(
-  u32,
-  (value: number) => value,
-  (value) => {
-    if (value < 1 || value > THREADS_MAX) throw new RangeError("no number of threads");
-    return value;
-  },
-);
+const threads = mapped(u32, checkedThreads, checkedThreads);
 const batch = struct<StateBatch>({ words: boundedBytes(FRAME_BYTES_MAX), bytes: boundedBytes(FRAME_BYTES_MAX) });
 const work = { threads: nullable(threads) };
 
@@ -331,9 +345,9 @@ const answerCodec = Enum({
 }) as unknown as Codec<Answer>;
 
 const detailValue = Enum({
-  text: text(TEXT_BYTES_MAX),
+  text: clippedText(TEXT_BYTES_MAX),
   // A decimal: sizes and heights, but for whoever reads it only.
-  number: mapped(text(32), (value: number) => String(value), Number),
+  number: mapped(text(32), (value: number) => String(value), spelledNumber),
   boolean,
   nothing,
 }) as unknown as Codec<{ readonly tag: string; readonly value: string | number | boolean | undefined }>;
@@ -342,7 +356,7 @@ const detailEntries = boundedVector(struct({ name: text(64), value: detailValue 
 
 const errorCodec = struct<WireError>({
   code: oneOf(ERROR_CODES),
-  message: text(TEXT_BYTES_MAX),
+  message: clippedText(TEXT_BYTES_MAX),
   detail: mapped(
     detailEntries,
     (detail: ErrorDetail) =>
@@ -353,7 +367,13 @@ const errorCodec = struct<WireError>({
           value: value ?? undefined,
         },
       })),
-    (entries) => Object.fromEntries(entries.map(({ name, value }) => [name, value.value ?? null])),
+    (entries) => {
+      const detail = Object.fromEntries(entries.map(({ name, value }) => [name, value.value ?? null]));
+      // Names that come twice, or in another order than an object has them, would be a second encoding.
+      const names = Object.keys(detail);
+      if (entries.some(({ name }, at) => names[at] !== name)) throw new RangeError("names out of order");
+      return detail;
+    },
   ),
 });
 
@@ -374,7 +394,7 @@ const ID_BYTES = 4;
 
 /** A request as the payload of a frame. @throws GatekeeperError INVALID_ARGUMENT when a value is out of its bound. */
 export function encodeRequest(request: Numbered<Request>): Uint8Array {
-  return encode(numberedRequest, request);
+  return encodeBounded(numberedRequest, request);
 }
 
 /** The request in a frame, or why there is none, with its number where that can be read. */
@@ -388,10 +408,26 @@ export function decodeRequest(payload: Uint8Array): Numbered<Request | BoundaryR
 
 /** A reply as the payload of a frame. @throws GatekeeperError INVALID_ARGUMENT when a value is out of its bound. */
 export function encodeReply(reply: Numbered<Reply>): Uint8Array {
-  return encode(numberedReply, reply);
+  return encodeBounded(numberedReply, reply);
 }
 
 /** The reply in a frame, or null if there is none. */
 export function decodeReply(payload: Uint8Array): Numbered<Reply> | null {
   return decode(numberedReply, payload);
+}
+
+function encodeBounded<T>(codec: Codec<T>, value: T): Uint8Array {
+  let payload: Uint8Array;
+  try {
+    payload = encode(codec, value);
+  } catch (cause) {
+    if (cause instanceof GatekeeperError) throw cause;
+    throw outOfBound("a number or word is none that it can be", cause);
+  }
+  if (payload.length > FRAME_BYTES_MAX) throw outOfBound(`it has more than ${FRAME_BYTES_MAX} bytes`);
+  return payload;
+}
+
+function outOfBound(why: string, cause?: unknown): GatekeeperError {
+  return new GatekeeperError("INVALID_ARGUMENT", `this can't be said to or by a pRuntime: ${why}`, {}, { cause });
 }

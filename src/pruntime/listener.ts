@@ -3,37 +3,43 @@
  * process only carries bytes between the two. It never has a secret, so that it can outlive those that end themselves.
  */
 import { once } from "node:events";
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { type Server, type Socket, connect, createServer } from "node:net";
+import type { Readable, Writable } from "node:stream";
 import { GatekeeperError } from "../errors.ts";
 import type { SocketAddress } from "../socket-address.ts";
 import { startPRuntime } from "../start-pruntime.ts";
 
 /**
- * Listens until the process ends. Whoever can connect is the host: a Unix socket is its owner's alone; of a TCP address the
+ * Listens until it is stopped. Whoever can connect is the host: a Unix socket is its owner's alone; of a TCP address the
  * network has to see to it.
  * @param argv - of the pRuntimes that are started.
  * @param passphrase - a descriptor that is passed on to them, or null.
+ * @param stop - ends the connection that there is, too, and waits for its pRuntime.
  * @throws GatekeeperError IO_FAILED when it can't listen there.
  */
 export async function listen(
   address: SocketAddress,
   argv: readonly string[],
   passphrase: number | null,
+  stop: AbortSignal,
 ): Promise<void> {
   process.umask(0o077);
-  let busy = false;
+  let serving: Promise<void> | null = null;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    if (busy) {
+    if (serving !== null) {
       socket.destroy();
       return;
     }
-    busy = true;
-    void carry(socket, argv, passphrase).finally(() => {
-      busy = false;
+    const end = (): void => void socket.destroy();
+    stop.addEventListener("abort", end, { once: true });
+    serving = carry(socket, argv, passphrase).finally(() => {
+      stop.removeEventListener("abort", end);
+      serving = null;
     });
   });
+  stop.addEventListener("abort", () => server.close(), { once: true });
   try {
     await listening(server, address);
     await once(server, "close");
@@ -42,16 +48,23 @@ export async function listen(
     const where = "path" in address ? address.path : `${address.host}:${address.port}`;
     throw new GatekeeperError("IO_FAILED", `${where} can't be listened at: ${systemCode}`, { systemCode }, { cause });
   }
+  await serving;
 }
 
+/** Until the pRuntime has ended and all that it said has been passed on, or the host is gone. */
 async function carry(socket: Socket, argv: readonly string[], passphrase: number | null): Promise<void> {
   const child = startPRuntime(argv, passphrase);
-  const ended = once(child, "exit").catch(() => undefined);
-  child.stdin!.on("error", () => socket.destroy());
-  child.stdout!.on("error", () => undefined);
-  socket.on("close", () => child.stdin!.end());
-  socket.pipe(child.stdin!);
-  child.stdout!.pipe(socket);
+  const { stdin, stdout } = child as { stdin: Writable; stdout: Readable };
+  const ended = once(child, "close").catch(() => undefined);
+  stdin.on("error", () => undefined);
+  stdout.on("error", () => undefined);
+  socket.pipe(stdin);
+  stdout.pipe(socket);
+  socket.on("close", () => {
+    stdin.end();
+    // Or it would wait forever for somebody to read what it answers.
+    stdout.destroy();
+  });
   await ended;
   socket.end();
 }
@@ -63,7 +76,7 @@ async function listening(server: Server, address: SocketAddress): Promise<void> 
     await once(server, "listening");
   } catch (error) {
     if (!("path" in address) || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    if (await isAnswered(address)) throw error;
+    if (!lstatSync(address.path).isSocket() || (await isAnswered(address))) throw error;
     unlinkSync(address.path);
     server.listen(address);
     await once(server, "listening");

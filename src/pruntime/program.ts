@@ -7,7 +7,7 @@
  * --dstack SOCKET: a dstack guest agent keeps the sealing key; --passphrase: the key file is under one. For a home of a
  * network; a local home has a plain key file.
  */
-import { fstatSync } from "node:fs";
+import { constants, fstatSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { GatekeeperError } from "../errors.ts";
@@ -35,8 +35,11 @@ export async function main(argv: readonly string[]): Promise<never> {
   process.stdout.on("error", () => undefined);
   try {
     const { listen: address, ...settings } = parsed(argv);
-    if (address !== undefined) await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings));
-    else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
+    if (address !== undefined) {
+      // Here Ctrl-C is for whoever listens: his host is elsewhere.
+      process.on("SIGINT", () => stop.abort());
+      await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings), stop.signal);
+    } else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
   } catch (error) {
     end(error);
   }
@@ -110,7 +113,7 @@ const PASSPHRASES = {
 };
 
 async function passphrase(ask: (keyboard: Keyboard) => Promise<Secret>): Promise<Secret> {
-  if (!isOpen(PASSPHRASE_DESCRIPTOR)) throw new GatekeeperError("USAGE", "no passphrase was passed on");
+  if (!isPassedOn(PASSPHRASE_DESCRIPTOR)) throw new GatekeeperError("USAGE", "no passphrase was passed on");
   if (!isatty(PASSPHRASE_DESCRIPTOR)) return readPassphrase(PASSPHRASE_DESCRIPTOR);
   const input = new ReadStream(PASSPHRASE_DESCRIPTOR);
   try {
@@ -120,10 +123,10 @@ async function passphrase(ask: (keyboard: Keyboard) => Promise<Secret>): Promise
   }
 }
 
-function isOpen(descriptor: number): boolean {
+/** Whether it is something that was passed on: where nothing was, Node has one of its own there, of no type. */
+function isPassedOn(descriptor: number): boolean {
   try {
-    fstatSync(descriptor);
-    return true;
+    return (fstatSync(descriptor).mode & constants.S_IFMT) !== 0;
   } catch {
     return false;
   }

@@ -51,28 +51,40 @@ const REFUSALS: Readonly<Record<BoundaryRefusal, string>> = {
 };
 
 /**
- * Serves one host until its stream ends, it is stopped, or this process is to be replaced.
+ * Serves one host until either of its streams ends, it is stopped, or this process is to be replaced. What was begun is
+ * answered before it returns, and the answers are written, unless nobody reads them any more.
  * @param stop - fires when nothing more is to be read.
- * @returns whether it is to be replaced: all that was begun is answered then, and what came later was not begun.
- * @throws what the output ends with.
+ * @returns whether this process is to be replaced: what came later was not begun.
  */
 export async function serve(input: Readable, output: Writable, stop: AbortSignal, answer: Answerer): Promise<boolean> {
-  const session = new Session(output, answer);
-  const end = (): void => void input.destroy();
+  let ended = false;
+  const session = new Session(output, answer, () => end());
+  const end = (): void => {
+    ended = true;
+    session.stop();
+    input.destroy();
+  };
   stop.addEventListener("abort", end, { once: true });
-  try {
-    for await (const frame of readFrames(input, FRAME_BYTES_MAX)) {
-      await session.take(frame);
-      if (session.isOver) break;
-    }
-  } catch (error) {
-    // Destroyed, it ends too early for its reader.
-    if (!stop.aborted) throw error;
-  } finally {
-    stop.removeEventListener("abort", end);
+  // A host that reads no answers is gone, even if it goes on asking.
+  output.once("close", end);
+  if (stop.aborted) end();
+  for await (const frame of framesOf(input)) {
+    if (ended) break;
+    await session.take(frame);
   }
+  stop.removeEventListener("abort", end);
+  session.stop();
   await session.end();
   return session.isOver;
+}
+
+/** What a host sends until it is gone. */
+async function* framesOf(input: Readable): ReturnType<typeof readFrames> {
+  try {
+    yield* readFrames(input, FRAME_BYTES_MAX);
+  } catch {
+    // A stream that fails or is destroyed has ended.
+  }
 }
 
 class Session {
@@ -83,12 +95,16 @@ class Session {
   #bytes = 0;
   readonly #running = new Map<number, AbortController>();
   readonly #tasks = new Set<Promise<void>>();
-  /** Whether no more requests are taken. */
+  readonly #onOver: () => void;
+  #onRoom = (): void => undefined;
+  /** Whether this process is to be replaced. */
   isOver = false;
 
-  constructor(output: Writable, answer: Answerer) {
+  /** @param onOver - called when no more requests are to be taken, because this process is to be replaced. */
+  constructor(output: Writable, answer: Answerer, onOver: () => void) {
     this.#output = output;
     this.#answer = answer;
+    this.#onOver = onOver;
   }
 
   async take(frame: Uint8Array | typeof OVERSIZED): Promise<void> {
@@ -109,15 +125,24 @@ class Session {
     const task = this.#run(id, body).finally(() => {
       this.#bytes -= cost;
       this.#tasks.delete(task);
+      this.#onRoom();
     });
     this.#tasks.add(task);
     // Before there is room again, nothing more is read.
-    while (this.#tasks.size >= REQUESTS_MAX || this.#bytes >= REQUEST_BYTES_MAX) await Promise.race(this.#tasks);
+    while (this.#tasks.size >= REQUESTS_MAX || this.#bytes >= REQUEST_BYTES_MAX) {
+      await new Promise<void>((resolve) => {
+        this.#onRoom = resolve;
+      });
+    }
   }
 
-  /** Stops what runs, unless it is to be answered before the process ends. */
-  async end(): Promise<void> {
+  /** Asks what runs to stop, unless it is to be answered before the process is replaced. */
+  stop(): void {
     if (!this.isOver) for (const controller of this.#running.values()) controller.abort();
+  }
+
+  /** Waits for what runs. */
+  async end(): Promise<void> {
     await Promise.all(this.#tasks);
   }
 
@@ -135,6 +160,7 @@ class Session {
       report: (progress) => this.#report(id, progress),
       replaceProcess: () => {
         this.isOver = true;
+        this.#onOver();
       },
     };
     const reply = await this.#answer(task, context).then(
@@ -155,8 +181,10 @@ class Session {
     return this.#reply(id, { tag: "done", value });
   }
 
-  #reply(id: number, body: Reply): Promise<void> {
-    return writeFrame(this.#output, encodeReply({ id, body }));
+  /** Waits while the host is behind; one that is gone misses it. */
+  async #reply(id: number, body: Reply): Promise<void> {
+    const payload = encodeReply({ id, body });
+    await writeFrame(this.#output, payload).catch(() => undefined);
   }
 }
 

@@ -1,0 +1,48 @@
+/** Programs that a test has started: what they said, and when they end. */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { SocketAddress } from "../../src/socket-address.ts";
+
+/** The program `pruntime`, as it lies in the sources. */
+export const PRUNTIME = fileURLToPath(new URL("../../src/pruntime/pruntime.ts", import.meta.url));
+
+/** One of them. Dispose kills it if it still runs. */
+export class Running implements AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  stderr = "";
+
+  constructor(argv: readonly string[], options: SpawnOptions = {}) {
+    this.process = spawn(argv[0]!, argv.slice(1), { stdio: ["pipe", "pipe", "pipe"], ...options });
+    this.process.stderr?.on("data", (chunk) => (this.stderr += chunk));
+    this.process.stdin?.on("error", () => undefined);
+    this.ended = once(this.process, "exit").then(([code, signal]) => ({ code, signal }));
+  }
+
+  get pid(): number {
+    return this.process.pid!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.process.exitCode === null) this.process.kill("SIGKILL");
+    await this.ended;
+  }
+}
+
+/** Waits until somebody listens there. */
+export async function listenedAt(address: SocketAddress, by: Running): Promise<void> {
+  for (;;) {
+    const socket = connect(address);
+    const answered = await once(socket, "connect").then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (answered) return;
+    if (by.process.exitCode !== null) throw new Error(`it ended early: ${by.stderr}`);
+    await sleep(20);
+  }
+}
