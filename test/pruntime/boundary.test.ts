@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { ERROR_CODES, GatekeeperError } from "../../src/errors.ts";
@@ -212,7 +213,8 @@ describe("a bound", () => {
       { tag: "deliver", value: value((4 << 20) + 1_025) },
     ],
   ])("of %s is the last that goes in", (_, within, beyond) => {
-    expect(crossed(within)).toEqual(within);
+    // The test library would look at millions of bytes as objects.
+    expect(isDeepStrictEqual(crossed(within), within)).toBe(true);
     expect(crossed(beyond)).toBe("unsayable");
   });
 
@@ -234,7 +236,7 @@ describe("a bound", () => {
       { tag: "follow", value: { height: 1, messages: [value(1), value(1)] } },
     ],
   ])("of %s is the last that comes out", (_, within, beyond) => {
-    expect(answered(within)).toEqual({ tag: "done", value: within });
+    expect(isDeepStrictEqual(answered(within), { tag: "done", value: within })).toBe(true);
     expect(answered(beyond)).toBe("unsayable");
   });
 

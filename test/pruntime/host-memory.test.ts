@@ -74,7 +74,7 @@ class Command extends Running {
         process.kill(pid, "SIGCONT");
       }
       if (controlled) for (const name of heldBy(this.pid, secrets)) host.add(name);
-      await sleep(controlled ? 100 : 1);
+      await sleep(controlled ? 250 : 1);
     }
     for (const name of foundIn(Buffer.concat(this.said), secrets)) host.add(name);
     return { host: [...host], controlled };
