@@ -1,10 +1,11 @@
 /** `init`, `export-key` and `import-key`. */
 import { closeSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { Home, checkHome } from "../gatekeeper/home.ts";
 import { PRuntime } from "../gatekeeper/pruntime.ts";
 import { SUITES, type Suite } from "../pruntime/boundary.ts";
+import { keyFilePath } from "../store/home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
 import { passphraseDescriptor } from "./passphrase-descriptor.ts";
@@ -68,9 +69,4 @@ async function askWithPassphrase(
   } finally {
     if (passphraseFile !== undefined) closeSync(passphrase);
   }
-}
-
-/** Where a home's key lies. */
-function keyFilePath(folder: string): string {
-  return join(folder, "key");
 }

@@ -1,9 +1,8 @@
 /** A local home as its host sees it: the store, which holds no secret, and the pRuntime that has the keys. */
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { GatekeeperError } from "../errors.ts";
+import { resolve } from "node:path";
 import type { Suite } from "../pruntime/boundary.ts";
-import { homeStore, homeStorePath, noHome, readHomeCell } from "../store/home.ts";
+import { homeStore, homeStorePath, isNetworkHome, noHome, notLocal, readHomeCell } from "../store/home.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { StateStore } from "../store/store.ts";
 import { PRuntime } from "./pruntime.ts";
@@ -59,7 +58,5 @@ export class Home implements AsyncDisposable {
 export function checkHome(folder: string): string {
   const home = resolve(folder);
   if (existsSync(homeStorePath(home))) return home;
-  if (!existsSync(join(home, "pruntime"))) throw noHome(home);
-  const message = `${home} is a home of a network: its states are read and written by contracts, and its keys are no owner's`;
-  throw new GatekeeperError("NOT_LOCAL", message, { home });
+  throw isNetworkHome(home) ? notLocal(home) : noHome(home);
 }

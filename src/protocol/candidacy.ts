@@ -3,8 +3,8 @@ import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import type { Payee, ValidatorPrefs } from "./call.ts";
 import { type Draft, currentEraIndex, ensure, tell } from "./draft.ts";
 import { PERBILL } from "./perbill.ts";
+import { mayServe } from "./registry.ts";
 import { bondedOf, put } from "./staking-ledger.ts";
-import type { Worker } from "./state.ts";
 
 /** Stands for election as a gatekeeper, with a pRuntime. @throws Failure */
 export function validate(draft: Draft, stash: AccountId, prefs: ValidatorPrefs): void {
@@ -60,10 +60,6 @@ export function servingKeyOf({ state }: Draft, stash: AccountId): PublicKey | nu
   const identityKey = state.bonded.get(stash)?.identityKey ?? null;
   const worker = identityKey === null ? undefined : state.workers.get(accountOf(identityKey));
   return worker?.operator === stash && mayServe(state, worker) ? identityKey : null;
-}
-
-function mayServe({ measurements }: Draft["state"], { measurement }: Worker): boolean {
-  return measurement === null || measurements.includes(measurement);
 }
 
 /** Says which of its pRuntimes a stash serves with, from the next election on. @throws Failure */

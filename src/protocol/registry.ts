@@ -7,7 +7,7 @@ import type { Registration } from "./call.ts";
 import { type Draft, Failure, ensure, tell } from "./draft.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Hex } from "./scale.ts";
-import type { Worker } from "./state.ts";
+import type { State, Worker } from "./state.ts";
 
 /** What a heartbeat is worth: as much as a block in Polkadot. */
 export const HEARTBEAT_POINTS = 20;
@@ -48,6 +48,11 @@ export function deregisterWorker(draft: Draft, operator: AccountId, identityKey:
   unreserve(draft, operator, worker.deposit);
   state.workers = state.workers.delete(id);
   tell(draft, { kind: "WorkerDeregistered", identityKey });
+}
+
+/** Whether governance lets a pRuntime serve: its measurement was not withdrawn since it was registered. */
+export function mayServe({ measurements }: Pick<State, "measurements">, { measurement }: Worker): boolean {
+  return measurement === null || measurements.includes(measurement);
 }
 
 /** A pRuntime's next EcdhKey. @throws Failure */

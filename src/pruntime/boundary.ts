@@ -270,7 +270,7 @@ const threads = mapped(u32, checkedThreads, checkedThreads);
 const batch = struct<StateBatch>({ words: boundedBytes(FRAME_BYTES_MAX), bytes: boundedBytes(FRAME_BYTES_MAX) });
 const work = { threads: nullable(threads) };
 
-const requestCodec = Enum({
+const requests = {
   hello: boundedVector(u32, VERSIONS_MAX),
   cancel: u32,
   createHome: suite,
@@ -288,7 +288,8 @@ const requestCodec = Enum({
   register: struct({ operator: accountIdCodec, collateral: nullable(boundedBytes(COLLATERAL_BYTES_MAX)) }),
   ping: publicKeyCodec,
   deliver: boundedBytes(PEER_MESSAGE_BYTES_MAX),
-}) as unknown as Codec<Request>;
+};
+const requestCodec = Enum(requests) as unknown as Codec<Request>;
 
 const failure = struct({ contract: text(2 + 2 * HASH_BYTES), key: text(2 + 2 * NAME_BYTES_MAX) });
 const failures = mapped(
@@ -389,7 +390,7 @@ const replyCodec = Enum({
 
 const numberedRequest = struct<Numbered<Request>>({ id: u32, body: requestCodec });
 const numberedReply = struct<Numbered<Reply>>({ id: u32, body: replyCodec });
-const REQUEST_TAGS = 17;
+const REQUEST_TAGS = Object.keys(requests).length;
 const ID_BYTES = 4;
 
 /** A request as the payload of a frame. @throws GatekeeperError INVALID_ARGUMENT when a value is out of its bound. */

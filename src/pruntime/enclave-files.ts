@@ -16,10 +16,9 @@ import { CONTEXT } from "../context.ts";
 import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
-import { homeStorePath } from "../store/home.ts";
+import { enclaveFolder, homeStorePath } from "../store/home.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
 import { FolderLock } from "./folder-lock.ts";
-import { enclaveFolder } from "./home-kind.ts";
 import { IdentityKey } from "./identity-key.ts";
 import { MessageSequences } from "./message-sequences.ts";
 import { type ProgressRecord, decodeProgress, encodeProgress } from "./progress-record.ts";
@@ -56,30 +55,34 @@ export class EnclaveFiles implements Disposable {
   }
 
   /**
-   * Makes a pRuntime with a new identity and a first EcdhKey: whole or not at all.
+   * Makes a pRuntime with a new identity and a first EcdhKey, whole or not at all, and opens it.
    * @param makeSealer - given the folder that is to be; may put its key there.
    * @throws GatekeeperError ALREADY_EXISTS when the home is of a network or has a store; IO_FAILED, and what `makeSealer`
    * throws.
    */
-  static async create(home: string, curve: Secp256k1, makeSealer: (folder: string) => Promise<Sealer>): Promise<void> {
+  static async create(
+    home: string,
+    curve: Secp256k1,
+    makeSealer: (folder: string) => Promise<Sealer>,
+  ): Promise<EnclaveFiles> {
     const folder = enclaveFolder(home);
     if (existsSync(folder)) throw occupied(home);
     if (existsSync(homeStorePath(home))) throw local(home);
     makeFolder(home);
     const building = mkdtempSync(join(home, `.${basename(folder)}.new-`));
+    let sealer: Sealer | null = null;
+    let lock: FolderLock | null = null;
     try {
-      using sealer = await makeSealer(building);
-      using identity = IdentityKey.generate(curve);
-      const file = new SealedFile(sealer, join(building, "identity.sealed"), CONTEXT.sealIdentityKey, NOT_BOUND);
-      identity.use((scalar) => file.write(scalar));
-      using files = new EnclaveFiles(building, new FolderLock(join(building, "lock")), sealer, identity, curve);
-      // The overlap is the chain's, and matters once a key has come after the first.
-      using ecdhKeys = EcdhKeys.create(curve, 0);
-      files.writeEcdhKeys(ecdhKeys);
-      files.writeProgress(NOTHING_DONE);
+      sealer = await makeSealer(building);
+      lock = new FolderLock(join(building, "lock"));
+      const identity = IdentityKey.generate(curve);
+      new EnclaveFiles(building, lock, sealer, identity, curve).#writeFirst();
       renameSync(building, folder);
       syncFolder(dirname(folder));
+      return new EnclaveFiles(folder, lock, sealer, identity, curve);
     } catch (error) {
+      sealer?.[Symbol.dispose]();
+      lock?.[Symbol.dispose]();
       rmSync(building, { recursive: true, force: true });
       if (existsSync(folder)) throw occupied(home);
       throw error;
@@ -184,6 +187,16 @@ export class EnclaveFiles implements Disposable {
     this.identity[Symbol.dispose]();
     this.#sealer[Symbol.dispose]();
     this.#lock[Symbol.dispose]();
+  }
+
+  #writeFirst(): void {
+    const path = join(this.#folder, "identity.sealed");
+    const file = new SealedFile(this.#sealer, path, CONTEXT.sealIdentityKey, NOT_BOUND);
+    this.identity.use((scalar) => file.write(scalar));
+    // The overlap is the chain's, and matters once a key has come after the first.
+    using ecdhKeys = EcdhKeys.create(this.#curve, 0);
+    this.writeEcdhKeys(ecdhKeys);
+    this.writeProgress(NOTHING_DONE);
   }
 
   #ledgerPath(height: number): string {

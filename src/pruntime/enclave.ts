@@ -17,16 +17,17 @@ import type { Call, Registration } from "../protocol/call.ts";
 import { type Genesis, decodeGenesis, hashGenesis } from "../protocol/genesis.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { signMessage, signRegistration } from "../protocol/message.ts";
-import { nextHeartbeat } from "../protocol/registry.ts";
+import { mayServe, nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
+import type { Worker } from "../protocol/state.ts";
 import type { Delivered, Followed, PRuntimeStatus } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
 import { MessageSequences } from "./message-sequences.ts";
 import { type PeerMessage, decodePeerMessage, encodePeerMessage } from "./peer-message.ts";
 import type { ProgressRecord } from "./progress-record.ts";
-import { openMessage, sealMessage } from "./sealed-message.ts";
+import { openMessage, readMessageHeader, sealMessage } from "./sealed-message.ts";
 
 /** Blocks after which the ledger is saved anew. */
 const SAVE_BLOCKS = 1_000;
@@ -70,7 +71,7 @@ export class Enclave implements Disposable {
 
   get status(): Omit<PRuntimeStatus, "measurement"> {
     const ledger = this.#replica?.ledger;
-    const { identityKey, ecdhKey } = this.#publicKeys();
+    const { identityKey, ecdhKey } = this.keys();
     return {
       identityKey,
       ecdhKey,
@@ -148,7 +149,8 @@ export class Enclave implements Disposable {
 
   /** Its public keys. */
   keys(): { readonly identityKey: PublicKey; readonly ecdhKey: PublicKey } {
-    return this.#publicKeys();
+    const { current, pending } = this.#ecdhKeys;
+    return { identityKey: this.#files.identity.publicKey, ecdhKey: current?.publicKey ?? pending! };
   }
 
   /**
@@ -170,13 +172,15 @@ export class Enclave implements Disposable {
   deliver(bytes: Uint8Array): Delivered {
     const replica = this.#actingReplica();
     const { genesisHash, state } = replica.ledger;
+    const header = readMessageHeader(bytes);
+    if (header !== null) this.#makeRoomFor(replica, header.sender);
     const { sender, body } = openMessage({
       curve: this.#curve,
       genesisHash,
       recipient: this.#files.identity.publicKey,
       ecdhKeys: this.#ecdhKeys,
       sequences: this.#sequences,
-      isKnown: (identityKey) => state.workers.has(accountOf(identityKey)),
+      isKnown: (identityKey) => peerOf(replica, identityKey) !== undefined,
       bytes,
     });
     using opened = body;
@@ -201,11 +205,6 @@ export class Enclave implements Disposable {
       this.#ecdhKeys[Symbol.dispose]();
       this.#files[Symbol.dispose]();
     }
-  }
-
-  #publicKeys(): { identityKey: PublicKey; ecdhKey: PublicKey } {
-    const { current, pending } = this.#ecdhKeys;
-    return { identityKey: this.#files.identity.publicKey, ecdhKey: current?.publicKey ?? pending! };
   }
 
   #joined(): Replica {
@@ -315,9 +314,10 @@ export class Enclave implements Disposable {
   }
 
   #sealTo(replica: Replica, to: PublicKey, message: PeerMessage): Uint8Array {
-    const { genesisHash, state } = replica.ledger;
-    const peer = state.workers.get(accountOf(to));
-    if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no registered pRuntime`);
+    const { genesisHash } = replica.ledger;
+    const peer = peerOf(replica, to);
+    if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no pRuntime that may serve`);
+    this.#makeRoomFor(replica, to);
     const sequence = this.#sequences.next(to);
     this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
     return sealMessage({
@@ -328,6 +328,15 @@ export class Enclave implements Disposable {
       sequence,
       body: encodePeerMessage(message),
     });
+  }
+
+  /**
+   * Forgets those that are not registered any more, where no other can be remembered: else whoever registers and deregisters
+   * would be remembered for ever. Of one that is registered anew, messages to EcdhKeys that still open are heard again.
+   */
+  #makeRoomFor(replica: Replica, peer: PublicKey): void {
+    if (this.#sequences.hasRoomFor(peer)) return;
+    this.#sequences.keepOnly((identityKey) => peerOf(replica, identityKey) !== undefined);
   }
 
   #record(changes: Partial<ProgressRecord>): void {
@@ -392,6 +401,12 @@ export class Enclave implements Disposable {
     this.#record({ head, saved: { ...head, stateHash: ledger.stateHash() } });
     this.#files.keepOnlyLedger(height);
   }
+}
+
+/** A pRuntime that is registered, and may serve. */
+function peerOf({ ledger: { state } }: Replica, identityKey: PublicKey): Worker | undefined {
+  const worker = state.workers.get(accountOf(identityKey));
+  return worker !== undefined && mayServe(state, worker) ? worker : undefined;
 }
 
 function headOf({ ledger, headHash }: Replica): { height: number; hash: Uint8Array } {

@@ -11,17 +11,12 @@ import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { firstRotation } from "../rotation/control.ts";
-import { homeStore, homeStorePath, newHomeCell, noHome, readHomeCell } from "../store/home.ts";
+import { homeStore, homeStorePath, keyFilePath, newHomeCell, noHome, readHomeCell } from "../store/home.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { StateStore, StoreLocation } from "../store/store.ts";
 import { HOME_ID_BYTES, MasterKeyFiles } from "./master-key-files.ts";
 import type { Sealer } from "./sealer.ts";
 import { createSoftwareKeyFile, openSoftwareSealer } from "./software-sealer.ts";
-
-/** Where a home's key file lies: whoever loses it loses everything. */
-export function keyFilePath(folder: string): string {
-  return join(folder, "key");
-}
 
 /** An opened home. Owns a store handle and the sealer. */
 export class LocalHome implements AsyncDisposable {

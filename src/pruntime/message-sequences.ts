@@ -49,7 +49,7 @@ export class MessageSequences {
    * @throws GatekeeperError INVALID_ARGUMENT when PEERS_MAX others are remembered.
    */
   next(recipient: PublicKey): bigint {
-    if (!this.#hasRoomFor(recipient)) {
+    if (!this.hasRoomFor(recipient)) {
       throw new GatekeeperError("INVALID_ARGUMENT", `messages go to ${PEERS_MAX} others at most: forget some`);
     }
     const peer = this.#of(recipient);
@@ -61,7 +61,7 @@ export class MessageSequences {
   /** Why a message of this sender and sequence may not be accepted, or null. */
   refusal(sender: PublicKey, sequence: bigint): SequenceRefusal | null {
     if (sequence <= this.#of(sender).accepted) return "Replayed";
-    return this.#hasRoomFor(sender) ? null : "TooManySenders";
+    return this.hasRoomFor(sender) ? null : "TooManySenders";
   }
 
   /** Remembers that a message was accepted that is not refused. */
@@ -71,7 +71,7 @@ export class MessageSequences {
 
   /**
    * Forgets all others but these. One that comes back under the same IdentityKey begins anew, and what it sent before can
-   * be replayed: so none is forgotten before the EcdhKeys are destroyed that it could seal messages to.
+   * be replayed, until the EcdhKeys are destroyed that it was sealed to.
    */
   keepOnly(isKept: (identityKey: PublicKey) => boolean): void {
     for (const identityKey of this.#peers.keys()) if (!isKept(identityKey)) this.#peers.delete(identityKey);
@@ -87,7 +87,8 @@ export class MessageSequences {
     return this.#peers.get(identityKey) ?? { identityKey, sent: 0n, accepted: 0n };
   }
 
-  #hasRoomFor(identityKey: PublicKey): boolean {
+  /** Whether another is remembered, or can be. */
+  hasRoomFor(identityKey: PublicKey): boolean {
     return this.#peers.size < PEERS_MAX || this.#peers.has(identityKey);
   }
 }

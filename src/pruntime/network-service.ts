@@ -3,7 +3,7 @@ import { Secp256k1 } from "../engine/secp256k1.ts";
 import type { Answer, PRuntimeStatus } from "./boundary.ts";
 import { Enclave } from "./enclave.ts";
 import { EnclaveFiles } from "./enclave-files.ts";
-import type { NetworkTask } from "./home-kind.ts";
+import type { NetworkTask } from "./task-kind.ts";
 import { softwareMeasurement } from "./measurement.ts";
 import type { Vault } from "./vault.ts";
 
@@ -25,7 +25,7 @@ export class NetworkService implements AsyncDisposable {
   async answer(task: NetworkTask): Promise<Answer> {
     switch (task.tag) {
       case "createIdentity":
-        await EnclaveFiles.create(this.#home, this.#curve, this.#vault.create);
+        await this.#create();
         return { tag: task.tag, value: undefined };
       case "status":
         return { tag: task.tag, value: await this.#status() };
@@ -55,6 +55,12 @@ export class NetworkService implements AsyncDisposable {
 
   async #status(): Promise<PRuntimeStatus> {
     return { ...(await this.#open()).status, measurement: this.#measurement };
+  }
+
+  /** It is open then: whoever gave a passphrase to make it need not give it again. */
+  async #create(): Promise<void> {
+    const enclave = new Enclave(await EnclaveFiles.create(this.#home, this.#curve, this.#vault.create), this.#curve);
+    this.#enclave = Promise.resolve(enclave);
   }
 
   #open(): Promise<Enclave> {

@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { socketAddress } from "../socket-address.ts";
+import { isNetworkHome } from "../store/home.ts";
 import { EXIT_REPLACED } from "./boundary.ts";
 import { listen } from "./listener.ts";
 import { type Keyboard, askNewPassphrase, askPassphrase, readPassphrase } from "./passphrase.ts";
@@ -36,6 +37,7 @@ export async function main(argv: readonly string[]): Promise<never> {
   try {
     const { listen: address, ...settings } = parsed(argv);
     if (address !== undefined) {
+      checkListening(address, settings);
       // Here Ctrl-C is for whoever listens: his host is elsewhere.
       process.on("SIGINT", () => stop.abort());
       await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings), stop.signal);
@@ -65,6 +67,14 @@ async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean
   return await serve(process.stdin, process.stdout, stop, (task, context) => service.answer(task, context));
 }
 
+/** A local home gives its owner plaintexts: not to whoever can connect. */
+function checkListening(address: string, { home }: Settings): void {
+  if (isNetworkHome(home)) return;
+  throw new GatekeeperError("NOT_FOUND", `${home} is no home of a network, and nobody is listened for at ${address}`, {
+    home,
+  });
+}
+
 interface Settings {
   readonly home: string;
   readonly dstack?: string;
@@ -82,6 +92,9 @@ function parsed(argv: readonly string[]): Settings & { readonly listen?: string 
         passphrase: { type: "boolean" },
       },
     }).values;
+    if (others.dstack !== undefined && others.passphrase === true) {
+      throw new Error("--dstack keeps the sealing key: there is no key file for a --passphrase");
+    }
     if (home !== undefined) return { home, ...others };
   } catch (cause) {
     throw new GatekeeperError("USAGE", cause instanceof Error ? cause.message : String(cause), {}, { cause });

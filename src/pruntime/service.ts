@@ -1,7 +1,8 @@
 /** What answers the requests for a home, of whichever kind. Of the two only one is loaded: many commands are short. */
 import type { Secret } from "../secret.ts";
+import { isNetworkHome, notLocal } from "../store/home.ts";
 import type { Answer } from "./boundary.ts";
-import { type LocalTask, type NetworkTask, isLocalTask, isNetworkHome, notLocal } from "./home-kind.ts";
+import { type LocalTask, type NetworkTask, isLocalTask } from "./task-kind.ts";
 import type { LocalService } from "./local-service.ts";
 import type { NetworkService } from "./network-service.ts";
 import type { Task, TaskContext } from "./server.ts";

@@ -1,4 +1,5 @@
-/** A local home's store, and what it says of its home: public, for whoever opens the home, with its keys or without. */
+/** Homes: which kind one is, where its files lie, and what a local home's store says of it. All of that is public. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ALL_SUITES, type Suite } from "../engine/suite.ts";
@@ -22,6 +23,30 @@ export interface HomeCell {
 /** Where a home's store lies. */
 export function homeStorePath(folder: string): string {
   return join(folder, "store.sqlite");
+}
+
+/** Where a local home's key file lies: whoever loses it loses everything. */
+export function keyFilePath(folder: string): string {
+  return join(folder, "key");
+}
+
+/** Where a home has the files of its pRuntime, if it is a home of a network. */
+export function enclaveFolder(home: string): string {
+  return join(home, "pruntime");
+}
+
+/** Whether a home is one of a network. */
+export function isNetworkHome(home: string): boolean {
+  return existsSync(enclaveFolder(home));
+}
+
+/** What a home of a network answers to what only a local home does. */
+export function notLocal(home: string): GatekeeperError {
+  return new GatekeeperError(
+    "NOT_LOCAL",
+    `${home} is a home of a network: its keys are no owner's, and its states are read and written by contracts alone`,
+    { home },
+  );
 }
 
 /** How a home's store is opened. */

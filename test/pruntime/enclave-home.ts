@@ -16,7 +16,7 @@ export type Kept = ReadonlyMap<string, Buffer>;
 
 /** Makes a pRuntime in a home. @returns its public keys. */
 export async function createEnclave(home: string, vault: Vault = VAULT): Promise<Keys> {
-  await EnclaveFiles.create(home, CURVE, vault.create);
+  (await EnclaveFiles.create(home, CURVE, vault.create))[Symbol.dispose]();
   using enclave = await openEnclave(home, vault);
   return enclave.keys();
 }
@@ -43,7 +43,7 @@ export class EnclaveHome implements Disposable {
 
   /** Makes one. */
   static async create(home: string, vault: Vault = VAULT): Promise<EnclaveHome> {
-    await EnclaveFiles.create(home, CURVE, vault.create);
+    (await EnclaveFiles.create(home, CURVE, vault.create))[Symbol.dispose]();
     return new EnclaveHome(home, vault, await EnclaveFiles.open(home, CURVE, vault.open));
   }
 

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Engine } from "../../src/engine/engine.ts";
-import { LocalHome, keyFilePath } from "../../src/pruntime/local-home.ts";
+import { LocalHome } from "../../src/pruntime/local-home.ts";
+import { keyFilePath } from "../../src/store/home.ts";
 import { ContractStates } from "../../src/pruntime/contract-states.ts";
 import { readRotation } from "../../src/rotation/control.ts";
 import { rotate } from "../../src/rotation/rotation.ts";
