@@ -59,15 +59,16 @@ class Command extends Running {
   }
 
   /**
-   * Runs it to its end, and searches it all the while; its pRuntime is halted when it has been seen to hold `control`.
+   * Runs it to its end, and searches it from when its pRuntime has been seen to hold `control`, halted meanwhile; without
+   * a control, from its beginning.
    * @returns what of the secrets was found in the host, and whether the pRuntime held the control.
    */
-  async searched(secrets: Secrets, control: Secrets): Promise<{ host: string[]; controlled: boolean }> {
+  async searched(secrets: Secrets, control: Secrets | null): Promise<{ host: string[]; controlled: boolean }> {
     const host = new Set<string>();
-    let controlled = false;
+    let controlled = control === null;
     while (this.process.exitCode === null) {
       for (const pid of childrenOf(this.pid)) {
-        if (controlled || heldBy(pid, control, ["raw"]).length === 0) continue;
+        if (controlled || heldBy(pid, control!, ["raw"]).length === 0) continue;
         controlled = true;
         process.kill(pid, "SIGSTOP");
         for (const name of heldBy(this.pid, secrets)) host.add(name);
@@ -95,24 +96,30 @@ describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () 
     await LocalHome.init(home, "aes-256-gcm");
     writeFileSync(inFolder("genesis.json"), genesisOf(6_000));
     writeFileSync(inFolder("passphrase"), PASSPHRASE);
-    const secrets = { ...(await localSecrets(home, [0, 1], ID)), passphrase: Buffer.from(PASSPHRASE) };
-    const control = { "MasterKey 0": secrets["MasterKey 0" as keyof typeof secrets] };
-    const commands: [string[], Secrets][] = [
-      [["import", "genesis.json"], control],
-      [["rotate", "--threads", "1"], control],
-      [["get", CONTRACT, "balance"], { "MasterKey 1": secrets["MasterKey 1" as keyof typeof secrets] }],
-      [["export-key", "exported", "--passphrase-file", "passphrase"], { passphrase: Buffer.from(PASSPHRASE) }],
+    const ofHome = await localSecrets(home, [0, 1], ID);
+    const secrets: Secrets = { ...ofHome, passphrase: Buffer.from(PASSPHRASE) };
+    const { "key-encryption key": kek, passphrase } = secrets;
+    const commands: [(attempt: number) => string[], Secrets | null][] = [
+      [() => ["import", "genesis.json"], { kek: kek! }],
+      [() => ["rotate", "--threads", "1"], { kek: kek! }],
+      [
+        (attempt) => ["export-key", `exported ${attempt}`, "--passphrase-file", "passphrase"],
+        { passphrase: passphrase! },
+      ],
+      // Over too soon to be caught at it.
+      [() => ["get", CONTRACT, "balance"], null],
     ];
-    const seen: string[] = [];
-    for (const [args, held] of commands) {
-      await using command = new Command(inFolder(), ...args, "--home", home);
-      const { host, controlled } = await command.searched(secrets, held);
-      await command.succeeded();
-      expect(host).toEqual([]);
-      if (controlled) seen.push(args[0]!);
+    for (const [argsOf, held] of commands) {
+      // One that was over before its pRuntime was seen to hold anything shows nothing, and is run again.
+      for (let seen = false, attempt = 1; !seen; attempt++) {
+        expect(attempt).toBeLessThan(20);
+        await using command = new Command(inFolder(), ...argsOf(attempt), "--home", home);
+        const { host, controlled } = await command.searched(secrets, held);
+        await command.succeeded();
+        expect(host).toEqual([]);
+        seen = controlled;
+      }
     }
-    // A get may be over before it is seen.
-    expect(seen).toEqual(expect.arrayContaining(["import", "rotate", "export-key"]));
     expect(foundIn(filesBelow(inFolder(), ["home/key", "passphrase"]), secrets)).toEqual([]);
     expect(foundIn(filesBelow(inFolder(), []), secrets)).toEqual(["key-encryption key, raw", "passphrase, raw"]);
   });
