@@ -12,7 +12,7 @@ import { ReadStream, isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
-import { socketAddress } from "../socket-address.ts";
+import { type SocketAddress, socketAddress } from "../socket-address.ts";
 import { isNetworkHome } from "../store/home.ts";
 import { EXIT_REPLACED } from "./boundary.ts";
 import { listen } from "./listener.ts";
@@ -37,10 +37,11 @@ export async function main(argv: readonly string[]): Promise<never> {
   try {
     const { listen: address, ...settings } = parsed(argv);
     if (address !== undefined) {
-      checkListening(address, settings);
+      const at = socketAddress(address);
+      checkListening(at, settings);
       // Here Ctrl-C is for whoever listens: his host is elsewhere.
       process.on("SIGINT", () => stop.abort());
-      await listen(socketAddress(address), argumentsOf(settings), passphraseOf(settings), stop.signal);
+      await listen(at, argumentsOf(settings), passphraseOf(settings), stop.signal);
     } else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
   } catch (error) {
     end(error);
@@ -67,12 +68,10 @@ async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean
   return await serve(process.stdin, process.stdout, stop, (task, context) => service.answer(task, context));
 }
 
-/** A local home gives its owner plaintexts: not to whoever can connect. */
-function checkListening(address: string, { home }: Settings): void {
-  if (isNetworkHome(home)) return;
-  throw new GatekeeperError("NOT_FOUND", `${home} is no home of a network, and nobody is listened for at ${address}`, {
-    home,
-  });
+/** A local home gives its owner plaintexts: a Unix socket is his alone, a TCP address whoever's can connect. */
+function checkListening(address: SocketAddress, { home }: Settings): void {
+  if ("path" in address || isNetworkHome(home)) return;
+  throw new GatekeeperError("USAGE", `${home} is no home of a network: listen for its host at a unix:/path`);
 }
 
 interface Settings {

@@ -74,21 +74,33 @@ async function asking(address: SocketAddress, ...requests: readonly Request[]): 
   }
 }
 
+async function createIdentity(): Promise<void> {
+  await using pruntime = new PRuntime({ home: inFolder("home") });
+  await pruntime.ask("createIdentity", undefined);
+}
+
 describe("a listening pRuntime", () => {
+  it("gives no local home's plaintexts to whoever can connect", async () => {
+    await using refused = listening("tcp:127.0.0.1:29999");
+    expect(await refused.ended).toEqual({ code: 2, signal: null });
+    expect(refused.stderr).toMatch(/^pruntime: USAGE: .* is no home of a network/);
+  });
+
   it.each<[string, () => SocketAddress]>([
     ["a Unix socket", () => ({ path: inFolder("socket") })],
     ["a TCP port", () => ({ host: "127.0.0.1", port: 30_000 + (process.pid % 10_000) })],
   ])("serves one host at a time at %s, and the next after it", async (_, at) => {
+    await createIdentity();
     const address = at();
     await using running = await started(address);
-    await whenFree(address, (pruntime) => pruntime.ask("createHome", "aes-256-gcm"));
-    await whenFree(address, async (pruntime) => {
-      expect(await pruntime.ask("get", GET.value as never)).toBe(null);
-      const second = new PRuntime({ address });
-      await expect(second.ask("get", GET.value as never)).rejects.toMatchObject({ code: "PRUNTIME_UNAVAILABLE" });
-      expect(await pruntime.ask("get", GET.value as never)).toBe(null);
+    const status = (pruntime: PRuntime): Promise<unknown> => pruntime.ask("status", undefined);
+    const first = await whenFree(address, async (pruntime) => {
+      const answer = await status(pruntime);
+      await expect(status(new PRuntime({ address }))).rejects.toMatchObject({ code: "PRUNTIME_UNAVAILABLE" });
+      expect(await status(pruntime)).toEqual(answer);
+      return answer;
     });
-    expect(await whenFree(address, (pruntime) => pruntime.ask("get", GET.value as never))).toBe(null);
+    expect(await whenFree(address, status)).toEqual(first);
     if ("path" in address) expect(statSync(address.path).mode & 0o077).toBe(0);
     expect(running.process.exitCode).toBe(null);
   });
