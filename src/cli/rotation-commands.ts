@@ -21,7 +21,7 @@ export interface WorkOptions {
 /** What a rotation did and how fast; `idle` when there was none to take part in. */
 export interface RotationReport extends RotationSummary {
   readonly idle: boolean;
-  /** Seconds that this process spent on it. */
+  /** Seconds that it took, once the pRuntime was there. */
   readonly seconds: number;
   readonly suite: Suite;
 }
@@ -58,6 +58,8 @@ export async function rotateHome(
   begin: boolean,
   { progress, threads, signal }: WorkOptions,
 ): Promise<RotationReport> {
+  // What is told of a rotation's speed is the rotation's.
+  await home.pruntime.start();
   const begun = performance.now();
   const onProgress = (reached: RotationProgress): void => progress.report(stageOf(reached), reached.done);
   const asked = signal === undefined ? { onProgress } : { onProgress, signal };

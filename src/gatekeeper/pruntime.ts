@@ -6,6 +6,7 @@ import {
   BOUNDARY_VERSION,
   EXIT_REPLACED,
   FRAME_BYTES_MAX,
+  NO_REQUEST,
   type Reply,
   type Request,
   type RotationProgress,
@@ -84,6 +85,12 @@ export class PRuntime implements AsyncDisposable {
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
+  }
+
+  /** Waits until it is there: what is asked then is not held up by its start. @throws as `ask` does. */
+  async start(): Promise<void> {
+    // Nothing has this number: nothing is done.
+    await this.ask("cancel", NO_REQUEST);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
