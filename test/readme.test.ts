@@ -37,9 +37,10 @@ describe("README.md", () => {
     expect(Ledger.atGenesis(parseGenesis(Buffer.from(text!), authority, 0)).state.gatekeepers).toHaveLength(1);
   });
 
-  it("names only files that exist", () => {
+  it.each(["README.md", "SECURITY.md", "ARCHITECTURE.md"])("and %s name only files that exist", (document) => {
     const root = fileURLToPath(new URL("..", import.meta.url));
-    const named = [...readme.matchAll(/\]\(([^)#:]+)\)|`((?:src|assembly|bench|test)\/[\w./-]+\.ts)`/g)];
+    const text = readFileSync(join(root, document), "utf8");
+    const named = [...text.matchAll(/\]\(([^)#:]+)\)|`((?:src|assembly|bench|test)\/[\w./-]+\.ts)`/g)];
     for (const [, link, path] of named) expect(() => readFileSync(join(root, link ?? path!))).not.toThrow();
   });
 });

@@ -1,4 +1,4 @@
 import { test } from "vitest";
 import { killRounds } from "./enclave-kill-rounds.ts";
 
-test("kill -9 of a pRuntime, again and again, has it contradict itself nowhere, and lose nothing", () => killRounds(5));
+test("kill -9 of a pRuntime, again and again, has it contradict itself nowhere, and lose nothing", () => killRounds(3));
