@@ -40,6 +40,9 @@ export interface AskOptions {
   readonly onProgress?: (progress: RotationProgress) => void;
 }
 
+/** Number of the first request, which says which versions this host speaks. */
+const HELLO = 0;
+
 /** A request without its answer. */
 interface Asked {
   readonly request: Request;
@@ -176,17 +179,21 @@ class Connection {
       for await (const frame of readFrames(this.#link.input, FRAME_BYTES_MAX)) {
         const reply = typeof frame === "symbol" ? null : decodeReply(frame);
         const asked = reply === null ? undefined : this.#asked.get(reply.id);
-        if (reply === null || asked === undefined) {
-          this.#link.kill();
-          await this.#link.ended;
-          return "what it says breaks the rules of the boundary";
-        }
+        if (reply === null || asked === undefined)
+          return await this.#end("what it says breaks the rules of the boundary");
+        if (reply.id === HELLO && reply.body.tag === "failed") return await this.#end(reply.body.value.message);
         this.#settle(reply.id, asked, reply.body);
       }
     } catch {
       this.#link.kill();
     }
     return await this.#link.ended;
+  }
+
+  async #end(why: string): Promise<string> {
+    this.#link.kill();
+    await this.#link.ended;
+    return why;
   }
 
   #settle(id: number, asked: Asked | null, reply: Reply): void {

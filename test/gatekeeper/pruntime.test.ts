@@ -190,6 +190,15 @@ describe("the host's side, of a socket", () => {
 });
 
 describe("the host's side, of a process", () => {
+  it("is told when none of its versions is spoken", async () => {
+    const process = new ScriptedProcess(false);
+    start.mockImplementationOnce(() => process);
+    await expect(new PRuntime({ home: "h" }).ask("status", undefined)).rejects.toMatchObject(
+      unavailable(/another version$/) as object,
+    );
+    expect(process.killed).toBe(true);
+  });
+
   it("asks again, in their order, what one that replaced itself had not begun; and nobody's requests not", async () => {
     const [first, second] = scripted(2) as [ScriptedProcess, ScriptedProcess];
     const pruntime = new PRuntime({ home: "h" });

@@ -20,10 +20,13 @@ export class Scripted {
   /** Fires when the host sends nothing more. */
   readonly ended: Promise<void>;
   readonly #output: Writable;
+  readonly #speaks: boolean;
   #changed = (): void => undefined;
 
-  constructor(input: Readable, output: Writable) {
+  /** @param speaks - whether it speaks a version of the host's. */
+  constructor(input: Readable, output: Writable, speaks = true) {
     this.#output = output;
+    this.#speaks = speaks;
     output.on("error", () => undefined);
     this.ended = this.#read(input).catch(() => undefined);
   }
@@ -50,12 +53,17 @@ export class Scripted {
     writeFrame(this.#output, payload).catch(() => undefined);
   }
 
+  #answerHello(id: number, version: number): void {
+    if (this.#speaks) this.done(id, { tag: "hello", value: version });
+    else this.say(id, { tag: "failed", value: { code: "BOUNDARY_REFUSED", message: "another version", detail: {} } });
+  }
+
   async #read(input: Readable): Promise<void> {
     for await (const frame of readFrames(input, FRAME_BYTES_MAX)) {
       const { id, body } = decodeRequest(frame as Uint8Array);
       if (typeof body === "string") throw new Error(`the host said what is ${body}`);
       this.asked.push({ id, body });
-      if (body.tag === "hello") this.done(id, { tag: "hello", value: body.value[0]! });
+      if (body.tag === "hello") this.#answerHello(id, body.value[0]!);
       this.#changed();
     }
   }
@@ -65,8 +73,13 @@ export class Scripted {
 export class ScriptedProcess extends EventEmitter {
   readonly stdin = new PassThrough();
   readonly stdout = new PassThrough();
-  readonly talk = new Scripted(this.stdin, this.stdout);
+  readonly talk: Scripted;
   killed = false;
+
+  constructor(speaks = true) {
+    super();
+    this.talk = new Scripted(this.stdin, this.stdout, speaks);
+  }
 
   /** Ends by itself. */
   exit(code: number): void {
