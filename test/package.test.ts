@@ -1,5 +1,7 @@
 /** What `npm publish` would send: what a user needs, and nothing else. The build ran before (npm test). */
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -36,6 +38,13 @@ describe("the package", () => {
     "dist/store/embedded.js",
   ])("holds %s", (path) => {
     expect(files).toContain(path);
+  });
+
+  it("holds no program whose source is gone: it would be measured, too", () => {
+    const programs = files.filter((path) => /^dist\/.*\.js$/.test(path));
+    const sources = programs.map((path) => join(root, path.replace(/^dist/, "src").replace(/js$/, "ts")));
+    expect(sources.filter((source) => !existsSync(source))).toEqual([]);
+    expect(programs.length).toBeGreaterThan(100);
   });
 
   it("holds no sources, tests, benchmarks, demo, homes or archives", () => {

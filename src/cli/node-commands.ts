@@ -99,9 +99,11 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
         new GatekeeperNode({ chain, pruntime, operator, tell: (event) => told.tell(event) }).run(signal),
       ),
     );
-  } finally {
-    await told.end();
+  } catch (error) {
+    await told.end(false);
+    throw error;
   }
+  await told.end(true);
 }
 
 /** Uses a pRuntime, and ends it. Passphrases go from the terminal or the file to it, and not through here. */
@@ -156,8 +158,10 @@ class EventTeller {
     }
   }
 
-  async end(): Promise<void> {
-    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
+  /** @param done - else an error is told, which is the document where nothing was told before it. */
+  async end(done: boolean): Promise<void> {
+    const nothing = this.#separator === "[";
+    if (this.#terminal.json && (done || !nothing)) await this.#terminal.write(nothing ? "[]\n" : "]\n");
   }
 }
 
@@ -171,6 +175,6 @@ function describeEvent(event: NodeEvent): string {
     case "Registered":
       return `registered in block ${event.height}`;
     case "Interrupted":
-      return `${event.reason}; it is started again`;
+      return `${event.reason}; it is tried again`;
   }
 }

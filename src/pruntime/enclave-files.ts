@@ -10,10 +10,10 @@
  *   lock             held while a pRuntime runs
  */
 import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { fromHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
-import { makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
+import { destroyFile, makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { enclaveFolder, homeStorePath } from "../store/home.ts";
@@ -69,23 +69,24 @@ export class EnclaveFiles implements Disposable {
     if (existsSync(folder)) throw occupied(home);
     if (existsSync(homeStorePath(home))) throw local(home);
     makeFolder(home);
-    const building = mkdtempSync(join(home, `.${basename(folder)}.new-`));
-    let sealer: Sealer | null = null;
-    let lock: FolderLock | null = null;
+    const prefix = `.${basename(folder)}.new-`;
+    // What a killed one left.
+    for (const name of namesIn(home)) if (name.startsWith(prefix)) destroyFolder(join(home, name));
+    let [building, sealer, lock, identity]: [string?, Sealer?, FolderLock?, IdentityKey?] = [];
     try {
+      building = mkdtempSync(join(home, prefix));
       sealer = await makeSealer(building);
       lock = new FolderLock(join(building, "lock"));
-      const identity = IdentityKey.generate(curve);
+      identity = IdentityKey.generate(curve);
       new EnclaveFiles(building, lock, sealer, identity, curve).#writeFirst();
       renameSync(building, folder);
-      syncFolder(dirname(folder));
+      syncFolder(home);
       return new EnclaveFiles(folder, lock, sealer, identity, curve);
     } catch (error) {
-      sealer?.[Symbol.dispose]();
-      lock?.[Symbol.dispose]();
-      rmSync(building, { recursive: true, force: true });
+      for (const held of [identity, sealer, lock]) held?.[Symbol.dispose]();
+      if (building !== undefined) destroyFolder(building);
       if (existsSync(folder)) throw occupied(home);
-      throw error;
+      throw error instanceof GatekeeperError ? error : notMade(home, error);
     }
   }
 
@@ -222,6 +223,18 @@ function readIfSmall(path: string, bytesMax: number): Uint8Array | null {
     if (cause instanceof GatekeeperError && cause.code === "KEY_UNAVAILABLE") return null;
     throw cause;
   }
+}
+
+/** Destroys what is in a folder that nobody relies on, and the folder. */
+function destroyFolder(folder: string): void {
+  for (const name of namesIn(folder)) destroyFile(join(folder, name));
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function notMade(home: string, cause: unknown): GatekeeperError {
+  const systemCode = String((cause as NodeJS.ErrnoException).code);
+  const message = `a pRuntime can't be made in ${home}: ${systemCode}`;
+  return new GatekeeperError("IO_FAILED", message, { home, systemCode }, { cause });
 }
 
 function occupied(home: string): GatekeeperError {

@@ -160,9 +160,10 @@ export class Enclave implements Disposable {
   ping(to: PublicKey): Uint8Array {
     const replica = this.#actingReplica();
     const nonce = toHex(randomBytes(NONCE_BYTES));
+    const message = this.#sealTo(replica, to, { tag: "ping", value: nonce });
     if (this.#pings.size >= PINGS_MAX) this.#pings.delete(this.#pings.keys().next().value!);
     this.#pings.set(nonce, to);
-    return this.#sealTo(replica, to, { tag: "ping", value: nonce });
+    return message;
   }
 
   /**

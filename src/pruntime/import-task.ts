@@ -1,4 +1,5 @@
 /** What a thread of an import runs: it opens the home for itself, seals a batch of states and writes it. */
+import { freeBytes } from "../bytes.ts";
 import { Engine } from "../engine/engine.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import type { StateBatch, WriteResult } from "./boundary.ts";
@@ -28,6 +29,9 @@ export default async function run(task: ImportTask): Promise<ImportAnswer> {
     throw error;
   } finally {
     task.batch.bytes.fill(0);
+    // Left to the garbage collector they pile up: this thread makes little else that it would run for.
+    freeBytes(task.batch.bytes);
+    freeBytes(task.batch.words);
   }
 }
 

@@ -26,20 +26,24 @@ export async function listen(
 ): Promise<void> {
   process.umask(0o077);
   let serving: Promise<void> | null = null;
+  const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
     socket.on("error", () => socket.destroy());
+    socket.on("close", () => sockets.delete(socket));
     if (serving !== null) {
       socket.destroy();
       return;
     }
-    const end = (): void => void socket.destroy();
-    stop.addEventListener("abort", end, { once: true });
     serving = carry(socket, argv, passphrase).finally(() => {
-      stop.removeEventListener("abort", end);
       serving = null;
     });
   });
-  stop.addEventListener("abort", () => server.close(), { once: true });
+  const end = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  stop.addEventListener("abort", end, { once: true });
   try {
     await listening(server, address);
     await once(server, "close");
@@ -66,7 +70,8 @@ async function carry(socket: Socket, argv: readonly string[], passphrase: number
     stdout.destroy();
   });
   await ended;
-  socket.end();
+  // What was said goes out; a host that keeps its half of the connection open keeps nothing here.
+  socket.destroySoon();
 }
 
 /** A socket that a killed process left is in the way of nobody but the next. */

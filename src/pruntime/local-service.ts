@@ -1,9 +1,9 @@
 /** What a pRuntime does in a local home, on its owner's word alone: there is no chain that it would wait for. */
-import { unlinkSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Piscina } from "piscina";
+import { destroyFile } from "../durable-file.ts";
 import { Engine } from "../engine/engine.ts";
 import { GatekeeperError } from "../errors.ts";
 import { readRotation } from "../rotation/control.ts";
@@ -104,7 +104,7 @@ export class LocalService implements AsyncDisposable {
       const { rotationId } = (await readRotation(home.store)).value;
       (await home.masterKey(rotationId))[Symbol.dispose]();
     } catch (cause) {
-      unlinkSync(keyFilePath(this.#folder));
+      destroyFile(keyFilePath(this.#folder));
       if (!(cause instanceof GatekeeperError) || cause.code !== "KEY_UNAVAILABLE") throw cause;
       const message = `the key in ${file} does not open the MasterKey of ${this.#folder}: it belongs to another home`;
       throw new GatekeeperError("KEY_UNAVAILABLE", message, { file, home: this.#folder }, { cause });

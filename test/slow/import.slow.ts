@@ -43,44 +43,51 @@ async function writeSpec(path: string): Promise<number> {
   return states;
 }
 
-/** The most memory that a process, and those that it has started, held at once, each by itself (Linux: VmHWM). */
-function peakOfAll(pid: number): number {
-  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+/** A process and those that it has started. */
+function familyOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-  return 1_024 * Number(peak?.[1] ?? 0) + children.reduce((sum, child) => sum + peakOfAll(child), 0);
+  return [pid, ...children.flatMap(familyOf)];
 }
 
-/** Runs a command to its end. @returns what it printed, and the most memory that it and its pRuntime held. */
-async function peakOf(args: readonly string[]): Promise<{ printed: string; peakBytes: number }> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "ignore"] });
-  let peakBytes = 0;
+/** Runs a command to its end. @returns what it printed, and the most memory that it, and its pRuntime, held (VmHWM). */
+async function peaksOf(args: readonly string[]): Promise<{ printed: string; peaks: readonly number[] }> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const peaks = new Map<number, number>();
   let printed = "";
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said = chunk.toString();
+  });
   child.stdout.on("data", (chunk: Buffer) => {
     printed += chunk.toString();
   });
   const sampling = setInterval(() => {
-    peakBytes = Math.max(peakBytes, peakOfAll(child.pid!));
+    for (const pid of familyOf(child.pid!)) {
+      const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+      if (peak !== null) peaks.set(pid, 1_024 * Number(peak[1]));
+    }
   }, 200);
   const [code] = await once(child, "exit");
   clearInterval(sampling);
-  expect(code).toBe(0);
-  return { printed, peakBytes };
+  expect(code, said).toBe(0);
+  return { printed, peaks: [...peaks.values()] };
 }
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(process.platform !== "linux")("the import of 2 GB", () => {
-  it("takes less than 300 MB of memory", async () => {
+  it("takes less than 300 MB of memory in each of its two processes", async () => {
     const spec = join(folder, "spec.json");
     const home = join(folder, "home");
     const states = await writeSpec(spec);
     execFileSync(process.execPath, [PROGRAM, "init", "--home", home, "--json"]);
     const begin = performance.now();
-    const { printed, peakBytes } = await peakOf(["import", spec, "--home", home, "--json"]);
+    const { printed, peaks } = await peaksOf(["import", spec, "--home", home, "--json"]);
     const seconds = ((performance.now() - begin) / 1_000).toFixed(0);
-    process.stdout.write(`${states} states: ${seconds} s, at most ${(peakBytes / 1e6).toFixed(0)} MB\n`);
+    const told = peaks.map((bytes) => `${(bytes / 1e6).toFixed(0)} MB`).join(" and ");
+    process.stdout.write(`${states} states: ${seconds} s, at most ${told}\n`);
     expect(JSON.parse(printed)).toMatchObject({ records: states, unchanged: 0 });
-    expect(peakBytes).toBeGreaterThan(0);
-    expect(peakBytes).toBeLessThan(PEAK_BYTES_MAX);
+    expect(peaks).toHaveLength(2);
+    expect(Math.max(...peaks)).toBeLessThan(PEAK_BYTES_MAX);
   });
 });
