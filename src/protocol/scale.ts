@@ -188,9 +188,14 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array<ArrayBuffer> {
  * encoding of a value than the shortest.
  */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T | null {
+  // scale-ts reads a view's whole buffer, from its start; and a Buffer's slice is no copy.
+  return decodeBuffer(codec, new Uint8Array(bytes).buffer);
+}
+
+/** As decode, of a whole buffer, without a copy: the value may hold views of it. */
+export function decodeBuffer<T>(codec: Codec<T>, buffer: ArrayBuffer): T | null {
   try {
-    // scale-ts reads a view's whole buffer, from its start; and a Buffer's slice is no copy.
-    return whole(codec)(new Uint8Array(bytes).buffer);
+    return whole(codec)(buffer);
   } catch {
     // Whatever a decoder trips over, in bytes that anybody may have made, has one meaning.
     return null;

@@ -31,6 +31,7 @@ import {
   boundedBytes,
   boundedVector,
   decode,
+  decodeBuffer,
   encode,
   exactBytes,
   mapped,
@@ -263,6 +264,12 @@ function clippedText(bytesMax: number): Codec<string> {
 }
 
 const suite = oneOf(ALL_SUITES);
+/** No view of the frame, as nothing else is: it can be given back. */
+const contractId = mapped(
+  exactBytes(HASH_BYTES),
+  (id: Uint8Array) => id,
+  (id) => id.slice(),
+);
 const storageKey = boundedBytes(NAME_BYTES_MAX);
 /** Numbers of things: 8 bytes, as times are. */
 const count = millisecondsCodec;
@@ -276,7 +283,7 @@ const requests = {
   createHome: suite,
   exportKey: text(PATH_BYTES_MAX),
   importKey: text(PATH_BYTES_MAX),
-  get: struct({ contract: exactBytes(HASH_BYTES), key: storageKey }),
+  get: struct({ contract: contractId, key: storageKey }),
   write: batch,
   import: struct({ threads, batch }),
   rotate: struct({ ...work, begin: boolean }),
@@ -398,9 +405,15 @@ export function encodeRequest(request: Numbered<Request>): Uint8Array {
   return encodeBounded(numberedRequest, request);
 }
 
-/** The request in a frame, or why there is none, with its number where that can be read. */
+/**
+ * The request in a frame, or why there is none, with its number where that can be read.
+ * @returns no view of the frame.
+ */
 export function decodeRequest(payload: Uint8Array): Numbered<Request | BoundaryRefusal> {
-  const request = decode(numberedRequest, payload);
+  const { buffer } = payload;
+  // A frame has a buffer to itself, and is as large as an import's batch: it is not copied once more.
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === payload.length;
+  const request = isWhole ? decodeBuffer(numberedRequest, buffer) : decode(numberedRequest, payload);
   if (request !== null) return request;
   if (payload.length < ID_BYTES) return { id: NO_REQUEST, body: "Malformed" };
   const id = Buffer.from(payload.buffer, payload.byteOffset, ID_BYTES).readUInt32LE();

@@ -3,6 +3,7 @@
  * requests and bytes at a time. A host that sends faster than it reads, or than work is done, waits.
  */
 import type { Readable, Writable } from "node:stream";
+import { freeBytes } from "../bytes.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { OVERSIZED, readFrames, writeFrame } from "../frames.ts";
 import {
@@ -107,9 +108,12 @@ class Session {
     this.#onOver = onOver;
   }
 
-  async take(frame: Uint8Array | typeof OVERSIZED): Promise<void> {
+  async take(frame: Uint8Array<ArrayBuffer> | typeof OVERSIZED): Promise<void> {
     const { id, body }: Numbered<Request | BoundaryRefusal> =
       frame === OVERSIZED ? { id: NO_REQUEST, body: "Oversized" } : decodeRequest(frame);
+    const { length } = frame === OVERSIZED ? [] : frame;
+    // Left to the garbage collector, those of an import pile up to a hundred megabytes.
+    if (frame !== OVERSIZED) freeBytes(frame);
     const refusal = typeof body === "string" ? body : this.#refusalOf(id, body);
     if (refusal !== null || typeof body === "string") {
       return await this.#reply(id, { tag: "failed", value: refused(refusal ?? "Malformed") });
@@ -120,7 +124,7 @@ class Session {
       this.#running.get(body.value)?.abort();
       return await this.#done(id, { tag: "cancel", value: undefined });
     }
-    const cost = (frame as Uint8Array).length + (ANSWER_BYTES[body.tag] ?? 0);
+    const cost = length + (ANSWER_BYTES[body.tag] ?? 0);
     this.#bytes += cost;
     const task = this.#run(id, body).finally(() => {
       this.#bytes -= cost;
