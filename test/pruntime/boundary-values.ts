@@ -79,7 +79,7 @@ const ANSWERS: Values<Answer> = {
 };
 
 const detail = fc.dictionary(
-  text(15),
+  text(15).filter((name) => Buffer.byteLength(name) <= 64),
   fc.oneof(
     text(20),
     fc.boolean(),
