@@ -277,6 +277,9 @@ it("keeps at most 32 unbondings, and withdraws what it can to make room", () => 
     }),
     runs(6),
   );
+  // Whatever chance has made of the histories: more eras than there are places, and an unbonding in each.
+  const crowded = [begin, [others[0]!], ...new Array<Draft[]>(95).fill([unbond])];
+  for (const name of compare({ bondingDuration: 36, sessionsPerEra: 2 }, crowded)) seen.add(name);
   for (const outcome of ["NoMoreChunks", "InsufficientBond", "done"]) expect(seen).toContain(`unbond ${outcome}`);
   // All places are taken and one could be made, in the first block of era 32: there it fails after it has withdrawn.
   for (const blocks of [61, 62, 63, 64]) {
