@@ -114,8 +114,8 @@ export class Polynomial implements Disposable {
   }
 }
 
-/** What dealing a secret makes. */
-export interface Dealing {
+/** What sharing out a secret makes, where one party knows it. */
+export interface DealtShares {
   /** Those of the indices 1 to maxShares; the caller owns them. */
   readonly shares: readonly Share[];
   /** minShares elements; the first is the secret's public key. */
@@ -127,7 +127,7 @@ export interface Dealing {
  * @param secret - a scalar from 1 to n − 1; copied from, it stays the caller's.
  * @throws GatekeeperError INVALID_ARGUMENT when it is none, or the threshold is impossible.
  */
-export function dealShares(group: Group, secret: Secret, threshold: Threshold): Dealing {
+export function dealShares(group: Group, secret: Secret, threshold: Threshold): DealtShares {
   checkThreshold(threshold);
   using polynomial = Polynomial.random(group, secret, threshold.minShares);
   const commitments = polynomial.commitments();
@@ -147,16 +147,35 @@ export function verificationShare(group: Group, commitments: Uint8Array, index: 
   if (invalid !== undefined) {
     throw new GatekeeperError("ELEMENT_INVALID", `commitment ${invalid} is no element`, { index: invalid });
   }
+  const share = evaluateCommitments(group, commitments, index);
+  if (share !== null) return share;
+  throw new GatekeeperError("SHARE_INVALID", `share ${index} is zero`, { receiver: index });
+}
+
+/**
+ * Σ_k index^(k + lowest)·C_k: a polynomial's public side at an index, from the commitments to its coefficients from that
+ * of x^lowest on. Null when it is the identity.
+ * @param commitments - at least one element, concatenated.
+ * @throws GatekeeperError INVALID_ARGUMENT when the index is none, or there are no commitments; ELEMENT_INVALID when one is
+ * no element.
+ */
+export function evaluateCommitments(
+  group: Group,
+  commitments: Uint8Array,
+  index: number,
+  lowest: 0 | 1 = 0,
+): Uint8Array<ArrayBuffer> | null {
+  checkShareIndex(index);
   const rows: Uint8Array[] = [];
   const powers: bigint[] = [];
-  for (let at = 0, power = 1n; at < commitments.length; at += group.elementBytes) {
+  let power = lowest === 0 ? 1n : BigInt(index);
+  for (let at = 0; at < commitments.length; at += group.elementBytes) {
     rows.push(commitments.subarray(at, at + group.elementBytes));
     powers.push(power);
     power = (power * BigInt(index)) % group.scalars.order;
   }
   const { elements, identities } = group.linearCombinations(rows, powers);
-  if (identities.length === 0) return elements;
-  throw new GatekeeperError("SHARE_INVALID", `share ${index} is zero`, { gatekeeper: index });
+  return identities.length === 0 ? elements : null;
 }
 
 /**
@@ -168,6 +187,6 @@ export function verifyShare(group: Group, commitments: Uint8Array, share: Share)
   const isKey = share.secret.use((bytes) => group.scalars.isKey(bytes));
   if (isKey && Buffer.compare(group.multiplyBase([share.secret]), expected) === 0) return;
   throw new GatekeeperError("SHARE_INVALID", `share ${share.index} is not the one that its dealer committed to`, {
-    gatekeeper: share.index,
+    receiver: share.index,
   });
 }
