@@ -46,6 +46,7 @@ export const CONTEXT = Object.freeze({
   /** Sealing of what a pRuntime of a network keeps: pruntime/enclave-files.ts. */
   sealIdentityKey: "gatekeeper/v1 seal: IdentityKey",
   sealEcdhKeys: "gatekeeper/v1 seal: EcdhKeys",
+  sealShares: "gatekeeper/v1 seal: shares",
   sealProgress: "gatekeeper/v1 seal: progress",
   /** Path of the key that a dstack app seals under, and HKDF info of what is made of it: pruntime/dstack-sealer.ts. */
   dstackSealingKey: "gatekeeper/v1 dstack sealing key",
@@ -63,6 +64,8 @@ export const CONTEXT = Object.freeze({
   message: "gatekeeper/v1 message",
   /** What an IdentityKey signs to be registered by its operator: protocol/message.ts. */
   workerRegistration: "gatekeeper/v1 worker registration",
+  /** The id of a key session: protocol/key-session-phases.ts. */
+  keySession: "gatekeeper/v1 key session",
   /** A block's header, which its authority signs: protocol/block.ts. */
   block: "gatekeeper/v1 block header",
   /** The messages of a block: protocol/block.ts. */

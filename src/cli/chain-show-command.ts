@@ -7,6 +7,8 @@ import { hashHeader } from "../protocol/block.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import { readMessage } from "../protocol/message.ts";
 import type { Replica } from "../protocol/replica.ts";
+import { leastHolders, missingIn } from "../protocol/key-session.ts";
+import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
 import { accountArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
@@ -68,12 +70,51 @@ function headDocument(chain: EmbeddedChain, replica: Replica): Record<string, un
       own,
       dueSession,
     })),
+    masterKeys: state.sharings.map((sharing) => masterKeyDocument(sharing)),
+    keySession: keySessionDocument(state),
+    unconfirmedDestructions: state.retired.map(({ epoch, owing }) => ({ epoch, owing })),
     governanceRound: state.governanceRound,
     measurements: state.measurements,
     rotationOrdered: state.rotationOrdered,
     migrationOrdered: state.migrationOrdered,
     waiting: chain.waiting().length,
   }) as Record<string, unknown>;
+}
+
+/** A MasterKey, who has shares of it, and how many of them may fail before it can't be used, or not handed on. */
+function masterKeyDocument({ epoch, rotationId, keySuite, threshold, publicKey, members }: Sharing): object {
+  const holders = members.filter(({ confirmed }) => confirmed).map(({ identityKey }) => identityKey);
+  const without = members.filter(({ confirmed }) => !confirmed).map(({ identityKey }) => identityKey);
+  return {
+    rotationId,
+    keySuite,
+    publicKey,
+    epoch,
+    threshold,
+    ...(threshold === 1 ? { warning: "with a threshold of 1 every gatekeeper holds the whole key" } : {}),
+    holders,
+    without,
+    mayFailForUse: holders.length - threshold,
+    mayFailForNextKey: Math.max(0, holders.length - leastHolders(threshold)),
+  };
+}
+
+/** The key session that is under way, and who is missing in its phase. */
+function keySessionDocument(state: State): object | null {
+  const { keySession } = state;
+  if (keySession === null) return null;
+  const { epoch, kind, rotationId, threshold, phase, deadline, members } = keySession;
+  return {
+    epoch,
+    kind,
+    rotationId,
+    threshold,
+    phase,
+    deadline,
+    members: members.length,
+    missing: missingIn(state, keySession),
+    excluded: members.filter(({ excluded }) => excluded).map(({ identityKey }) => identityKey),
+  };
 }
 
 function blockDocument(chain: EmbeddedChain, height: number): Record<string, unknown> {

@@ -8,6 +8,8 @@ import { type Draft, Failure, draftOf, ensure, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
 import { govern } from "./governance.ts";
+import { confirmShare, declareDestroyed, judgeDealings, postDealing, registerDealingKey } from "./key-session-calls.ts";
+import { advanceKeySession } from "./key-session-phases.ts";
 import type { Ledger } from "./ledger.ts";
 import { reportEquivocation } from "./offences.ts";
 import { deregisterWorker, heartbeat, registerWorker, setEcdhKey } from "./registry.ts";
@@ -39,6 +41,7 @@ export function apply(
 export function openBlock(ledger: Ledger, { height, timestamp }: Omit<LedgerBlock, "messages">): Draft {
   const draft = draftOf(ledger.genesis, ledger.genesisHash, { ...ledger.state, height, timestamp });
   advanceSession(draft, ledger.stateHash());
+  advanceKeySession(draft, ledger.stateHash());
   return draft;
 }
 
@@ -113,4 +116,10 @@ const HANDLERS: {
   reportOffence: (draft, _, { sender, evidence: [first, second] }) =>
     reportEquivocation(draft, sender, first!, second!),
   govern: (draft, { round, action }, { signer }) => govern(draft, signer, round, action),
+  registerDealingKey: (draft, { epoch, dealingKey, proof }, { signer }) =>
+    registerDealingKey(draft, signer, epoch, dealingKey, proof),
+  deal: (draft, { epoch, dealing }, { signer }) => postDealing(draft, signer, epoch, dealing),
+  judgeDealings: (draft, { epoch, complaints }, { signer }) => judgeDealings(draft, signer, epoch, complaints),
+  confirmShare: (draft, { epoch, trial }, { signer }) => confirmShare(draft, signer, epoch, trial),
+  declareDestroyed: (draft, epoch, { signer }) => declareDestroyed(draft, signer, epoch),
 };

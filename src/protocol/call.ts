@@ -11,7 +11,11 @@ import {
   publicKeyCodec,
   signatureCodec,
 } from "./account.ts";
+import type { Complaint } from "../keys/complaint.ts";
+import type { Dealing } from "../keys/dealing.ts";
+import type { TrialPartial } from "../keys/trial-partial.ts";
 import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
+import { GATEKEEPERS_MAX, dealingCodec, elementCodec, proofCodec } from "./sharing.ts";
 
 /** Bytes of a message at most. */
 export const MESSAGE_BYTES_MAX = 65_536;
@@ -61,7 +65,9 @@ export type Action =
   | { readonly tag: "allow"; readonly value: Hex }
   | { readonly tag: "withdraw"; readonly value: Hex }
   | { readonly tag: "cancelSlash"; readonly value: number }
-  | { readonly tag: "migrate"; readonly value: Migration };
+  | { readonly tag: "migrate"; readonly value: Migration }
+  /** Has the gatekeepers make the first MasterKey. */
+  | { readonly tag: "launch"; readonly value: undefined };
 
 /** Proof of an offence that needs no other word: signed messages of the offender. */
 export type Evidence =
@@ -78,6 +84,22 @@ export interface Registration {
   readonly sequence: number;
   /** The IdentityKey's signature of all this and of its operator: message.ts. */
   readonly proof: Hex;
+}
+
+/** A dealing key, which lives as long as its session. */
+interface DealingKeyRegistration {
+  readonly epoch: number;
+  /** One element. */
+  readonly dealingKey: Uint8Array;
+  /** Of possession, bound to the session and the receiver. */
+  readonly proof: Uint8Array;
+}
+
+/** A complaint about the dealing of one dealer. */
+interface DealerComplaint {
+  /** Its index. */
+  readonly dealer: number;
+  readonly complaint: Complaint;
 }
 
 /** What a message asks for. */
@@ -100,7 +122,19 @@ export type Call =
   | { readonly tag: "heartbeat"; readonly value: { readonly session: number; readonly stateHash: Hex } }
   | { readonly tag: "reportOffence"; readonly value: Evidence }
   /** A vote for an action, which is done when enough have given theirs. */
-  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } };
+  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } }
+  /** A receiver of a key session says what is sealed to it in that session alone. */
+  | { readonly tag: "registerDealingKey"; readonly value: DealingKeyRegistration }
+  | { readonly tag: "deal"; readonly value: { readonly epoch: number; readonly dealing: Dealing } }
+  /** A receiver has looked at all that was dealt to it: the one time that it can complain. */
+  | {
+      readonly tag: "judgeDealings";
+      readonly value: { readonly epoch: number; readonly complaints: readonly DealerComplaint[] };
+    }
+  /** A receiver has sealed its share, and proves it by a trial. */
+  | { readonly tag: "confirmShare"; readonly value: { readonly epoch: number; readonly trial: TrialPartial } }
+  /** A pRuntime has no share of that session any more. */
+  | { readonly tag: "declareDestroyed"; readonly value: number };
 
 export const payeeCodec = Enum({
   staked: nothing,
@@ -126,6 +160,7 @@ export const actionCodec = Enum({
   withdraw: hashCodec,
   cancelSlash: u32,
   migrate: migrationCodec,
+  launch: nothing,
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({
@@ -157,4 +192,18 @@ export const callCodec = Enum({
   heartbeat: struct({ session: u32, stateHash: hashCodec }),
   reportOffence: evidenceCodec,
   govern: struct({ round: u32, action: actionCodec }),
+  registerDealingKey: struct<DealingKeyRegistration>({ epoch: u32, dealingKey: elementCodec, proof: proofCodec }),
+  deal: struct({ epoch: u32, dealing: dealingCodec }),
+  judgeDealings: struct({
+    epoch: u32,
+    complaints: boundedVector(
+      struct<DealerComplaint>({
+        dealer: u32,
+        complaint: struct<Complaint>({ point: elementCodec, proof: proofCodec }),
+      }),
+      GATEKEEPERS_MAX,
+    ),
+  }),
+  confirmShare: struct({ epoch: u32, trial: struct<TrialPartial>({ partial: elementCodec, proof: proofCodec }) }),
+  declareDestroyed: u32,
 }) as unknown as Codec<Call>;

@@ -2,14 +2,17 @@
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { fromHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import { GATEKEEPERS_MAX, type Genesis } from "./genesis.ts";
+import type { Genesis } from "./genesis.ts";
 import { PERBILL } from "./perbill.ts";
+import { GATEKEEPERS_MAX } from "./sharing.ts";
 
 /** Rounds of balancing, at most: they cost as much as the election itself. */
 const BALANCING_MAX = 100;
 
 /** Sessions of an era, and eras of a duration, at most: their products stay far below 2^32. */
 const ERAS_MAX = 10_000;
+/** Blocks of a phase of a key session, at most. */
+const PHASE_BLOCKS_MAX = 100_000;
 /** Milliseconds: what timers take. */
 const INTERVAL_MAX = 2 ** 31 - 1;
 /** EcdhKeys that pRuntimes keep besides the current one, at most. */
@@ -48,8 +51,9 @@ export function checkRules(genesis: Genesis): void {
   check(interval > 0, "EcdhKeys are changed without end");
   check(overlap <= ECDH_KEYS_KEPT * interval, `an EcdhKey opens for ${ECDH_KEYS_KEPT} intervals at most after its own`);
   checkKeys(genesis);
+  checkMasterKey(genesis);
   if (gatekeepers.tag === "listed") {
-    check(gatekeepers.value.length > 0, "no gatekeeper is listed");
+    check(gatekeepers.value.length <= GATEKEEPERS_MAX, `${GATEKEEPERS_MAX} gatekeepers are listed at most`);
     check(distinct(gatekeepers.value), "a gatekeeper is listed twice");
   } else {
     const { seats, minimum, balancing } = gatekeepers.value;
@@ -57,6 +61,16 @@ export function checkRules(genesis: Genesis): void {
     check(minimum >= 1 && minimum <= seats, "the minimum of gatekeepers is more than there are seats, or none");
     check(balancing <= BALANCING_MAX, `there are ${BALANCING_MAX} rounds of balancing at most`);
   }
+}
+
+/** Whatever is elected, or listed, has enough gatekeepers for the threshold: genesis.ts says why. */
+function checkMasterKey({ masterKey, gatekeepers }: Genesis): void {
+  const { threshold, phaseBlocks, refreshBlocks } = masterKey;
+  const fewest = gatekeepers.tag === "listed" ? gatekeepers.value.length : gatekeepers.value.minimum;
+  check(threshold >= 1, "no share is enough for the MasterKey");
+  check(fewest >= 2 * threshold - 1, `a threshold of ${threshold} needs ${2 * threshold - 1} gatekeepers at least`);
+  check(phaseBlocks >= 1 && phaseBlocks <= PHASE_BLOCKS_MAX, `a phase takes 1 to ${PHASE_BLOCKS_MAX} blocks`);
+  check(refreshBlocks >= 1, "shares are refreshed without end");
 }
 
 /** A key that is no point can sign nothing, and nothing can be sent to it. */

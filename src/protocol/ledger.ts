@@ -104,6 +104,13 @@ function emptyState(genesis: Genesis): State {
     measurements: [...genesis.measurements].sort(),
     rotationOrdered: null,
     migrationOrdered: null,
+    launched: null,
+    keySession: null,
+    nextEpoch: 0,
+    nextSessionHeight: 0,
+    sharings: [],
+    retired: [],
+    excluded: [],
     eras: [],
     planned: null,
   };

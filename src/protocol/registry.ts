@@ -38,16 +38,23 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
   tell(draft, { kind: "WorkerRegistered", identityKey, operator, measurement });
 }
 
-/** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to. @throws Failure */
+/** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to, and has no part in the MasterKey. @throws Failure */
 export function deregisterWorker(draft: Draft, operator: AccountId, identityKey: PublicKey): void {
   const { state } = draft;
   const id = accountOf(identityKey);
   const worker = workerOf(draft, id);
   ensure(worker.operator === operator, "NotOperator");
   ensure(!state.duties.has(id) && state.planned?.stashes.has(id) !== true, "InUse");
+  ensure(!hasPart(state, identityKey), "InUse");
   unreserve(draft, operator, worker.deposit);
   state.workers = state.workers.delete(id);
   tell(draft, { kind: "WorkerDeregistered", identityKey });
+}
+
+/** Whether a pRuntime has a share, or is to get one. */
+function hasPart({ keySession, sharings }: State, identityKey: PublicKey): boolean {
+  const committees = [...sharings, ...(keySession === null ? [] : [keySession])];
+  return committees.some(({ members }) => members.some((member) => member.identityKey === identityKey));
 }
 
 /** Whether governance lets a pRuntime serve: its measurement was not withdrawn since it was registered. */

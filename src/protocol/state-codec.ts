@@ -23,6 +23,8 @@ import {
   struct,
   u32,
 } from "./scale.ts";
+import { keySessionCodec } from "./key-session.ts";
+import { postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
 import type {
   Account,
   Duty,
@@ -61,6 +63,13 @@ const factsCodec = struct<Facts>({
   measurements: boundedVector(hashCodec, UNBOUNDED),
   rotationOrdered: nullable(u32),
   migrationOrdered: nullable(migrationCodec),
+  launched: nullable(u32),
+  keySession: nullable(keySessionCodec),
+  nextEpoch: u32,
+  nextSessionHeight: u32,
+  sharings: boundedVector(sharingCodec, UNBOUNDED),
+  retired: boundedVector(retiredCodec, UNBOUNDED),
+  excluded: boundedVector(publicKeyCodec, UNBOUNDED),
 });
 
 const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<infer V> ? V : never> } = {
@@ -99,6 +108,7 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     payout: balance,
   }),
   duties: struct<Duty>({ stash: nullable(accountIdCodec), points: u32, heartbeat: nullable(u32) }),
+  dealings: postedDealingCodec,
 };
 const TABLE_NAMES = Object.keys(TABLES) as (keyof Tables)[];
 

@@ -21,7 +21,10 @@ describe("a genesis", () => {
 
   test.each<[RegExp, Genesis]>([
     [/minCommission is more/, staking({ minCommission: 1_000_000_001 })],
-    [/equivocation is more/, staking({ offences: { unresponsive: 0, equivocation: 1_000_000_001 } })],
+    [
+      /equivocation is more/,
+      staking({ offences: { unresponsive: 0, equivocation: 1_000_000_001, misdealing: 0, falseComplaint: 0 } }),
+    ],
     [/blocks take no time/, genesisOf({ blockMilliseconds: 0 })],
     [/sessions have no blocks/, genesisOf({ sessionBlocks: 0 })],
     [/existential deposit is nothing/, genesisOf({ existentialDeposit: 0n })],
@@ -36,9 +39,9 @@ describe("a genesis", () => {
     [/measurement is there twice/, genesisOf({ measurements: [idOf("x"), idOf("x")] })],
     [/TCB status is there twice/, attested({ software: true, tcbStatuses: ["OutOfDate", "OutOfDate"] })],
     [/no pRuntime could prove/, attested({ software: false, tcbStatuses: [] })],
-    [/no gatekeeper is listed/, genesisOf({ gatekeepers: { tag: "listed", value: [] } })],
+    [/threshold of 1 needs 1 gatekeepers at least/, genesisOf({ gatekeepers: { tag: "listed", value: [] } })],
     [/listed twice/, genesisOf({ gatekeepers: { tag: "listed", value: [publicOf("x"), publicOf("x")] } })],
-    [/1 to 1000 seats/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 0, minimum: 1, balancing: 0 } } })],
+    [/1 to 64 seats/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 0, minimum: 1, balancing: 0 } } })],
     [/minimum/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 2, minimum: 3, balancing: 0 } } })],
     [/balancing/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 2, minimum: 1, balancing: 101 } } })],
     [/none of its pRuntimes/, genesisOf({ gatekeepers: { tag: "listed", value: [publicOf("x")] }, stakers: [] })],
