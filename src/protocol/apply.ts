@@ -4,13 +4,14 @@ import { transfer } from "./balances.ts";
 import { bond, bondExtra, unbond, withdrawUnbonded } from "./bonding.ts";
 import type { Call } from "./call.ts";
 import { chill, nominate, setKeys, setPayee, validate } from "./candidacy.ts";
+import { assignContract, deployContract, publishContractKeys } from "./contracts.ts";
 import { type Draft, Failure, draftOf, ensure, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
 import { govern } from "./governance.ts";
 import type { Ledger } from "./ledger.ts";
 import { reportEquivocation } from "./offences.ts";
-import { deregisterWorker, heartbeat, registerWorker, setEcdhKey } from "./registry.ts";
+import { deregisterWorker, heartbeat, registerWorker, setEcdhKey, setEndpoint } from "./registry.ts";
 import { bondedOf } from "./staking-ledger.ts";
 
 /** What a block does to a ledger, wherever it comes from. */
@@ -113,4 +114,9 @@ const HANDLERS: {
   reportOffence: (draft, _, { sender, evidence: [first, second] }) =>
     reportEquivocation(draft, sender, first!, second!),
   govern: (draft, { round, action }, { signer }) => govern(draft, signer, round, action),
+  deployContract: (draft, { name, worker }, { sender }) => deployContract(draft, sender, name, worker),
+  assignContract: (draft, { contract, worker }, { sender }) => assignContract(draft, sender, contract, worker),
+  publishContractKeys: (draft, { rotationId, keys }, { signer }) =>
+    publishContractKeys(draft, signer, rotationId, keys),
+  setEndpoint: (draft, { identityKey, endpoint }, { sender }) => setEndpoint(draft, sender, identityKey, endpoint),
 };

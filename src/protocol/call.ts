@@ -3,6 +3,7 @@
  * is its encoding, so lists only grow at their end.
  */
 import { type Codec, Enum } from "scale-ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import {
   type AccountId,
   type PublicKey,
@@ -11,7 +12,19 @@ import {
   publicKeyCodec,
   signatureCodec,
 } from "./account.ts";
-import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
+import {
+  type Hex,
+  boolean,
+  boundedBytes,
+  boundedHex,
+  boundedVector,
+  compactBalance,
+  nothing,
+  nullable,
+  struct,
+  u32,
+  u8,
+} from "./scale.ts";
 
 /** Bytes of a message at most. */
 export const MESSAGE_BYTES_MAX = 65_536;
@@ -21,6 +34,12 @@ export const ATTESTATION_BYTES_MAX = 32_768;
 export const NOMINATIONS_MAX = 16;
 /** Bytes of the name of a store that states migrate to. */
 export const STORE_BYTES_MAX = 256;
+/** Bytes of the URL at which a pRuntime's host takes messages. */
+export const ENDPOINT_BYTES_MAX = 256;
+/** Bytes of an encoded group element as the chain has them: secp256k1's, compressed. */
+export const ELEMENT_BYTES_MAX = 33;
+/** Contracts whose EcdhKeys one message publishes, at most: half of its bytes. */
+export const CONTRACT_KEYS_MAX = 512;
 /** Bytes of a message that is part of another as evidence. */
 const EVIDENCE_BYTES_MAX = 1_024;
 
@@ -80,6 +99,12 @@ export interface Registration {
   readonly proof: Hex;
 }
 
+/** A contract's EcdhKey, encoded: as long as its group has it. */
+interface PublishedKey {
+  readonly contract: Hex;
+  readonly ecdhKey: Hex;
+}
+
 /** What a message asks for. */
 export type Call =
   | { readonly tag: "transfer"; readonly value: { readonly to: AccountId; readonly amount: bigint } }
@@ -100,7 +125,21 @@ export type Call =
   | { readonly tag: "heartbeat"; readonly value: { readonly session: number; readonly stateHash: Hex } }
   | { readonly tag: "reportOffence"; readonly value: Evidence }
   /** A vote for an action, which is done when enough have given theirs. */
-  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } };
+  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } }
+  /** A new contract of the sender, and the pRuntime that is to run it. */
+  | { readonly tag: "deployContract"; readonly value: { readonly name: Uint8Array; readonly worker: PublicKey } }
+  /** Another pRuntime is to run it from now on. */
+  | { readonly tag: "assignContract"; readonly value: { readonly contract: Hex; readonly worker: PublicKey } }
+  /** The pRuntime that contracts are assigned to says what commands to them are encrypted to. */
+  | {
+      readonly tag: "publishContractKeys";
+      readonly value: { readonly rotationId: number; readonly keys: readonly PublishedKey[] };
+    }
+  /** Where a pRuntime's host takes messages of others; null: nowhere. */
+  | {
+      readonly tag: "setEndpoint";
+      readonly value: { readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
+    };
 
 export const payeeCodec = Enum({
   staked: nothing,
@@ -157,4 +196,14 @@ export const callCodec = Enum({
   heartbeat: struct({ session: u32, stateHash: hashCodec }),
   reportOffence: evidenceCodec,
   govern: struct({ round: u32, action: actionCodec }),
+  deployContract: struct({ name: boundedBytes(DEPLOYED_NAME_BYTES_MAX), worker: publicKeyCodec }),
+  assignContract: struct({ contract: hashCodec, worker: publicKeyCodec }),
+  publishContractKeys: struct({
+    rotationId: u32,
+    keys: boundedVector(
+      struct<PublishedKey>({ contract: hashCodec, ecdhKey: boundedHex(ELEMENT_BYTES_MAX) }),
+      CONTRACT_KEYS_MAX,
+    ),
+  }),
+  setEndpoint: struct({ identityKey: publicKeyCodec, endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)) }),
 }) as unknown as Codec<Call>;

@@ -4,6 +4,7 @@ import type { Unreadable } from "./authenticate.ts";
 import type { Migration } from "./call.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import type { Hex } from "./scale.ts";
+import type { ContractEcdhKey } from "./state.ts";
 
 /** Why a message counts for nothing, not even for its sender's sequence. */
 export type RefusalReason =
@@ -76,7 +77,15 @@ export type FailureReason =
   | "WrongRound"
   | "NothingToDo"
   | "TooManyMeasurements"
-  | "HeightInThePast";
+  | "HeightInThePast"
+  /** Its owner has deployed a contract of this name. */
+  | "ContractExists"
+  | "NoContract"
+  | "NotOwner"
+  /** The contract is another pRuntime's to run. */
+  | "NotAssigned"
+  /** It is no http or https URL in printable ASCII. */
+  | "BadEndpoint";
 
 /** Something that happened. */
 export type Happening =
@@ -122,7 +131,17 @@ export type Happening =
   | { readonly kind: "RotationOrdered" }
   | { readonly kind: "MeasurementAllowed"; readonly measurement: Hex }
   | { readonly kind: "MeasurementWithdrawn"; readonly measurement: Hex }
-  | { readonly kind: "MigrationOrdered"; readonly migration: Migration };
+  | { readonly kind: "MigrationOrdered"; readonly migration: Migration }
+  | {
+      readonly kind: "ContractDeployed";
+      readonly contract: Hex;
+      readonly owner: AccountId;
+      readonly name: Uint8Array;
+      readonly worker: PublicKey;
+    }
+  | { readonly kind: "ContractAssigned"; readonly contract: Hex; readonly worker: PublicKey }
+  | { readonly kind: "ContractKeyPublished"; readonly contract: Hex; readonly ecdhKey: ContractEcdhKey }
+  | { readonly kind: "EndpointSet"; readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
 
 /** Something that a block did: the message with this index in it, or its height alone. */
 export type Effect = Happening & { readonly index: number | null };

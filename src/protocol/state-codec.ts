@@ -7,12 +7,23 @@
 import { hash } from "node:crypto";
 import type { Codec } from "scale-ts";
 import { CONTEXT } from "../context.ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import { type AccountId, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
-import { NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
+import {
+  ELEMENT_BYTES_MAX,
+  ENDPOINT_BYTES_MAX,
+  NOMINATIONS_MAX,
+  actionCodec,
+  migrationCodec,
+  payeeCodec,
+  prefsCodec,
+} from "./call.ts";
 import { MerkleMap } from "./merkle-map.ts";
 import {
   type Hex,
   balance,
+  boundedBytes,
+  boundedHex,
   boundedVector,
   decode,
   encode,
@@ -25,6 +36,8 @@ import {
 } from "./scale.ts";
 import type {
   Account,
+  Contract,
+  ContractEcdhKey,
   Duty,
   Era,
   Exposure,
@@ -71,6 +84,7 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     operator: accountIdCodec,
     measurement: nullable(hashCodec),
     deposit: balance,
+    endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)),
   }),
   bonded: struct<StakingLedger>({
     total: balance,
@@ -99,6 +113,13 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     payout: balance,
   }),
   duties: struct<Duty>({ stash: nullable(accountIdCodec), points: u32, heartbeat: nullable(u32) }),
+  contracts: struct<Contract>({
+    owner: accountIdCodec,
+    name: boundedBytes(DEPLOYED_NAME_BYTES_MAX),
+    worker: publicKeyCodec,
+    deposit: balance,
+    ecdhKey: nullable(struct<ContractEcdhKey>({ rotationId: u32, publicKey: boundedHex(ELEMENT_BYTES_MAX) })),
+  }),
 };
 const TABLE_NAMES = Object.keys(TABLES) as (keyof Tables)[];
 

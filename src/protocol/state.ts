@@ -22,6 +22,8 @@ export interface Worker {
   readonly measurement: Hex | null;
   /** What its operator put down for it. */
   readonly deposit: bigint;
+  /** The URL at which its host takes messages of other pRuntimes, in ASCII; null where its operator gave none. */
+  readonly endpoint: Uint8Array | null;
 }
 
 /** Stake that was unbonded and can be withdrawn from an era on. */
@@ -126,6 +128,25 @@ export interface Vote {
   readonly action: Action;
 }
 
+/** A contract of this network: contract-id.ts says how its id is made of owner and name. */
+export interface Contract {
+  readonly owner: AccountId;
+  readonly name: Uint8Array;
+  /** The IdentityKey of the pRuntime that its owner lets run it; whether that one is still registered, `workers` says. */
+  readonly worker: PublicKey;
+  /** What its owner put down for it. */
+  readonly deposit: bigint;
+  /** What commands to it are encrypted to, as the last pRuntime published it that it was assigned to. */
+  readonly ecdhKey: ContractEcdhKey | null;
+}
+
+/** A contract's EcdhKey of one generation of the MasterKey. */
+export interface ContractEcdhKey {
+  readonly rotationId: number;
+  /** Encoded, in the compressed form where there is one. */
+  readonly publicKey: Hex;
+}
+
 /** What is no table. */
 export interface Facts {
   readonly height: number;
@@ -148,7 +169,10 @@ export interface Facts {
   readonly migrationOrdered: Migration | null;
 }
 
-/** Tables by account id, but for `unapplied` (by `slashKey`) and `duties` (by the account of the IdentityKey). */
+/**
+ * Tables by account id, but for `unapplied` (by `slashKey`), `duties` (by the account of the IdentityKey) and `contracts` (by
+ * contract id).
+ */
 export interface Tables {
   readonly accounts: MerkleMap<Account>;
   readonly workers: MerkleMap<Worker>;
@@ -158,6 +182,7 @@ export interface Tables {
   readonly spans: MerkleMap<SlashingSpans>;
   readonly unapplied: MerkleMap<UnappliedSlash>;
   readonly duties: MerkleMap<Duty>;
+  readonly contracts: MerkleMap<Contract>;
 }
 
 /** The state of the ledger; never changed, only replaced. */

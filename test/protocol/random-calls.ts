@@ -68,6 +68,19 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
     tagged("equivocation", fc.record({ first: fc.uint8Array({ maxLength: 200 }), second: fc.uint8Array() })),
   ),
   tagged("govern", fc.record({ round: u32, action })),
+  tagged("deployContract", fc.record({ name: fc.uint8Array({ maxLength: 64 }), worker: key })),
+  tagged("assignContract", fc.record({ contract: id, worker: key })),
+  tagged(
+    "publishContractKeys",
+    fc.record({
+      rotationId: u32,
+      keys: fc.array(fc.record({ contract: id, ecdhKey: fc.oneof(key, id) }), { maxLength: 8 }),
+    }),
+  ),
+  tagged(
+    "setEndpoint",
+    fc.record({ identityKey: key, endpoint: fc.option(fc.uint8Array({ maxLength: 256 }), { nil: null }) }),
+  ),
 );
 
 /** Bytes that are read as a message; nobody signed them. */
