@@ -146,6 +146,7 @@ function genesisFor(keys: readonly Secret[], authority: Secret): Genesis {
     sessionBlocks: 600,
     existentialDeposit: 10n,
     workerDeposit: 10n,
+    contractDeposit: 10n,
     gatekeepers: { tag: "elected", value: { seats: 1, minimum: 1, balancing: 0 } },
     staking: {
       sessionsPerEra: 6,

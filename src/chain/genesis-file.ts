@@ -103,6 +103,8 @@ const schema = v.strictObject({
   existentialDeposit: v.optional(amount, "1"),
   /** The existential deposit, if it is left out. */
   workerDeposit: v.optional(amount),
+  /** The same. */
+  contractDeposit: v.optional(amount),
   /** An election, or the list of those who act for ever. */
   gatekeepers: v.union([
     v.strictObject({ seats: count(), minimum: v.optional(count(), 1), balancing: v.optional(count(), 10) }),
@@ -149,13 +151,14 @@ export function parseGenesis(bytes: Uint8Array, authority: string, now: number):
     throw invalid(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
   }
   const { name, gatekeepers, accounts, stakers, masterKey, timestamp = now, ...rest } = parsed.output;
-  const { existentialDeposit, workerDeposit = existentialDeposit } = rest;
+  const { existentialDeposit, workerDeposit = existentialDeposit, contractDeposit = existentialDeposit } = rest;
   const fewest = Array.isArray(gatekeepers) ? gatekeepers.length : gatekeepers.minimum;
   const { threshold = Math.floor((fewest + 1) / 2) } = masterKey;
   return {
     ...rest,
     timestamp,
     workerDeposit,
+    contractDeposit,
     name: Buffer.from(name, "utf8"),
     authority,
     masterKey: { ...masterKey, threshold },

@@ -10,7 +10,7 @@ import type { Replica } from "../protocol/replica.ts";
 import { leastHolders, missingIn } from "../protocol/key-session.ts";
 import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
-import { accountArgument, numberArgument, openChain } from "./chain-home.ts";
+import { accountArgument, hashArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { oneLine } from "./one-line.ts";
 import { plainJson } from "./plain-json.ts";
@@ -20,17 +20,21 @@ import type { Terminal } from "./terminal.ts";
 interface ShowOptions extends CommonOptions {
   readonly block?: number;
   readonly account?: string;
+  readonly contract?: string;
 }
 
 /** Adds the command. */
 export function addChainShowCommand(chain: Command, terminal: Terminal): void {
   withCommonOptions(chain.command("show"))
-    .description("print where the chain stands; or a block; or an account with its stake")
+    .description("print where the chain stands; or a block; or an account with its stake; or a contract")
     .addOption(new Option("--block <height>", "this block, with its messages").argParser(numberArgument))
     .addOption(
       new Option("--account <account>", "this account: its id or public key")
         .argParser(accountArgument)
         .conflicts("block"),
+    )
+    .addOption(
+      new Option("--contract <id>", "this contract: its id").argParser(hashArgument).conflicts(["block", "account"]),
     )
     .action(async (options: ShowOptions) => {
       using chain = openChain(options);
@@ -39,10 +43,11 @@ export function addChainShowCommand(chain: Command, terminal: Terminal): void {
     });
 }
 
-function documentOf(chain: EmbeddedChain, { block, account }: ShowOptions): Record<string, unknown> {
+function documentOf(chain: EmbeddedChain, { block, account, contract }: ShowOptions): Record<string, unknown> {
   if (block !== undefined) return blockDocument(chain, block);
   const replica = openReplica(chain, replicaCurve());
   if (account !== undefined) return accountDocument(replica.ledger.state, account);
+  if (contract !== undefined) return contractDocument(replica.ledger.state, contract);
   return headDocument(chain, replica);
 }
 
@@ -62,6 +67,7 @@ function headDocument(chain: EmbeddedChain, replica: Replica): Record<string, un
     validators: state.validators.size,
     nominators: state.nominators.size,
     workers: state.workers.size,
+    contracts: state.contracts.size,
     totalIssuance: state.totalIssuance,
     staked,
     unappliedSlashes: [...state.unapplied.values()].map(({ id, validator, own, dueSession }) => ({
@@ -145,7 +151,23 @@ function accountDocument(state: State, id: string): Record<string, unknown> {
     nominations: state.nominators.get(id) ?? null,
     exposure: exposure === undefined ? null : { ...exposure, others: exposure.others.length },
     duty: state.duties.get(id) ?? null,
-    worker: state.workers.get(id) ?? null,
+    worker: workerIn(state, id),
+  }) as Record<string, unknown>;
+}
+
+function workerIn(state: State, id: string): object | null {
+  const worker = state.workers.get(id);
+  if (worker === undefined) return null;
+  return { ...worker, endpoint: worker.endpoint === null ? null : Buffer.from(worker.endpoint).toString("latin1") };
+}
+
+function contractDocument(state: State, id: string): Record<string, unknown> {
+  const contract = state.contracts.get(id);
+  if (contract === undefined) throw new GatekeeperError("NOT_FOUND", `there is no contract ${id}`, { contract: id });
+  return plainJson({
+    contract: id,
+    ...contract,
+    name: Buffer.from(contract.name).toString("utf8"),
   }) as Record<string, unknown>;
 }
 

@@ -4,6 +4,7 @@ import { transfer } from "./balances.ts";
 import { bond, bondExtra, unbond, withdrawUnbonded } from "./bonding.ts";
 import type { Call } from "./call.ts";
 import { chill, nominate, setKeys, setPayee, validate } from "./candidacy.ts";
+import { assignContract, deployContract, publishContractKeys } from "./contracts.ts";
 import { type Draft, Failure, draftOf, ensure, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
@@ -12,7 +13,7 @@ import { confirmShare, declareDestroyed, judgeDealings, postDealing, registerDea
 import { advanceKeySession } from "./key-session-phases.ts";
 import type { Ledger } from "./ledger.ts";
 import { reportEquivocation } from "./offences.ts";
-import { deregisterWorker, heartbeat, registerWorker, setEcdhKey } from "./registry.ts";
+import { deregisterWorker, heartbeat, registerWorker, setEcdhKey, setEndpoint } from "./registry.ts";
 import { bondedOf } from "./staking-ledger.ts";
 
 /** What a block does to a ledger, wherever it comes from. */
@@ -122,4 +123,9 @@ const HANDLERS: {
   judgeDealings: (draft, { epoch, complaints }, { signer }) => judgeDealings(draft, signer, epoch, complaints),
   confirmShare: (draft, { epoch, trial }, { signer }) => confirmShare(draft, signer, epoch, trial),
   declareDestroyed: (draft, epoch, { signer }) => declareDestroyed(draft, signer, epoch),
+  deployContract: (draft, { name, worker }, { sender }) => deployContract(draft, sender, name, worker),
+  assignContract: (draft, { contract, worker }, { sender }) => assignContract(draft, sender, contract, worker),
+  publishContractKeys: (draft, { rotationId, keys }, { signer }) =>
+    publishContractKeys(draft, signer, rotationId, keys),
+  setEndpoint: (draft, { identityKey, endpoint }, { sender }) => setEndpoint(draft, sender, identityKey, endpoint),
 };

@@ -3,6 +3,7 @@
  * is its encoding, so lists only grow at their end.
  */
 import { type Codec, Enum } from "scale-ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import {
   type AccountId,
   type PublicKey,
@@ -14,8 +15,19 @@ import {
 import type { Complaint } from "../keys/complaint.ts";
 import type { Dealing } from "../keys/dealing.ts";
 import type { TrialPartial } from "../keys/trial-partial.ts";
-import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
-import { GATEKEEPERS_MAX, dealingCodec, elementCodec, proofCodec } from "./sharing.ts";
+import {
+  type Hex,
+  boolean,
+  boundedBytes,
+  boundedVector,
+  compactBalance,
+  nothing,
+  nullable,
+  struct,
+  u32,
+  u8,
+} from "./scale.ts";
+import { GATEKEEPERS_MAX, dealingCodec, elementCodec, elementHexCodec, proofCodec } from "./sharing.ts";
 
 /** Bytes of a message at most. */
 export const MESSAGE_BYTES_MAX = 65_536;
@@ -25,6 +37,10 @@ export const ATTESTATION_BYTES_MAX = 32_768;
 export const NOMINATIONS_MAX = 16;
 /** Bytes of the name of a store that states migrate to. */
 export const STORE_BYTES_MAX = 256;
+/** Bytes of the URL at which a pRuntime's host takes messages. */
+export const ENDPOINT_BYTES_MAX = 256;
+/** Contracts whose EcdhKeys one message publishes, at most: half of its bytes. */
+export const CONTRACT_KEYS_MAX = 512;
 /** Bytes of a message that is part of another as evidence. */
 const EVIDENCE_BYTES_MAX = 1_024;
 
@@ -102,6 +118,12 @@ interface DealerComplaint {
   readonly complaint: Complaint;
 }
 
+/** A contract's EcdhKey, encoded: as long as its group has it. */
+interface PublishedKey {
+  readonly contract: Hex;
+  readonly ecdhKey: Hex;
+}
+
 /** What a message asks for. */
 export type Call =
   | { readonly tag: "transfer"; readonly value: { readonly to: AccountId; readonly amount: bigint } }
@@ -134,7 +156,21 @@ export type Call =
   /** A receiver has sealed its share, and proves it by a trial. */
   | { readonly tag: "confirmShare"; readonly value: { readonly epoch: number; readonly trial: TrialPartial } }
   /** A pRuntime has no share of that session any more. */
-  | { readonly tag: "declareDestroyed"; readonly value: number };
+  | { readonly tag: "declareDestroyed"; readonly value: number }
+  /** A new contract of the sender, and the pRuntime that is to run it. */
+  | { readonly tag: "deployContract"; readonly value: { readonly name: Uint8Array; readonly worker: PublicKey } }
+  /** Another pRuntime is to run it from now on. */
+  | { readonly tag: "assignContract"; readonly value: { readonly contract: Hex; readonly worker: PublicKey } }
+  /** The pRuntime that contracts are assigned to says what commands to them are encrypted to. */
+  | {
+      readonly tag: "publishContractKeys";
+      readonly value: { readonly rotationId: number; readonly keys: readonly PublishedKey[] };
+    }
+  /** Where a pRuntime's host takes messages of others; null: nowhere. */
+  | {
+      readonly tag: "setEndpoint";
+      readonly value: { readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
+    };
 
 export const payeeCodec = Enum({
   staked: nothing,
@@ -206,4 +242,11 @@ export const callCodec = Enum({
   }),
   confirmShare: struct({ epoch: u32, trial: struct<TrialPartial>({ partial: elementCodec, proof: proofCodec }) }),
   declareDestroyed: u32,
+  deployContract: struct({ name: boundedBytes(DEPLOYED_NAME_BYTES_MAX), worker: publicKeyCodec }),
+  assignContract: struct({ contract: hashCodec, worker: publicKeyCodec }),
+  publishContractKeys: struct({
+    rotationId: u32,
+    keys: boundedVector(struct<PublishedKey>({ contract: hashCodec, ecdhKey: elementHexCodec }), CONTRACT_KEYS_MAX),
+  }),
+  setEndpoint: struct({ identityKey: publicKeyCodec, endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)) }),
 }) as unknown as Codec<Call>;

@@ -6,6 +6,7 @@ import type { Migration } from "./call.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import type { KeySessionPhase } from "./key-session.ts";
 import type { Hex } from "./scale.ts";
+import type { ContractEcdhKey } from "./state.ts";
 
 /** Why a message counts for nothing, not even for its sender's sequence. */
 export type RefusalReason =
@@ -87,7 +88,15 @@ export type FailureReason =
   /** It has no share that it could deal, or has dealt nothing. */
   | "NotDealer"
   /** A dealing that anybody sees to be wrong. */
-  | "BadDealing";
+  | "BadDealing"
+  /** Its owner has deployed a contract of this name. */
+  | "ContractExists"
+  | "NoContract"
+  | "NotOwner"
+  /** The contract is another pRuntime's to run. */
+  | "NotAssigned"
+  /** It is no http or https URL in printable ASCII. */
+  | "BadEndpoint";
 
 /** Something that happened. */
 export type Happening =
@@ -178,7 +187,17 @@ export type Happening =
   | { readonly kind: "ShareConfirmed"; readonly epoch: number; readonly identityKey: PublicKey }
   | { readonly kind: "ShareDestroyed"; readonly epoch: number; readonly identityKey: PublicKey }
   /** Too few to stand for the key have not declared that their shares are destroyed; nobody waits for them any more. */
-  | { readonly kind: "SharesOutstanding"; readonly epoch: number; readonly owing: readonly PublicKey[] };
+  | { readonly kind: "SharesOutstanding"; readonly epoch: number; readonly owing: readonly PublicKey[] }
+  | {
+      readonly kind: "ContractDeployed";
+      readonly contract: Hex;
+      readonly owner: AccountId;
+      readonly name: Uint8Array;
+      readonly worker: PublicKey;
+    }
+  | { readonly kind: "ContractAssigned"; readonly contract: Hex; readonly worker: PublicKey }
+  | { readonly kind: "ContractKeyPublished"; readonly contract: Hex; readonly ecdhKey: ContractEcdhKey }
+  | { readonly kind: "EndpointSet"; readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
 
 /** Why a key session failed. */
 export type AbortReason =

@@ -34,6 +34,7 @@ export function checkRules(genesis: Genesis): void {
   check(genesis.existentialDeposit > 0n, "the existential deposit is nothing");
   check(genesis.timestamp <= TIMESTAMP_MAX, "it begins beyond all clocks");
   check(genesis.workerDeposit >= genesis.existentialDeposit, "a pRuntime costs less than an account");
+  check(genesis.contractDeposit >= genesis.existentialDeposit, "a contract costs less than an account");
   for (const [name, amount] of Object.entries(amountsOf(genesis))) check(amount < AMOUNT_MAX, `${name} is too much`);
   check(staking.sessionsPerEra > 0, "eras have no sessions");
   check(staking.sessionsPerEra <= ERAS_MAX, `eras have ${ERAS_MAX} sessions at most`);
@@ -85,9 +86,9 @@ function checkKeys({ authority, governance, gatekeepers, workers }: Genesis): vo
   check(wrong === undefined, `${wrong} is no public key`);
 }
 
-function amountsOf({ existentialDeposit, workerDeposit, staking }: Genesis): Record<string, bigint> {
+function amountsOf({ existentialDeposit, workerDeposit, contractDeposit, staking }: Genesis): Record<string, bigint> {
   const { minNominatorBond, minValidatorBond } = staking;
-  return { existentialDeposit, workerDeposit, minNominatorBond, minValidatorBond };
+  return { existentialDeposit, workerDeposit, contractDeposit, minNominatorBond, minValidatorBond };
 }
 
 function fractionsOf({ minCommission, slashRewardFraction }: Genesis["staking"]): Record<string, number> {

@@ -131,6 +131,8 @@ export interface Genesis {
   readonly existentialDeposit: bigint;
   /** What an operator puts down for each of his pRuntimes. */
   readonly workerDeposit: bigint;
+  /** What an owner puts down for each of his contracts. */
+  readonly contractDeposit: bigint;
   readonly gatekeepers: GatekeeperRule;
   readonly staking: StakingRules;
   readonly governance: { readonly members: readonly PublicKey[]; readonly threshold: number };
@@ -153,6 +155,7 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
   sessionBlocks: u32,
   existentialDeposit: balance,
   workerDeposit: balance,
+  contractDeposit: balance,
   gatekeepers: Enum({
     elected: struct<ElectionRule>({ seats: u32, minimum: u32, balancing: u32 }),
     listed: boundedVector(publicKeyCodec, GATEKEEPERS_MAX),

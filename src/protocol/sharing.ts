@@ -3,7 +3,6 @@
  * destruction. Elements of the key's group are in their compressed form.
  */
 import type { Codec } from "scale-ts";
-import { fromHex, toHex } from "../bytes.ts";
 import { type Dealing, RECEIVERS_MAX, SUB_SHARE_CIPHERTEXT_BYTES } from "../keys/dealing.ts";
 import { PROOF_BYTES } from "../keys/dleq.ts";
 import { KEY_SUITE, type KeySuite } from "../keys/group.ts";
@@ -13,6 +12,7 @@ import {
   type Hex,
   boolean,
   boundedBytes,
+  boundedHex,
   boundedVector,
   exactBytes,
   mapped,
@@ -88,7 +88,7 @@ export const keySuiteCodec: Codec<KeySuite> = mapped(
 
 /** An element of either group. */
 export const elementCodec = boundedBytes(ELEMENT_BYTES_MAX);
-export const elementHexCodec: Codec<Hex> = mapped(elementCodec, (hex: Hex) => fromHex(hex, "an element"), toHex);
+export const elementHexCodec = boundedHex(ELEMENT_BYTES_MAX);
 /** Two scalars. */
 export const proofCodec = exactBytes(PROOF_BYTES);
 

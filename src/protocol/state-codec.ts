@@ -7,12 +7,14 @@
 import { hash } from "node:crypto";
 import type { Codec } from "scale-ts";
 import { CONTEXT } from "../context.ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import { type AccountId, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
-import { NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
+import { ENDPOINT_BYTES_MAX, NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
 import { MerkleMap } from "./merkle-map.ts";
 import {
   type Hex,
   balance,
+  boundedBytes,
   boundedVector,
   decode,
   encode,
@@ -24,9 +26,11 @@ import {
   u32,
 } from "./scale.ts";
 import { keySessionCodec } from "./key-session.ts";
-import { postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
+import { elementHexCodec, postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
 import type {
   Account,
+  Contract,
+  ContractEcdhKey,
   Duty,
   Era,
   Exposure,
@@ -80,6 +84,7 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     operator: accountIdCodec,
     measurement: nullable(hashCodec),
     deposit: balance,
+    endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)),
   }),
   bonded: struct<StakingLedger>({
     total: balance,
@@ -109,6 +114,13 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
   }),
   duties: struct<Duty>({ stash: nullable(accountIdCodec), points: u32, heartbeat: nullable(u32) }),
   dealings: postedDealingCodec,
+  contracts: struct<Contract>({
+    owner: accountIdCodec,
+    name: boundedBytes(DEPLOYED_NAME_BYTES_MAX),
+    worker: publicKeyCodec,
+    deposit: balance,
+    ecdhKey: nullable(struct<ContractEcdhKey>({ rotationId: u32, publicKey: elementHexCodec })),
+  }),
 };
 const TABLE_NAMES = Object.keys(TABLES) as (keyof Tables)[];
 

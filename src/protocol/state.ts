@@ -24,6 +24,8 @@ export interface Worker {
   readonly measurement: Hex | null;
   /** What its operator put down for it. */
   readonly deposit: bigint;
+  /** The URL at which its host takes messages of other pRuntimes, in ASCII; null where its operator gave none. */
+  readonly endpoint: Uint8Array | null;
 }
 
 /** Stake that was unbonded and can be withdrawn from an era on. */
@@ -128,6 +130,25 @@ export interface Vote {
   readonly action: Action;
 }
 
+/** A contract of this network: contract-id.ts says how its id is made of owner and name. */
+export interface Contract {
+  readonly owner: AccountId;
+  readonly name: Uint8Array;
+  /** The IdentityKey of the pRuntime that its owner lets run it; whether that one is still registered, `workers` says. */
+  readonly worker: PublicKey;
+  /** What its owner put down for it. */
+  readonly deposit: bigint;
+  /** What commands to it are encrypted to, as the last pRuntime published it that it was assigned to. */
+  readonly ecdhKey: ContractEcdhKey | null;
+}
+
+/** A contract's EcdhKey of one generation of the MasterKey. */
+export interface ContractEcdhKey {
+  readonly rotationId: number;
+  /** Encoded, in the compressed form where there is one. */
+  readonly publicKey: Hex;
+}
+
 /** What is no table. */
 export interface Facts {
   readonly height: number;
@@ -165,6 +186,10 @@ export interface Facts {
 }
 
 /** Tables by account id, but for `unapplied` and `dealings` (by `numberKey`, dealings by the dealer's index) and `duties` (by the account of the IdentityKey). */
+/**
+ * Tables by account id, but for `unapplied` (by `slashKey`), `duties` (by the account of the IdentityKey) and `contracts` (by
+ * contract id).
+ */
 export interface Tables {
   readonly accounts: MerkleMap<Account>;
   readonly workers: MerkleMap<Worker>;
@@ -176,6 +201,7 @@ export interface Tables {
   readonly duties: MerkleMap<Duty>;
   /** Of the key session that is under way. */
   readonly dealings: MerkleMap<PostedDealing>;
+  readonly contracts: MerkleMap<Contract>;
 }
 
 /** The state of the ledger; never changed, only replaced. */

@@ -71,6 +71,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
     sessionBlocks: 2,
     existentialDeposit: 10n,
     workerDeposit: 1_000n,
+    contractDeposit: 500n,
     gatekeepers: { tag: "elected", value: { seats: 4, minimum: 2, balancing: 2 } },
     staking: {
       sessionsPerEra: 3,

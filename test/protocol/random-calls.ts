@@ -97,6 +97,19 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
   ),
   tagged("confirmShare", fc.record({ epoch: u32, trial: fc.record({ partial: element, proof }) })),
   tagged("declareDestroyed", u32),
+  tagged("deployContract", fc.record({ name: fc.uint8Array({ maxLength: 64 }), worker: key })),
+  tagged("assignContract", fc.record({ contract: id, worker: key })),
+  tagged(
+    "publishContractKeys",
+    fc.record({
+      rotationId: u32,
+      keys: fc.array(fc.record({ contract: id, ecdhKey: fc.oneof(key, id) }), { maxLength: 8 }),
+    }),
+  ),
+  tagged(
+    "setEndpoint",
+    fc.record({ identityKey: key, endpoint: fc.option(fc.uint8Array({ maxLength: 256 }), { nil: null }) }),
+  ),
 );
 
 /** Bytes that are read as a message; nobody signed them. */
