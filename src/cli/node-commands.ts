@@ -170,7 +170,7 @@ function describeEvent(event: NodeEvent): string {
     case "Changed":
       return describeStatus(event.status);
     case "Sent":
-      return `block ${event.height}: a message of ${event.bytes} bytes was handed in`;
+      return `block ${event.height}: ${event.call ?? "a message that can't be read"} was handed in`;
     case "Registered":
       return `registered in block ${event.height}`;
     case "Interrupted":
