@@ -24,7 +24,7 @@ const RESTART_MILLISECONDS = 1_000;
 const FULL_MILLISECONDS = 1_000;
 
 /** Who registers the pRuntime, where it is not registered yet. */
-export interface Operator {
+interface Operator {
   readonly signer: Signer;
   /** What Intel says of the machine, where the pRuntime proves itself by a quote. */
   readonly collateral: Uint8Array | null;
