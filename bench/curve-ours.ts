@@ -1,6 +1,6 @@
 /** Gatekeeper's secp256k1 as a contender: one call for a batch, bytes one after the other in and out. */
 import { POINT_BYTES, type PointForm, type Points, Secp256k1 } from "../src/engine/secp256k1.ts";
-import { CONTRACT_POINT_DST } from "../src/keys/contract-key.ts";
+import { CONTRACT_POINT_DST } from "../src/keys/contract-points.ts";
 import { ENGINE } from "./reencrypt.ts";
 import type { CurveContender, PreparedOperation } from "./curve-contender.ts";
 import { type CurveWorkload, ID_BYTES, OPERATIONS, type Operation } from "./curve-workload.ts";

@@ -23,11 +23,30 @@ export const CONTEXT = Object.freeze({
   dleqChallenge: "gatekeeper/v1 dleq challenge",
   /** HKDF info of such a proof's nonce: partial-proof.ts. */
   dleqNonce: "gatekeeper/v1 dleq nonce",
+  /** Domain separation tag of the challenge of a proof of possession, and HKDF info of its nonce: possession.ts. */
+  possessionChallenge: "gatekeeper/v1 possession challenge",
+  possessionNonce: "gatekeeper/v1 possession nonce",
+  /** What a receiver's proof of possession of its dealing key is about: dealing.ts. */
+  dealingKeyPossession: "gatekeeper/v1 possession of a dealing key",
+  /** A dealing's terms, dealer and commitments in one hash: dealing.ts. */
+  dealing: "gatekeeper/v1 dealing",
+  /** What a dealer's proofs of possession are about: dealing.ts. */
+  constantPossession: "gatekeeper/v1 possession of a constant term",
+  ephemeralPossession: "gatekeeper/v1 possession of an ephemeral key",
+  /** HKDF info of the key that a sub-share is encrypted under: sub-share.ts. */
+  subShareKey: "gatekeeper/v1 key of a sub-share",
+  /** What the proof of a complaint is about, its challenge and its nonce: complaint.ts. */
+  complaintTranscript: "gatekeeper/v1 complaint transcript",
+  complaintChallenge: "gatekeeper/v1 complaint challenge",
+  complaintNonce: "gatekeeper/v1 complaint nonce",
+  /** The id, no contract's, of a trial partial: trial-partial.ts. */
+  trialId: "gatekeeper/v1 id of a trial partial",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
   /** Sealing of what a pRuntime of a network keeps: pruntime/enclave-files.ts. */
   sealIdentityKey: "gatekeeper/v1 seal: IdentityKey",
   sealEcdhKeys: "gatekeeper/v1 seal: EcdhKeys",
+  sealShares: "gatekeeper/v1 seal: shares",
   sealProgress: "gatekeeper/v1 seal: progress",
   /** Path of the key that a dstack app seals under, and HKDF info of what is made of it: pruntime/dstack-sealer.ts. */
   dstackSealingKey: "gatekeeper/v1 dstack sealing key",
@@ -45,6 +64,8 @@ export const CONTEXT = Object.freeze({
   message: "gatekeeper/v1 message",
   /** What an IdentityKey signs to be registered by its operator: protocol/message.ts. */
   workerRegistration: "gatekeeper/v1 worker registration",
+  /** The id of a key session: protocol/key-session-phases.ts. */
+  keySession: "gatekeeper/v1 key session",
   /** A block's header, which its authority signs: protocol/block.ts. */
   block: "gatekeeper/v1 block header",
   /** The messages of a block: protocol/block.ts. */

@@ -21,11 +21,25 @@ export const CONTRACT_KIND = Object.freeze({
   childTrie: 3,
   /** Substrate's top-level keys that begin with ':' or are shorter than a pallet prefix; the name is ":". */
   wellKnown: 4,
+  /** A contract of this network: its owner's account id, and the name that he gives it. Nobody can take another's. */
+  deployed: 5,
 } as const);
 
 export type ContractKind = (typeof CONTRACT_KIND)[keyof typeof CONTRACT_KIND];
 
-const NAME_BYTES: Readonly<Record<ContractKind, number | null>> = { 1: 20, 2: 16, 3: null, 4: 1 };
+/** Bytes of the account id that a deployed contract's native name begins with. */
+const OWNER_BYTES = 32;
+/** Bytes of the name that an owner gives a contract, at most. */
+export const DEPLOYED_NAME_BYTES_MAX = 64;
+
+/** Bytes of native names: at least and at most. */
+const NAME_BYTES: Readonly<Record<ContractKind, readonly [least: number, most: number]>> = {
+  1: [20, 20],
+  2: [16, 16],
+  3: [0, Number.MAX_SAFE_INTEGER],
+  4: [1, 1],
+  5: [OWNER_BYTES, OWNER_BYTES + DEPLOYED_NAME_BYTES_MAX],
+};
 const COLON = 0x3a;
 
 /** @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes. */
@@ -43,8 +57,9 @@ export function contractId(kind: ContractKind, nativeName: Uint8Array): Uint8Arr
   if (!Object.hasOwn(NAME_BYTES, kind)) {
     throw new GatekeeperError("INVALID_ARGUMENT", `contract kind ${String(kind)} is unknown`, { kind });
   }
-  const wanted = NAME_BYTES[kind];
-  if (wanted !== null && nativeName.length !== wanted) {
+  const [least, most] = NAME_BYTES[kind];
+  if (nativeName.length < least || nativeName.length > most) {
+    const wanted = least === most ? `${least}` : `${least} to ${most}`;
     throw new GatekeeperError(
       "INVALID_ARGUMENT",
       `a native name of contract kind ${kind} has ${wanted} bytes, not ${nativeName.length}`,
@@ -56,4 +71,24 @@ export function contractId(kind: ContractKind, nativeName: Uint8Array): Uint8Arr
   }
   const hash = createHash("sha256").update(CONTEXT.contractId, "ascii").update(Uint8Array.of(kind)).update(nativeName);
   return Uint8Array.from(hash.digest());
+}
+
+/**
+ * The native name of a deployed contract.
+ * @param owner - an account id, 32 bytes.
+ * @param name - what its owner calls it, 0 to DEPLOYED_NAME_BYTES_MAX bytes.
+ * @throws GatekeeperError INVALID_ARGUMENT when either has another length.
+ */
+export function deployedName(owner: Uint8Array, name: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (owner.length !== OWNER_BYTES || name.length > DEPLOYED_NAME_BYTES_MAX) {
+    throw new GatekeeperError(
+      "INVALID_ARGUMENT",
+      `a contract is named by an account id of ${OWNER_BYTES} bytes and a name of at most ${DEPLOYED_NAME_BYTES_MAX}`,
+      { owner: owner.length, name: name.length },
+    );
+  }
+  const native = new Uint8Array(OWNER_BYTES + name.length);
+  native.set(owner);
+  native.set(name, OWNER_BYTES);
+  return native;
 }

@@ -46,7 +46,7 @@ export const ERROR_CODES = Object.freeze([
   "IMPORT_INVALID",
   /** Bytes are no element of the group, or the identity; detail.index is the first such element of its batch. */
   "ELEMENT_INVALID",
-  /** A share is no scalar, or not the one that its dealer committed to; detail.gatekeeper is its index. */
+  /** A share is no scalar, or not the one that its dealer committed to; detail.receiver is its index, detail.dealer who dealt it where many did. */
   "SHARE_INVALID",
   /** A gatekeeper's partials are not proved to be right; detail has its index as gatekeeper, and the reason. */
   "PROOF_INVALID",

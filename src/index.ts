@@ -42,7 +42,7 @@ export {
 export type { PartialRequest } from "./keys/partial-request.ts";
 export { RISTRETTO255_GROUP } from "./keys/ristretto255-group.ts";
 export { Secp256k1Group } from "./keys/secp256k1-group.ts";
-export { type Dealing, Share, type Threshold, dealShares, verificationShare, verifyShare } from "./keys/shamir.ts";
+export { type DealtShares, Share, type Threshold, dealShares, verificationShare, verifyShare } from "./keys/shamir.ts";
 export {
   type ContractEdit,
   ContractStates,

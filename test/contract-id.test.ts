@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CONTRACT_KIND, type ContractKind, checkContractId, contractId } from "../src/contract-id.ts";
+import { CONTRACT_KIND, type ContractKind, checkContractId, contractId, deployedName } from "../src/contract-id.ts";
 
 const sha256 = (...parts: (string | Uint8Array)[]): string => {
   const hash = createHash("sha256");
@@ -21,10 +21,12 @@ describe("a contract id", () => {
     fc.assert(fc.property(bytes(16), (prefix) => check(CONTRACT_KIND.pallet, prefix)));
     fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (trie) => check(CONTRACT_KIND.childTrie, trie)));
     check(CONTRACT_KIND.wellKnown, Buffer.from(":"));
+    const name = fc.uint8Array({ minLength: 32, maxLength: 96 });
+    fc.assert(fc.property(name, (deployed) => check(CONTRACT_KIND.deployed, deployed)));
   });
 
   test("stays what it was: stores of earlier versions hold it", () => {
-    expect(CONTRACT_KIND).toEqual({ account: 1, pallet: 2, childTrie: 3, wellKnown: 4 });
+    expect(CONTRACT_KIND).toEqual({ account: 1, pallet: 2, childTrie: 3, wellKnown: 4, deployed: 5 });
     // printf 'gatekeeper/v1 contract id\004:' | sha256sum
     expect(hex(contractId(4, Buffer.from(":")))).toBe(
       "12e894e8857c833725b252618fd4b905117d1b78c347fb1857a883aa544ebc11",
@@ -37,6 +39,17 @@ describe("a contract id", () => {
   });
 });
 
+test("a deployed contract is named by its owner, then by what he calls it", () => {
+  const owner = new Uint8Array(32).fill(9);
+  expect(deployedName(owner, Buffer.from("name"))).toEqual(Uint8Array.from([...owner, ...Buffer.from("name")]));
+  expect(deployedName(owner, new Uint8Array(0))).toEqual(owner);
+  const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
+  // Else the owner "9…9" + "x" would have the name of the owner "9…9x".
+  expect(() => deployedName(owner.subarray(1), Buffer.from("name"))).toThrow(refused);
+  expect(() => deployedName(Buffer.alloc(33), Buffer.from("name"))).toThrow(refused);
+  expect(() => deployedName(owner, new Uint8Array(65))).toThrow(refused);
+});
+
 describe("a native name that is not of its kind is refused", () => {
   const cases: [string, number, Uint8Array][] = [
     ["an address of 19 bytes", 1, new Uint8Array(19)],
@@ -47,7 +60,9 @@ describe("a native name that is not of its kind is refused", () => {
     ["a well-known name that is not a colon", 4, Uint8Array.of(0x3b)],
     ["a well-known name that is longer", 4, Buffer.from(":code")],
     ["kind 0", 0, new Uint8Array(20)],
-    ["kind 5", 5, new Uint8Array(20)],
+    ["an owner of 31 bytes", 5, new Uint8Array(31)],
+    ["an owner with a name of 65 bytes", 5, new Uint8Array(97)],
+    ["kind 6", 6, new Uint8Array(20)],
     ["a kind that is no integer", 1.5, new Uint8Array(20)],
     ["a kind named like an Object property", "toString" as unknown as number, new Uint8Array(20)],
   ];

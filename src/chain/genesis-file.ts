@@ -4,8 +4,9 @@ import { GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
 import { TCB_STATUSES } from "../protocol/attestation-policy.ts";
 import { NOMINATIONS_MAX } from "../protocol/call.ts";
-import { GATEKEEPERS_MAX, type Genesis, type GenesisStaker, MEMBERS_MAX } from "../protocol/genesis.ts";
+import { type Genesis, type GenesisStaker, MEMBERS_MAX } from "../protocol/genesis.ts";
 import { PERBILL } from "../protocol/perbill.ts";
+import { GATEKEEPERS_MAX, KEY_SUITES } from "../protocol/sharing.ts";
 
 /** Polkadot's, where it has such a number. */
 const DEFAULTS = Object.freeze({
@@ -18,7 +19,9 @@ const DEFAULTS = Object.freeze({
   maxValidatorCount: 1_000,
   maxNominatorCount: 22_500,
   slashRewardFraction: 0.1,
-  offences: { unresponsive: 0, equivocation: 0.1 },
+  offences: { unresponsive: 0, equivocation: 0.1, misdealing: 0.1, falseComplaint: 0.1 },
+  /** Ten minutes and a week, of blocks of six seconds. */
+  masterKey: { phaseBlocks: 100, refreshBlocks: 100_800 },
   inflation: { minimum: 0.025, maximum: 0.1, idealStake: 0.75, falloff: 0.05 },
 });
 
@@ -51,7 +54,15 @@ const stakingSchema = v.strictObject({
   maxValidatorCount: v.optional(count(), DEFAULTS.maxValidatorCount),
   maxNominatorCount: v.optional(count(), DEFAULTS.maxNominatorCount),
   slashRewardFraction: v.optional(fraction, DEFAULTS.slashRewardFraction),
-  offences: v.optional(v.strictObject({ unresponsive: fraction, equivocation: fraction }), DEFAULTS.offences),
+  offences: v.optional(
+    v.strictObject({
+      unresponsive: fraction,
+      equivocation: fraction,
+      misdealing: v.optional(fraction, DEFAULTS.offences.misdealing),
+      falseComplaint: v.optional(fraction, DEFAULTS.offences.falseComplaint),
+    }),
+    DEFAULTS.offences,
+  ),
   inflation: v.optional(
     v.strictObject({ minimum: fraction, maximum: fraction, idealStake: fraction, falloff: fraction }),
     DEFAULTS.inflation,
@@ -92,6 +103,8 @@ const schema = v.strictObject({
   existentialDeposit: v.optional(amount, "1"),
   /** The existential deposit, if it is left out. */
   workerDeposit: v.optional(amount),
+  /** The same. */
+  contractDeposit: v.optional(amount),
   /** An election, or the list of those who act for ever. */
   gatekeepers: v.union([
     v.strictObject({ seats: count(), minimum: v.optional(count(), 1), balancing: v.optional(count(), 10) }),
@@ -106,6 +119,17 @@ const schema = v.strictObject({
   attestation: v.optional(attestationSchema, {}),
   /** Blocks: a day and an hour of six seconds each, if they are left out. */
   ecdhKeys: v.optional(v.strictObject({ interval: count(), overlap: count() }), { interval: 14_400, overlap: 600 }),
+  /** The greatest threshold for which there are always gatekeepers enough, if it is left out. */
+  masterKey: v.optional(
+    v.strictObject({
+      /** 1 secp256k1, 2 ristretto255. */
+      keySuite: v.optional(v.picklist(KEY_SUITES), 1),
+      threshold: v.optional(count()),
+      phaseBlocks: v.optional(count(), DEFAULTS.masterKey.phaseBlocks),
+      refreshBlocks: v.optional(count(), DEFAULTS.masterKey.refreshBlocks),
+    }),
+    {},
+  ),
   measurements: v.optional(v.array(hex(32)), []),
   accounts: v.array(v.strictObject({ account, free: amount })),
   workers: v.optional(v.array(v.strictObject({ identityKey: publicKey, ecdhKey: publicKey, operator: account })), []),
@@ -126,14 +150,18 @@ export function parseGenesis(bytes: Uint8Array, authority: string, now: number):
     const [issue] = parsed.issues;
     throw invalid(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
   }
-  const { name, gatekeepers, accounts, stakers, timestamp = now, ...rest } = parsed.output;
-  const { existentialDeposit, workerDeposit = existentialDeposit } = rest;
+  const { name, gatekeepers, accounts, stakers, masterKey, timestamp = now, ...rest } = parsed.output;
+  const { existentialDeposit, workerDeposit = existentialDeposit, contractDeposit = existentialDeposit } = rest;
+  const fewest = Array.isArray(gatekeepers) ? gatekeepers.length : gatekeepers.minimum;
+  const { threshold = Math.floor((fewest + 1) / 2) } = masterKey;
   return {
     ...rest,
     timestamp,
     workerDeposit,
+    contractDeposit,
     name: Buffer.from(name, "utf8"),
     authority,
+    masterKey: { ...masterKey, threshold },
     gatekeepers: Array.isArray(gatekeepers)
       ? { tag: "listed", value: gatekeepers }
       : { tag: "elected", value: gatekeepers },

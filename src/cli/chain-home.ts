@@ -3,7 +3,8 @@ import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { accountOf } from "../protocol/account.ts";
-import { type Payee, STORE_BYTES_MAX } from "../protocol/call.ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
+import { ENDPOINT_BYTES_MAX, type Payee, STORE_BYTES_MAX } from "../protocol/call.ts";
 import { PERBILL } from "../protocol/perbill.ts";
 import type { CommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
@@ -70,9 +71,28 @@ export function byteArgument(text: string): number {
 
 /** The name of a store, as bytes. */
 export function storeArgument(text: string): Uint8Array {
+  return textArgument(text, STORE_BYTES_MAX);
+}
+
+/** The name of a contract, as bytes. */
+export function nameArgument(text: string): Uint8Array {
+  return textArgument(text, DEPLOYED_NAME_BYTES_MAX);
+}
+
+/** A URL, as bytes, or null for none. */
+export function endpointArgument(text: string): Uint8Array | null {
+  if (text === "none") return null;
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new InvalidArgumentError("It must be an http or https URL, or none.");
+  }
+  return textArgument(url.href, ENDPOINT_BYTES_MAX);
+}
+
+function textArgument(text: string, bytesMax: number): Uint8Array {
   const bytes = Buffer.from(text, "utf8");
-  if (bytes.length <= STORE_BYTES_MAX) return bytes;
-  throw new InvalidArgumentError(`It must have ${STORE_BYTES_MAX} bytes at most.`);
+  if (bytes.length <= bytesMax) return bytes;
+  throw new InvalidArgumentError(`It must have ${bytesMax} bytes at most.`);
 }
 
 /** A fraction from 0 to 1, in billionths. */

@@ -7,8 +7,10 @@ import { hashHeader } from "../protocol/block.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import { readMessage } from "../protocol/message.ts";
 import type { Replica } from "../protocol/replica.ts";
+import { leastHolders, missingIn } from "../protocol/key-session.ts";
+import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
-import { accountArgument, numberArgument, openChain } from "./chain-home.ts";
+import { accountArgument, hashArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { oneLine } from "./one-line.ts";
 import { plainJson } from "./plain-json.ts";
@@ -18,17 +20,21 @@ import type { Terminal } from "./terminal.ts";
 interface ShowOptions extends CommonOptions {
   readonly block?: number;
   readonly account?: string;
+  readonly contract?: string;
 }
 
 /** Adds the command. */
 export function addChainShowCommand(chain: Command, terminal: Terminal): void {
   withCommonOptions(chain.command("show"))
-    .description("print where the chain stands; or a block; or an account with its stake")
+    .description("print where the chain stands; or a block; or an account with its stake; or a contract")
     .addOption(new Option("--block <height>", "this block, with its messages").argParser(numberArgument))
     .addOption(
       new Option("--account <account>", "this account: its id or public key")
         .argParser(accountArgument)
         .conflicts("block"),
+    )
+    .addOption(
+      new Option("--contract <id>", "this contract: its id").argParser(hashArgument).conflicts(["block", "account"]),
     )
     .action(async (options: ShowOptions) => {
       using chain = openChain(options);
@@ -37,10 +43,11 @@ export function addChainShowCommand(chain: Command, terminal: Terminal): void {
     });
 }
 
-function documentOf(chain: EmbeddedChain, { block, account }: ShowOptions): Record<string, unknown> {
+function documentOf(chain: EmbeddedChain, { block, account, contract }: ShowOptions): Record<string, unknown> {
   if (block !== undefined) return blockDocument(chain, block);
   const replica = openReplica(chain, replicaCurve());
   if (account !== undefined) return accountDocument(replica.ledger.state, account);
+  if (contract !== undefined) return contractDocument(replica.ledger.state, contract);
   return headDocument(chain, replica);
 }
 
@@ -60,6 +67,7 @@ function headDocument(chain: EmbeddedChain, replica: Replica): Record<string, un
     validators: state.validators.size,
     nominators: state.nominators.size,
     workers: state.workers.size,
+    contracts: state.contracts.size,
     totalIssuance: state.totalIssuance,
     staked,
     unappliedSlashes: [...state.unapplied.values()].map(({ id, validator, own, dueSession }) => ({
@@ -68,12 +76,51 @@ function headDocument(chain: EmbeddedChain, replica: Replica): Record<string, un
       own,
       dueSession,
     })),
+    masterKeys: state.sharings.map((sharing) => masterKeyDocument(sharing)),
+    keySession: keySessionDocument(state),
+    unconfirmedDestructions: state.retired.map(({ epoch, owing }) => ({ epoch, owing })),
     governanceRound: state.governanceRound,
     measurements: state.measurements,
     rotationOrdered: state.rotationOrdered,
     migrationOrdered: state.migrationOrdered,
     waiting: chain.waiting().length,
   }) as Record<string, unknown>;
+}
+
+/** A MasterKey, who has shares of it, and how many of them may fail before it can't be used, or not handed on. */
+function masterKeyDocument({ epoch, rotationId, keySuite, threshold, publicKey, members }: Sharing): object {
+  const holders = members.filter(({ confirmed }) => confirmed).map(({ identityKey }) => identityKey);
+  const without = members.filter(({ confirmed }) => !confirmed).map(({ identityKey }) => identityKey);
+  return {
+    rotationId,
+    keySuite,
+    publicKey,
+    epoch,
+    threshold,
+    ...(threshold === 1 ? { warning: "with a threshold of 1 every gatekeeper holds the whole key" } : {}),
+    holders,
+    without,
+    mayFailForUse: holders.length - threshold,
+    mayFailForNextKey: Math.max(0, holders.length - leastHolders(threshold)),
+  };
+}
+
+/** The key session that is under way, and who is missing in its phase. */
+function keySessionDocument(state: State): object | null {
+  const { keySession } = state;
+  if (keySession === null) return null;
+  const { epoch, kind, rotationId, threshold, phase, deadline, members } = keySession;
+  return {
+    epoch,
+    kind,
+    rotationId,
+    threshold,
+    phase,
+    deadline,
+    members: members.length,
+    missing: missingIn(state, keySession),
+    excluded: members.filter(({ excluded }) => excluded).map(({ identityKey }) => identityKey),
+  };
 }
 
 function blockDocument(chain: EmbeddedChain, height: number): Record<string, unknown> {
@@ -104,7 +151,23 @@ function accountDocument(state: State, id: string): Record<string, unknown> {
     nominations: state.nominators.get(id) ?? null,
     exposure: exposure === undefined ? null : { ...exposure, others: exposure.others.length },
     duty: state.duties.get(id) ?? null,
-    worker: state.workers.get(id) ?? null,
+    worker: workerIn(state, id),
+  }) as Record<string, unknown>;
+}
+
+function workerIn(state: State, id: string): object | null {
+  const worker = state.workers.get(id);
+  if (worker === undefined) return null;
+  return { ...worker, endpoint: worker.endpoint === null ? null : Buffer.from(worker.endpoint).toString("latin1") };
+}
+
+function contractDocument(state: State, id: string): Record<string, unknown> {
+  const contract = state.contracts.get(id);
+  if (contract === undefined) throw new GatekeeperError("NOT_FOUND", `there is no contract ${id}`, { contract: id });
+  return plainJson({
+    contract: id,
+    ...contract,
+    name: Buffer.from(contract.name).toString("utf8"),
   }) as Record<string, unknown>;
 }
 

@@ -22,6 +22,7 @@ const KIND_NAMES: ReadonlyMap<number, string> = new Map([
   [CONTRACT_KIND.pallet, "pallet"],
   [CONTRACT_KIND.childTrie, "child trie"],
   [CONTRACT_KIND.wellKnown, "well-known"],
+  [CONTRACT_KIND.deployed, "deployed"],
 ]);
 
 /** A kind in words. */

@@ -31,6 +31,9 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
       tag: "govern",
       value: { round: state.governanceRound, action },
     }));
+  command("launch", "have the gatekeepers make the first MasterKey").action((options: GovernOptions) =>
+    vote(options, { tag: "launch", value: undefined }),
+  );
   command("rotate", "order a MasterKey rotation").action((options: GovernOptions) =>
     vote(options, { tag: "rotate", value: undefined }),
   );

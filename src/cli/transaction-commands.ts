@@ -12,7 +12,10 @@ import { type Signer, accountSigner } from "../protocol/message.ts";
 import {
   accountArgument,
   amountArgument,
+  endpointArgument,
   fractionArgument,
+  hashArgument,
+  nameArgument,
   openChain,
   payeeArgument,
   publicKeyArgument,
@@ -46,6 +49,7 @@ export function addTransactionCommands(chain: Command, terminal: Terminal): void
   addBonding(command, send);
   addCandidacy(command, send);
   addWorkers(command, send);
+  addContracts(command, send);
 }
 
 /** Sends what a key file's owner asks for, and prints what it did. */
@@ -136,6 +140,12 @@ function addWorkers(command: CommandAdder, send: Sender): void {
     .action((identityKey: string, options: TransactionOptions) =>
       send(options, () => ({ tag: "deregisterWorker", value: identityKey })),
     );
+  command("set-endpoint", "say where the host of a pRuntime of this account takes messages of other pRuntimes")
+    .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
+    .argument("<url>", "an http or https URL, or none", endpointArgument)
+    .action((identityKey: string, endpoint: Uint8Array | null, options: TransactionOptions) =>
+      send(options, () => ({ tag: "setEndpoint", value: { identityKey, endpoint } })),
+    );
   command("report-equivocation", "show two heartbeats of one session that vouch for different states")
     .argument("<first>", "a message, 0x-hex")
     .argument("<second>", "another, 0x-hex")
@@ -143,6 +153,21 @@ function addWorkers(command: CommandAdder, send: Sender): void {
       const value = { first: fromHex(first, "the first message"), second: fromHex(second, "the second message") };
       return send(options, () => ({ tag: "reportOffence", value: { tag: "equivocation", value } }));
     });
+}
+
+function addContracts(command: CommandAdder, send: Sender): void {
+  command("deploy-contract", "begin a contract of this account")
+    .argument("<name>", "what to call it, at most 64 bytes: its id is made of this account and its name", nameArgument)
+    .argument("<identity-key>", "public IdentityKey of the pRuntime that is to run it", publicKeyArgument)
+    .action((name: Uint8Array, worker: string, options: TransactionOptions) =>
+      send(options, () => ({ tag: "deployContract", value: { name, worker } })),
+    );
+  command("assign-contract", "let another pRuntime run a contract of this account")
+    .argument("<contract>", "its id", hashArgument)
+    .argument("<identity-key>", "public IdentityKey of that pRuntime", publicKeyArgument)
+    .action((contract: string, worker: string, options: TransactionOptions) =>
+      send(options, () => ({ tag: "assignContract", value: { contract, worker } })),
+    );
 }
 
 function describeSent({ tag }: Call, { height, effects }: Sent): string {

@@ -19,8 +19,10 @@ import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { CONTEXT } from "../context.ts";
 import { CONTRACT_ID_BYTES, checkContractId } from "../contract-id.ts";
+import { CONTRACT_POINT_DST } from "./contract-points.ts";
 import { type Group, KEY_SUITE, type KeySuite, elementCount } from "./group.ts";
-import { checkRotationId, type MasterKey } from "./master-key.ts";
+import type { MasterKey } from "./master-key.ts";
+import { checkRotationId } from "./rotation-id.ts";
 
 /** Bytes of a contract key; both cipher suites use 256-bit keys. */
 export const CONTRACT_KEY_BYTES = 32;
@@ -28,8 +30,6 @@ export const CONTRACT_KEY_BYTES = 32;
 /** Bytes of x(P), in either group. */
 export const PRF_BYTES = 32;
 
-/** Domain separation tag of H in secp256k1. */
-export const CONTRACT_POINT_DST: Uint8Array = Buffer.from(CONTEXT.contractPoint, "ascii");
 const LABEL = Buffer.from(CONTEXT.contractKey, "ascii");
 /** Bytes of what contractKeyInfo makes. */
 export const CONTRACT_KEY_INFO_BYTES = LABEL.length + 2 + 4 + CONTRACT_ID_BYTES;

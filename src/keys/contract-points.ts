@@ -2,8 +2,10 @@
 import { GatekeeperError } from "../errors.ts";
 import { CONTEXT } from "../context.ts";
 import { CONTRACT_ID_BYTES } from "../contract-id.ts";
-import { CONTRACT_POINT_DST } from "./contract-key.ts";
 import { type Group, KEY_SUITE, type KeySuite } from "./group.ts";
+
+/** Domain separation tag of H in secp256k1. */
+export const CONTRACT_POINT_DST: Uint8Array = Buffer.from(CONTEXT.contractPoint, "ascii");
 
 const DST: Readonly<Record<KeySuite, Uint8Array>> = {
   [KEY_SUITE.secp256k1]: CONTRACT_POINT_DST,

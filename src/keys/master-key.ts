@@ -5,20 +5,13 @@
  * Limits: whoever holds the scalar holds every contract key of its generation. The scalar stays bytes: it is multiplied
  * in WebAssembly, in constant time, and never becomes a JavaScript number.
  */
-import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
+import { checkRotationId } from "./rotation-id.ts";
 import { SCALAR_BYTES, SECP256K1_SCALARS } from "./scalars.ts";
 
 /** Bytes of a MasterKey's scalar, big-endian. */
 export const MASTER_KEY_BYTES = SCALAR_BYTES;
-
-/** @throws GatekeeperError INVALID_ARGUMENT when it is not a whole number from 0 to ROTATION_ID_MAX. */
-export function checkRotationId(rotationId: number): void {
-  if (!Number.isInteger(rotationId) || rotationId < 0 || rotationId > ROTATION_ID_MAX) {
-    throw new GatekeeperError("INVALID_ARGUMENT", `rotation id ${rotationId} is not a whole number below 2^32`);
-  }
-}
 
 /** One generation of the MasterKey. Owns its scalar: `using key = …` or dispose it, and it is wiped. */
 export class MasterKey implements Disposable {

@@ -6,30 +6,26 @@
  *               members of the quorum 2 ‖ each member 2 ‖ public key B ‖ contracts 4 ‖ every id ‖ every partial)
  *   weights d_i: 16 bytes each of SHAKE256(label ‖ T), big-endian
  *   c = hash_to_scalar(T ‖ M ‖ Z ‖ t2 ‖ t3) under a domain separation tag
- *   nonce r: HKDF-SHA256(ikm = k ‖ 32 random bytes, salt = T, info = label), 48 bytes reduced modulo the order
+ *   nonce r: of hedged-nonce.ts, for T
  *
  * Numbers are little-endian; no quorum is one of 0 members. Every part has a length that is fixed or stands before it,
  * so different statements never hash the same bytes. The inputs C are not hashed: the ids are, which they are hashes of.
  *
  * Weights of 128 bits are enough: a batch with a wrong partial folds to a true statement with probability 2^−128, so who
  * looks for one hashes 2^128 batches, which is the strength of the groups. 65,535 elements at most do not change it.
- *
- * The nonce does not depend on randomness alone: a generator that repeats itself would give two proofs with one r, and
- * with them k. Here r repeats only if the whole statement does, and then the proof is the same.
  */
-import { createHash, hkdfSync, randomFillSync } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Secret } from "../secret.ts";
 import { CONTEXT } from "../context.ts";
 import type { DleqStatement } from "./dleq.ts";
-import { type Group, reduceWide, WEIGHT_BYTES, WIDE_BYTES } from "./group.ts";
+import { type Group, WEIGHT_BYTES } from "./group.ts";
+import { hedgedNonce } from "./hedged-nonce.ts";
 import type { PartialRequest } from "./partial-request.ts";
-import { SCALAR_BYTES } from "./scalars.ts";
 
 const TRANSCRIPT_LABEL = Buffer.from(CONTEXT.dleqTranscript, "ascii");
 const WEIGHTS_LABEL = Buffer.from(CONTEXT.dleqWeights, "ascii");
 const CHALLENGE_DST = Buffer.from(CONTEXT.dleqChallenge, "ascii");
 const NONCE_INFO = Buffer.from(CONTEXT.dleqNonce, "ascii");
-const RANDOM_BYTES = 32;
 
 /** That a gatekeeper's partials are k times the contracts' points, for the k of a public key. */
 export class PartialStatement implements DleqStatement {
@@ -73,14 +69,7 @@ export class PartialStatement implements DleqStatement {
    * @param k - the secret that the proof is about.
    */
   nonce(k: Secret): Secret {
-    const ikm = new Uint8Array(new ArrayBuffer(SCALAR_BYTES + RANDOM_BYTES));
-    k.use((bytes) => ikm.set(bytes));
-    randomFillSync(ikm, SCALAR_BYTES);
-    const wide = new Uint8Array(hkdfSync("sha256", ikm, this.#transcript, NONCE_INFO, WIDE_BYTES));
-    const nonce = reduceWide(this.group, wide);
-    ikm.fill(0);
-    wide.fill(0);
-    return nonce;
+    return hedgedNonce(this.group, k, this.#transcript, NONCE_INFO);
   }
 }
 

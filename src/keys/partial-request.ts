@@ -3,7 +3,7 @@ import { GatekeeperError } from "../errors.ts";
 import type { HashedContracts } from "./contract-points.ts";
 import { PROOF_ELEMENTS_MAX } from "./dleq.ts";
 import { checkQuorum } from "./lagrange.ts";
-import { checkRotationId } from "./master-key.ts";
+import { checkRotationId } from "./rotation-id.ts";
 
 /** Bytes of a genesis hash, a request nonce and a session. */
 const REQUEST_FIELD_BYTES = 32;

@@ -9,7 +9,7 @@
  */
 import { GatekeeperError } from "../errors.ts";
 import { Secret } from "../secret.ts";
-import type { Group } from "./group.ts";
+import { elementCount, type Group, WEIGHT_BYTES } from "./group.ts";
 import { SCALAR_BYTES } from "./scalars.ts";
 
 /** Indices are the points at which a polynomial is evaluated: 1 to 65,535, so that they are two bytes wherever hashed. */
@@ -114,8 +114,8 @@ export class Polynomial implements Disposable {
   }
 }
 
-/** What dealing a secret makes. */
-export interface Dealing {
+/** What sharing out a secret makes, where one party knows it. */
+export interface DealtShares {
   /** Those of the indices 1 to maxShares; the caller owns them. */
   readonly shares: readonly Share[];
   /** minShares elements; the first is the secret's public key. */
@@ -127,7 +127,7 @@ export interface Dealing {
  * @param secret - a scalar from 1 to n − 1; copied from, it stays the caller's.
  * @throws GatekeeperError INVALID_ARGUMENT when it is none, or the threshold is impossible.
  */
-export function dealShares(group: Group, secret: Secret, threshold: Threshold): Dealing {
+export function dealShares(group: Group, secret: Secret, threshold: Threshold): DealtShares {
   checkThreshold(threshold);
   using polynomial = Polynomial.random(group, secret, threshold.minShares);
   const commitments = polynomial.commitments();
@@ -147,16 +147,59 @@ export function verificationShare(group: Group, commitments: Uint8Array, index: 
   if (invalid !== undefined) {
     throw new GatekeeperError("ELEMENT_INVALID", `commitment ${invalid} is no element`, { index: invalid });
   }
-  const rows: Uint8Array[] = [];
+  const share = evaluateCommitments(group, commitments, index);
+  if (share !== null) return share;
+  throw new GatekeeperError("SHARE_INVALID", `share ${index} is zero`, { receiver: index });
+}
+
+/**
+ * Σ_k index^(k + lowest)·C_k: a polynomial's public side at an index, from the commitments to its coefficients from that
+ * of x^lowest on. Null when it is the identity.
+ *
+ * A weight of `multiScalar` has half the bits of a scalar, so the sum is cut into pieces whose powers fit, and each piece is
+ * multiplied by the power that it begins with: for 32 commitments a fifth of the time that a multiplication each would take.
+ * @param commitments - at least one element, concatenated.
+ * @throws GatekeeperError INVALID_ARGUMENT when the index is none, or there are no commitments; ELEMENT_INVALID when one is
+ * no element.
+ */
+export function evaluateCommitments(
+  group: Group,
+  commitments: Uint8Array,
+  index: number,
+  lowest: 0 | 1 = 0,
+): Uint8Array<ArrayBuffer> | null {
+  checkShareIndex(index);
+  const count = elementCount(group, commitments);
+  if (count === 0) throw new GatekeeperError("INVALID_ARGUMENT", "there are no commitments");
+  const weights = weightsOf(index, lowest, count);
+  const step = weights.length / WEIGHT_BYTES;
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   const powers: bigint[] = [];
-  for (let at = 0, power = 1n; at < commitments.length; at += group.elementBytes) {
-    rows.push(commitments.subarray(at, at + group.elementBytes));
-    powers.push(power);
-    power = (power * BigInt(index)) % group.scalars.order;
+  for (let at = 0, power = 1n; at < count; at += step) {
+    const end = Math.min(at + step, count);
+    const elements = commitments.subarray(at * group.elementBytes, end * group.elementBytes);
+    const piece = group.multiScalar(elements, weights.subarray(0, (end - at) * WEIGHT_BYTES));
+    if (piece !== null) {
+      pieces.push(piece);
+      powers.push(power);
+    }
+    power = (power * BigInt(index) ** BigInt(step)) % group.scalars.order;
   }
-  const { elements, identities } = group.linearCombinations(rows, powers);
-  if (identities.length === 0) return elements;
-  throw new GatekeeperError("SHARE_INVALID", `share ${index} is zero`, { gatekeeper: index });
+  if (pieces.length === 0) return null;
+  if (powers.length === 1 && powers[0] === 1n) return pieces[0]!;
+  const { elements, identities } = group.linearCombinations(pieces, powers);
+  return identities.length === 0 ? elements : null;
+}
+
+/** The powers of an index from `lowest` on as weights: as many as have room in one, and `count` at most. */
+function weightsOf(index: number, lowest: number, count: number): Uint8Array<ArrayBuffer> {
+  const powers: string[] = [];
+  let power = BigInt(index) ** BigInt(lowest);
+  while (powers.length < count && power >> BigInt(8 * WEIGHT_BYTES) === 0n) {
+    powers.push(power.toString(16).padStart(2 * WEIGHT_BYTES, "0"));
+    power *= BigInt(index);
+  }
+  return Uint8Array.from(Buffer.from(powers.join(""), "hex"));
 }
 
 /**
@@ -168,6 +211,6 @@ export function verifyShare(group: Group, commitments: Uint8Array, share: Share)
   const isKey = share.secret.use((bytes) => group.scalars.isKey(bytes));
   if (isKey && Buffer.compare(group.multiplyBase([share.secret]), expected) === 0) return;
   throw new GatekeeperError("SHARE_INVALID", `share ${share.index} is not the one that its dealer committed to`, {
-    gatekeeper: share.index,
+    receiver: share.index,
   });
 }

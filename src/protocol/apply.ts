@@ -4,13 +4,16 @@ import { transfer } from "./balances.ts";
 import { bond, bondExtra, unbond, withdrawUnbonded } from "./bonding.ts";
 import type { Call } from "./call.ts";
 import { chill, nominate, setKeys, setPayee, validate } from "./candidacy.ts";
+import { assignContract, deployContract, publishContractKeys } from "./contracts.ts";
 import { type Draft, Failure, draftOf, ensure, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
 import { govern } from "./governance.ts";
+import { confirmShare, declareDestroyed, judgeDealings, postDealing, registerDealingKey } from "./key-session-calls.ts";
+import { advanceKeySession } from "./key-session-phases.ts";
 import type { Ledger } from "./ledger.ts";
 import { reportEquivocation } from "./offences.ts";
-import { deregisterWorker, heartbeat, registerWorker, setEcdhKey } from "./registry.ts";
+import { deregisterWorker, heartbeat, registerWorker, setEcdhKey, setEndpoint } from "./registry.ts";
 import { bondedOf } from "./staking-ledger.ts";
 
 /** What a block does to a ledger, wherever it comes from. */
@@ -39,6 +42,7 @@ export function apply(
 export function openBlock(ledger: Ledger, { height, timestamp }: Omit<LedgerBlock, "messages">): Draft {
   const draft = draftOf(ledger.genesis, ledger.genesisHash, { ...ledger.state, height, timestamp });
   advanceSession(draft, ledger.stateHash());
+  advanceKeySession(draft, ledger.stateHash());
   return draft;
 }
 
@@ -113,4 +117,15 @@ const HANDLERS: {
   reportOffence: (draft, _, { sender, evidence: [first, second] }) =>
     reportEquivocation(draft, sender, first!, second!),
   govern: (draft, { round, action }, { signer }) => govern(draft, signer, round, action),
+  registerDealingKey: (draft, { epoch, dealingKey, proof }, { signer }) =>
+    registerDealingKey(draft, signer, epoch, dealingKey, proof),
+  deal: (draft, { epoch, dealing }, { signer }) => postDealing(draft, signer, epoch, dealing),
+  judgeDealings: (draft, { epoch, complaints }, { signer }) => judgeDealings(draft, signer, epoch, complaints),
+  confirmShare: (draft, { epoch, trial }, { signer }) => confirmShare(draft, signer, epoch, trial),
+  declareDestroyed: (draft, epoch, { signer }) => declareDestroyed(draft, signer, epoch),
+  deployContract: (draft, { name, worker }, { sender }) => deployContract(draft, sender, name, worker),
+  assignContract: (draft, { contract, worker }, { sender }) => assignContract(draft, sender, contract, worker),
+  publishContractKeys: (draft, { rotationId, keys }, { signer }) =>
+    publishContractKeys(draft, signer, rotationId, keys),
+  setEndpoint: (draft, { identityKey, endpoint }, { sender }) => setEndpoint(draft, sender, identityKey, endpoint),
 };

@@ -3,6 +3,7 @@
  * is its encoding, so lists only grow at their end.
  */
 import { type Codec, Enum } from "scale-ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import {
   type AccountId,
   type PublicKey,
@@ -11,7 +12,22 @@ import {
   publicKeyCodec,
   signatureCodec,
 } from "./account.ts";
-import { type Hex, compactBalance, boolean, boundedBytes, boundedVector, nothing, struct, u8, u32 } from "./scale.ts";
+import type { Complaint } from "../keys/complaint.ts";
+import type { Dealing } from "../keys/dealing.ts";
+import type { TrialPartial } from "../keys/trial-partial.ts";
+import {
+  type Hex,
+  boolean,
+  boundedBytes,
+  boundedVector,
+  compactBalance,
+  nothing,
+  nullable,
+  struct,
+  u32,
+  u8,
+} from "./scale.ts";
+import { GATEKEEPERS_MAX, dealingCodec, elementCodec, elementHexCodec, proofCodec } from "./sharing.ts";
 
 /** Bytes of a message at most. */
 export const MESSAGE_BYTES_MAX = 65_536;
@@ -21,6 +37,10 @@ export const ATTESTATION_BYTES_MAX = 32_768;
 export const NOMINATIONS_MAX = 16;
 /** Bytes of the name of a store that states migrate to. */
 export const STORE_BYTES_MAX = 256;
+/** Bytes of the URL at which a pRuntime's host takes messages. */
+export const ENDPOINT_BYTES_MAX = 256;
+/** Contracts whose EcdhKeys one message publishes, at most: half of its bytes. */
+export const CONTRACT_KEYS_MAX = 512;
 /** Bytes of a message that is part of another as evidence. */
 const EVIDENCE_BYTES_MAX = 1_024;
 
@@ -61,7 +81,9 @@ export type Action =
   | { readonly tag: "allow"; readonly value: Hex }
   | { readonly tag: "withdraw"; readonly value: Hex }
   | { readonly tag: "cancelSlash"; readonly value: number }
-  | { readonly tag: "migrate"; readonly value: Migration };
+  | { readonly tag: "migrate"; readonly value: Migration }
+  /** Has the gatekeepers make the first MasterKey. */
+  | { readonly tag: "launch"; readonly value: undefined };
 
 /** Proof of an offence that needs no other word: signed messages of the offender. */
 export type Evidence =
@@ -78,6 +100,28 @@ export interface Registration {
   readonly sequence: number;
   /** The IdentityKey's signature of all this and of its operator: message.ts. */
   readonly proof: Hex;
+}
+
+/** A dealing key, which lives as long as its session. */
+interface DealingKeyRegistration {
+  readonly epoch: number;
+  /** One element. */
+  readonly dealingKey: Uint8Array;
+  /** Of possession, bound to the session and the receiver. */
+  readonly proof: Uint8Array;
+}
+
+/** A complaint about the dealing of one dealer. */
+interface DealerComplaint {
+  /** Its index. */
+  readonly dealer: number;
+  readonly complaint: Complaint;
+}
+
+/** A contract's EcdhKey, encoded: as long as its group has it. */
+interface PublishedKey {
+  readonly contract: Hex;
+  readonly ecdhKey: Hex;
 }
 
 /** What a message asks for. */
@@ -100,7 +144,33 @@ export type Call =
   | { readonly tag: "heartbeat"; readonly value: { readonly session: number; readonly stateHash: Hex } }
   | { readonly tag: "reportOffence"; readonly value: Evidence }
   /** A vote for an action, which is done when enough have given theirs. */
-  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } };
+  | { readonly tag: "govern"; readonly value: { readonly round: number; readonly action: Action } }
+  /** A receiver of a key session says what is sealed to it in that session alone. */
+  | { readonly tag: "registerDealingKey"; readonly value: DealingKeyRegistration }
+  | { readonly tag: "deal"; readonly value: { readonly epoch: number; readonly dealing: Dealing } }
+  /** A receiver has looked at all that was dealt to it: the one time that it can complain. */
+  | {
+      readonly tag: "judgeDealings";
+      readonly value: { readonly epoch: number; readonly complaints: readonly DealerComplaint[] };
+    }
+  /** A receiver has sealed its share, and proves it by a trial. */
+  | { readonly tag: "confirmShare"; readonly value: { readonly epoch: number; readonly trial: TrialPartial } }
+  /** A pRuntime has no share of that session any more. */
+  | { readonly tag: "declareDestroyed"; readonly value: number }
+  /** A new contract of the sender, and the pRuntime that is to run it. */
+  | { readonly tag: "deployContract"; readonly value: { readonly name: Uint8Array; readonly worker: PublicKey } }
+  /** Another pRuntime is to run it from now on. */
+  | { readonly tag: "assignContract"; readonly value: { readonly contract: Hex; readonly worker: PublicKey } }
+  /** The pRuntime that contracts are assigned to says what commands to them are encrypted to. */
+  | {
+      readonly tag: "publishContractKeys";
+      readonly value: { readonly rotationId: number; readonly keys: readonly PublishedKey[] };
+    }
+  /** Where a pRuntime's host takes messages of others; null: nowhere. */
+  | {
+      readonly tag: "setEndpoint";
+      readonly value: { readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
+    };
 
 export const payeeCodec = Enum({
   staked: nothing,
@@ -126,6 +196,7 @@ export const actionCodec = Enum({
   withdraw: hashCodec,
   cancelSlash: u32,
   migrate: migrationCodec,
+  launch: nothing,
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({
@@ -157,4 +228,25 @@ export const callCodec = Enum({
   heartbeat: struct({ session: u32, stateHash: hashCodec }),
   reportOffence: evidenceCodec,
   govern: struct({ round: u32, action: actionCodec }),
+  registerDealingKey: struct<DealingKeyRegistration>({ epoch: u32, dealingKey: elementCodec, proof: proofCodec }),
+  deal: struct({ epoch: u32, dealing: dealingCodec }),
+  judgeDealings: struct({
+    epoch: u32,
+    complaints: boundedVector(
+      struct<DealerComplaint>({
+        dealer: u32,
+        complaint: struct<Complaint>({ point: elementCodec, proof: proofCodec }),
+      }),
+      GATEKEEPERS_MAX,
+    ),
+  }),
+  confirmShare: struct({ epoch: u32, trial: struct<TrialPartial>({ partial: elementCodec, proof: proofCodec }) }),
+  declareDestroyed: u32,
+  deployContract: struct({ name: boundedBytes(DEPLOYED_NAME_BYTES_MAX), worker: publicKeyCodec }),
+  assignContract: struct({ contract: hashCodec, worker: publicKeyCodec }),
+  publishContractKeys: struct({
+    rotationId: u32,
+    keys: boundedVector(struct<PublishedKey>({ contract: hashCodec, ecdhKey: elementHexCodec }), CONTRACT_KEYS_MAX),
+  }),
+  setEndpoint: struct({ identityKey: publicKeyCodec, endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)) }),
 }) as unknown as Codec<Call>;

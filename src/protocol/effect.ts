@@ -1,9 +1,12 @@
 /** What a block does besides changing the state: what there is to tell of it. */
+import type { DealingKind } from "../keys/dealing.ts";
 import type { AccountId, PublicKey } from "./account.ts";
 import type { Unreadable } from "./authenticate.ts";
 import type { Migration } from "./call.ts";
 import type { OffenceFractions } from "./genesis.ts";
+import type { KeySessionPhase } from "./key-session.ts";
 import type { Hex } from "./scale.ts";
+import type { ContractEcdhKey } from "./state.ts";
 
 /** Why a message counts for nothing, not even for its sender's sequence. */
 export type RefusalReason =
@@ -76,7 +79,24 @@ export type FailureReason =
   | "WrongRound"
   | "NothingToDo"
   | "TooManyMeasurements"
-  | "HeightInThePast";
+  | "HeightInThePast"
+  /** No key session of this number is under way, or it is in another phase. */
+  | "WrongEpoch"
+  | "WrongPhase"
+  /** It gets no share in this session. */
+  | "NotReceiver"
+  /** It has no share that it could deal, or has dealt nothing. */
+  | "NotDealer"
+  /** A dealing that anybody sees to be wrong. */
+  | "BadDealing"
+  /** Its owner has deployed a contract of this name. */
+  | "ContractExists"
+  | "NoContract"
+  | "NotOwner"
+  /** The contract is another pRuntime's to run. */
+  | "NotAssigned"
+  /** It is no http or https URL in printable ASCII. */
+  | "BadEndpoint";
 
 /** Something that happened. */
 export type Happening =
@@ -122,7 +142,73 @@ export type Happening =
   | { readonly kind: "RotationOrdered" }
   | { readonly kind: "MeasurementAllowed"; readonly measurement: Hex }
   | { readonly kind: "MeasurementWithdrawn"; readonly measurement: Hex }
-  | { readonly kind: "MigrationOrdered"; readonly migration: Migration };
+  | { readonly kind: "MigrationOrdered"; readonly migration: Migration }
+  | { readonly kind: "Launched" }
+  | {
+      readonly kind: "KeySessionStarted";
+      readonly epoch: number;
+      readonly session: DealingKind;
+      readonly rotationId: number;
+      readonly threshold: number;
+      readonly committee: readonly PublicKey[];
+    }
+  /** A phase began; these did nothing in the one before, in which something was expected of them. */
+  | {
+      readonly kind: "KeySessionAdvanced";
+      readonly epoch: number;
+      readonly phase: KeySessionPhase;
+      readonly silent: readonly PublicKey[];
+    }
+  /** It failed: nothing is changed, and it is tried again. */
+  | {
+      readonly kind: "KeySessionAborted";
+      readonly epoch: number;
+      readonly reason: AbortReason;
+      readonly silent: readonly PublicKey[];
+    }
+  /** Somebody was convicted in a key session, and is out of it. */
+  | {
+      readonly kind: "Convicted";
+      readonly epoch: number;
+      readonly offence: "misdealing" | "falseComplaint";
+      readonly identityKey: PublicKey;
+    }
+  /** Shares of a MasterKey are in force, those before are not. */
+  | {
+      readonly kind: "SharingAdopted";
+      readonly epoch: number;
+      readonly rotationId: number;
+      readonly publicKey: Hex;
+      readonly holders: readonly PublicKey[];
+      readonly silent: readonly PublicKey[];
+    }
+  /** The elected don't take over, because the MasterKey could not be handed over to them. */
+  | { readonly kind: "HandoverFailed"; readonly era: number }
+  | { readonly kind: "ShareConfirmed"; readonly epoch: number; readonly identityKey: PublicKey }
+  | { readonly kind: "ShareDestroyed"; readonly epoch: number; readonly identityKey: PublicKey }
+  /** Too few to stand for the key have not declared that their shares are destroyed; nobody waits for them any more. */
+  | { readonly kind: "SharesOutstanding"; readonly epoch: number; readonly owing: readonly PublicKey[] }
+  | {
+      readonly kind: "ContractDeployed";
+      readonly contract: Hex;
+      readonly owner: AccountId;
+      readonly name: Uint8Array;
+      readonly worker: PublicKey;
+    }
+  | { readonly kind: "ContractAssigned"; readonly contract: Hex; readonly worker: PublicKey }
+  | { readonly kind: "ContractKeyPublished"; readonly contract: Hex; readonly ecdhKey: ContractEcdhKey }
+  | { readonly kind: "EndpointSet"; readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
+
+/** Why a key session failed. */
+export type AbortReason =
+  | "TooFewReceivers"
+  | "TooFewDealings"
+  | "TooFewQualified"
+  | "TooFewConfirmed"
+  /** Others became gatekeepers meanwhile. */
+  | "CommitteeChanged"
+  /** A sum of dealings was the identity. */
+  | "Degenerate";
 
 /** Something that a block did: the message with this index in it, or its height alone. */
 export type Effect = Happening & { readonly index: number | null };

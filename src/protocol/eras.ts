@@ -3,6 +3,7 @@ import { toHex } from "../bytes.ts";
 import { accountOf } from "./account.ts";
 import { type Draft, activeEra, tell } from "./draft.ts";
 import { electEra } from "./elections.ts";
+import { isHandedOver } from "./key-session.ts";
 import { punishUnresponsive } from "./offences.ts";
 import { payEra } from "./rewards.ts";
 import { applyDueSlashes } from "./slashing.ts";
@@ -11,7 +12,7 @@ import { emptyTables } from "./state-codec.ts";
 
 /**
  * Begins a session if this is its block. The next era's gatekeepers are elected when the last session of an era begins;
- * where that fails, the era goes on and each session tries again.
+ * where that fails, or the MasterKey can't be handed over to them, the era goes on and each session tries again.
  * @param parentHash - of the state before this block.
  */
 export function advanceSession(draft: Draft, parentHash: Uint8Array): void {
@@ -23,8 +24,8 @@ export function advanceSession(draft: Draft, parentHash: Uint8Array): void {
   tell(draft, { kind: "SessionStarted", session: state.session });
   if (genesis.gatekeepers.tag === "listed") return;
   const { sessionsPerEra } = genesis.staking;
-  if (state.planned !== null && state.session - activeEra(draft)!.startSession >= sessionsPerEra)
-    beginPlannedEra(draft);
+  const isOver = state.session - activeEra(draft)!.startSession >= sessionsPerEra;
+  if (state.planned !== null && isOver && isHandedOver(state)) beginPlannedEra(draft);
   applyDueSlashes(draft);
   const { index, startSession } = activeEra(draft)!;
   if (state.planned === null && state.session - startSession >= sessionsPerEra - 1) {
@@ -61,5 +62,6 @@ export function changeGatekeepers(draft: Draft, acting: readonly (readonly [Duty
   const gatekeepers = acting.map(([, key]) => key);
   if (gatekeepers.join() === state.gatekeepers.join()) return;
   state.gatekeepers = gatekeepers;
+  state.excluded = [];
   tell(draft, { kind: "GatekeeperChange", gatekeepers });
 }

@@ -2,14 +2,17 @@
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { fromHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import { ECDH_INTERVALS_KEPT, GATEKEEPERS_MAX, type Genesis } from "./genesis.ts";
+import { ECDH_INTERVALS_KEPT, type Genesis } from "./genesis.ts";
 import { PERBILL } from "./perbill.ts";
+import { GATEKEEPERS_MAX } from "./sharing.ts";
 
 /** Rounds of balancing, at most: they cost as much as the election itself. */
 const BALANCING_MAX = 100;
 
 /** Sessions of an era, and eras of a duration, at most: their products stay far below 2^32. */
 const ERAS_MAX = 10_000;
+/** Blocks of a phase of a key session, at most. */
+const PHASE_BLOCKS_MAX = 100_000;
 /** Milliseconds: what timers take. */
 const INTERVAL_MAX = 2 ** 31 - 1;
 /** Room for every time that comes after. */
@@ -29,6 +32,7 @@ export function checkRules(genesis: Genesis): void {
   check(genesis.existentialDeposit > 0n, "the existential deposit is nothing");
   check(genesis.timestamp <= TIMESTAMP_MAX, "it begins beyond all clocks");
   check(genesis.workerDeposit >= genesis.existentialDeposit, "a pRuntime costs less than an account");
+  check(genesis.contractDeposit >= genesis.existentialDeposit, "a contract costs less than an account");
   for (const [name, amount] of Object.entries(amountsOf(genesis))) check(amount < AMOUNT_MAX, `${name} is too much`);
   check(staking.sessionsPerEra > 0, "eras have no sessions");
   check(staking.sessionsPerEra <= ERAS_MAX, `eras have ${ERAS_MAX} sessions at most`);
@@ -47,8 +51,9 @@ export function checkRules(genesis: Genesis): void {
   const opens = `an EcdhKey opens for ${ECDH_INTERVALS_KEPT} intervals at most after its own`;
   check(overlap <= ECDH_INTERVALS_KEPT * interval, opens);
   checkKeys(genesis);
+  checkMasterKey(genesis);
   if (gatekeepers.tag === "listed") {
-    check(gatekeepers.value.length > 0, "no gatekeeper is listed");
+    check(gatekeepers.value.length <= GATEKEEPERS_MAX, `${GATEKEEPERS_MAX} gatekeepers are listed at most`);
     check(distinct(gatekeepers.value), "a gatekeeper is listed twice");
   } else {
     const { seats, minimum, balancing } = gatekeepers.value;
@@ -56,6 +61,16 @@ export function checkRules(genesis: Genesis): void {
     check(minimum >= 1 && minimum <= seats, "the minimum of gatekeepers is more than there are seats, or none");
     check(balancing <= BALANCING_MAX, `there are ${BALANCING_MAX} rounds of balancing at most`);
   }
+}
+
+/** Whatever is elected, or listed, has enough gatekeepers for the threshold: genesis.ts says why. */
+function checkMasterKey({ masterKey, gatekeepers }: Genesis): void {
+  const { threshold, phaseBlocks, refreshBlocks } = masterKey;
+  const fewest = gatekeepers.tag === "listed" ? gatekeepers.value.length : gatekeepers.value.minimum;
+  check(threshold >= 1, "no share is enough for the MasterKey");
+  check(fewest >= 2 * threshold - 1, `a threshold of ${threshold} needs ${2 * threshold - 1} gatekeepers at least`);
+  check(phaseBlocks >= 1 && phaseBlocks <= PHASE_BLOCKS_MAX, `a phase takes 1 to ${PHASE_BLOCKS_MAX} blocks`);
+  check(refreshBlocks >= 1, "shares are refreshed without end");
 }
 
 /** A key that is no point can sign nothing, and nothing can be sent to it. */
@@ -70,9 +85,9 @@ function checkKeys({ authority, governance, gatekeepers, workers }: Genesis): vo
   check(wrong === undefined, `${wrong} is no public key`);
 }
 
-function amountsOf({ existentialDeposit, workerDeposit, staking }: Genesis): Record<string, bigint> {
+function amountsOf({ existentialDeposit, workerDeposit, contractDeposit, staking }: Genesis): Record<string, bigint> {
   const { minNominatorBond, minValidatorBond } = staking;
-  return { existentialDeposit, workerDeposit, minNominatorBond, minValidatorBond };
+  return { existentialDeposit, workerDeposit, contractDeposit, minNominatorBond, minValidatorBond };
 }
 
 function fractionsOf({ minCommission, slashRewardFraction }: Genesis["staking"]): Record<string, number> {

@@ -2,10 +2,12 @@
 import { hash } from "node:crypto";
 import { type Codec, Enum } from "scale-ts";
 import { CONTEXT } from "../context.ts";
+import type { KeySuite } from "../keys/group.ts";
 import { type AccountId, type PublicKey, accountIdCodec, hashCodec, publicKeyCodec } from "./account.ts";
 import { type AttestationPolicy, attestationPolicyCodec } from "./attestation-policy.ts";
 import { type ValidatorPrefs, NOMINATIONS_MAX } from "./call.ts";
 import type { InflationCurve } from "./inflation.ts";
+import { GATEKEEPERS_MAX, keySuiteCodec } from "./sharing.ts";
 import {
   type Hex,
   balance,
@@ -26,8 +28,6 @@ export const GENESIS_BYTES_MAX = 16 << 20;
 export const ECDH_INTERVALS_KEPT = 7;
 /** Things in each list of a genesis, at most. */
 const LIST_MAX = 1_000_000;
-/** Gatekeepers that a network has at most. */
-export const GATEKEEPERS_MAX = 1_000;
 /** Members of governance, at most. */
 export const MEMBERS_MAX = 64;
 
@@ -37,6 +37,10 @@ export interface OffenceFractions {
   readonly unresponsive: number;
   /** Two heartbeats of one session for different states. */
   readonly equivocation: number;
+  /** A dealing that gave a receiver what its commitments do not say. */
+  readonly misdealing: number;
+  /** A complaint about a dealing that was right. */
+  readonly falseComplaint: number;
 }
 
 /** The rules of staking, `pallet_staking::Config`. */
@@ -64,6 +68,22 @@ interface EcdhKeyRule {
   readonly interval: number;
   /** Blocks for which it opens messages after the next one was published: ECDH_INTERVALS_KEPT intervals at most. */
   readonly overlap: number;
+}
+
+/** How gatekeepers hold the MasterKey, and hand it on. */
+interface MasterKeyRule {
+  /** The group that it is of: `KEY_SUITE` of keys/group.ts. */
+  readonly keySuite: KeySuite;
+  /**
+   * How many shares stand for it: t. With t = 1 every gatekeeper holds the key itself. There are always at least 2t − 1
+   * gatekeepers, because a key is used only once as many have sealed their shares; t − 1 that fall silent, whatever they
+   * said before, then leave t. Where there are 3t − 2 or more, t − 1 silent ones can't even keep a key from coming into use.
+   */
+  readonly threshold: number;
+  /** Blocks that a phase of a key session takes at most; and after one that failed, until the next begins. */
+  readonly phaseBlocks: number;
+  /** Blocks after which shares are refreshed, where no election has had them reshared meanwhile. */
+  readonly refreshBlocks: number;
 }
 
 /** How gatekeepers come to be: by election, or by this list for ever. */
@@ -115,12 +135,15 @@ export interface Genesis {
   readonly existentialDeposit: bigint;
   /** What an operator puts down for each of his pRuntimes. */
   readonly workerDeposit: bigint;
+  /** What an owner puts down for each of his contracts. */
+  readonly contractDeposit: bigint;
   readonly gatekeepers: GatekeeperRule;
   readonly staking: StakingRules;
   readonly governance: { readonly members: readonly PublicKey[]; readonly threshold: number };
   /** What a pRuntime has to prove to be registered. */
   readonly attestation: AttestationPolicy;
   readonly ecdhKeys: EcdhKeyRule;
+  readonly masterKey: MasterKeyRule;
   /** pRuntimes that may serve, until governance allows others. */
   readonly measurements: readonly Hex[];
   readonly accounts: readonly GenesisAccount[];
@@ -136,6 +159,7 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
   sessionBlocks: u32,
   existentialDeposit: balance,
   workerDeposit: balance,
+  contractDeposit: balance,
   gatekeepers: Enum({
     elected: struct<ElectionRule>({ seats: u32, minimum: u32, balancing: u32 }),
     listed: boundedVector(publicKeyCodec, GATEKEEPERS_MAX),
@@ -150,12 +174,13 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
     maxValidatorCount: u32,
     maxNominatorCount: u32,
     slashRewardFraction: u32,
-    offences: struct<OffenceFractions>({ unresponsive: u32, equivocation: u32 }),
+    offences: struct<OffenceFractions>({ unresponsive: u32, equivocation: u32, misdealing: u32, falseComplaint: u32 }),
     inflation: struct<InflationCurve>({ minimum: u32, maximum: u32, idealStake: u32, falloff: u32 }),
   }),
   governance: struct({ members: boundedVector(publicKeyCodec, MEMBERS_MAX), threshold: u32 }),
   attestation: attestationPolicyCodec,
   ecdhKeys: struct<EcdhKeyRule>({ interval: u32, overlap: u32 }),
+  masterKey: struct<MasterKeyRule>({ keySuite: keySuiteCodec, threshold: u32, phaseBlocks: u32, refreshBlocks: u32 }),
   measurements: boundedVector(hashCodec, LIST_MAX),
   accounts: boundedVector(struct<GenesisAccount>({ id: accountIdCodec, free: balance }), LIST_MAX),
   workers: boundedVector(

@@ -6,7 +6,7 @@ import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
 import { type Action, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
-import { slashKey } from "./state.ts";
+import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
 export const MEASUREMENTS_MAX = 64;
@@ -47,9 +47,14 @@ function perform(draft: Draft, action: Action): void {
       tell(draft, { kind: "MeasurementWithdrawn", measurement: action.value });
       break;
     case "cancelSlash":
-      ensure(state.unapplied.has(slashKey(action.value)), "NothingToDo");
-      state.unapplied = state.unapplied.delete(slashKey(action.value));
+      ensure(state.unapplied.has(numberKey(action.value)), "NothingToDo");
+      state.unapplied = state.unapplied.delete(numberKey(action.value));
       tell(draft, { kind: "SlashCancelled", id: action.value });
+      break;
+    case "launch":
+      ensure(state.launched === null, "NothingToDo");
+      state.launched = state.height;
+      tell(draft, { kind: "Launched" });
       break;
     case "migrate":
       ensure(action.value.height > state.height, "HeightInThePast");

@@ -104,6 +104,13 @@ function emptyState(genesis: Genesis): State {
     measurements: [...genesis.measurements].sort(),
     rotationOrdered: null,
     migrationOrdered: null,
+    launched: null,
+    keySession: null,
+    nextEpoch: 0,
+    nextSessionHeight: 0,
+    sharings: [],
+    retired: [],
+    excluded: [],
     eras: [],
     planned: null,
   };
@@ -124,7 +131,7 @@ function fillAccounts(draft: Draft): void {
     if (state.workers.has(id)) throw invalid(`pRuntime ${identityKey} is there twice`);
     openAccount(draft, operator);
     openAccount(draft, id);
-    const worker = { identityKey, ecdhKey, operator, measurement: null, deposit: 0n };
+    const worker = { identityKey, ecdhKey, operator, measurement: null, deposit: 0n, endpoint: null };
     state.workers = state.workers.set(id, worker);
   }
 }

@@ -1,6 +1,7 @@
 /** What gatekeepers may do wrong, and how it is known. */
-import { type AccountId, accountOf } from "./account.ts";
+import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import type { AuthenticMessage } from "./authenticate.ts";
+import { chill } from "./candidacy.ts";
 import { type Draft, activeEra, ensure, tell } from "./draft.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import { type Offence, punish } from "./slashing.ts";
@@ -35,6 +36,25 @@ export function punishUnresponsive(draft: Draft): void {
     // Each changes the era, so each takes it anew.
     if (points === 0) commit(draft, "unresponsive", { stash, era: activeEra(draft)!, reporter: null });
   }
+}
+
+/**
+ * Somebody did in a key session what can't happen to who is honest: whoever acts is punished, whoever was elected and does
+ * not act yet is not elected again before it stands anew.
+ * @param reporter - whose complaint showed it; null where it shows itself.
+ */
+export function convict(
+  draft: Draft,
+  offence: "misdealing" | "falseComplaint",
+  identityKey: PublicKey,
+  reporter: AccountId | null,
+): void {
+  const id = accountOf(identityKey);
+  const era = activeEra(draft);
+  const stash = era?.stashes.get(id);
+  if (era !== undefined && stash !== undefined) commit(draft, offence, { stash, era, reporter });
+  const elected = draft.state.planned?.stashes.get(id);
+  if (elected !== undefined) chill(draft, elected);
 }
 
 function commit(draft: Draft, offence: keyof OffenceFractions, of: Omit<Offence, "fraction">): boolean {

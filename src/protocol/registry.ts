@@ -9,6 +9,9 @@ import type { Ledger } from "./ledger.ts";
 import type { Hex } from "./scale.ts";
 import type { State, Worker } from "./state.ts";
 
+/** Scheme, something that may be a host, and no blank or letter beyond ASCII. */
+const ENDPOINT = /^https?:\/\/[!-.0-~][!-~]*$/;
+
 /** What a heartbeat is worth: as much as a block in Polkadot. */
 export const HEARTBEAT_POINTS = 20;
 /**
@@ -32,22 +35,30 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
   ensure(sequence === (state.accounts.get(id)?.sequence ?? 0), "StaleRegistration");
   if (known === undefined) reserve(draft, operator, genesis.workerDeposit);
   const deposit = known?.deposit ?? genesis.workerDeposit;
+  const endpoint = known?.endpoint ?? null;
   state.accounts = state.accounts.set(id, { ...openAccount(draft, id), sequence: sequence + 1 });
   const measurement = attestedMeasurement(draft, registration);
-  state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, measurement, deposit });
+  state.workers = state.workers.set(id, { identityKey, ecdhKey, operator, measurement, deposit, endpoint });
   tell(draft, { kind: "WorkerRegistered", identityKey, operator, measurement });
 }
 
-/** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to. @throws Failure */
+/** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to, and has no part in the MasterKey. @throws Failure */
 export function deregisterWorker(draft: Draft, operator: AccountId, identityKey: PublicKey): void {
   const { state } = draft;
   const id = accountOf(identityKey);
   const worker = workerOf(draft, id);
   ensure(worker.operator === operator, "NotOperator");
   ensure(!state.duties.has(id) && state.planned?.stashes.has(id) !== true, "InUse");
+  ensure(!hasPart(state, identityKey), "InUse");
   unreserve(draft, operator, worker.deposit);
   state.workers = state.workers.delete(id);
   tell(draft, { kind: "WorkerDeregistered", identityKey });
+}
+
+/** Whether a pRuntime has a share, or is to get one. */
+function hasPart({ keySession, sharings }: State, identityKey: PublicKey): boolean {
+  const committees = [...sharings, ...(keySession === null ? [] : [keySession])];
+  return committees.some(({ members }) => members.some((member) => member.identityKey === identityKey));
 }
 
 /** Whether governance lets a pRuntime serve: its measurement was not withdrawn since it was registered. */
@@ -61,6 +72,23 @@ export function setEcdhKey(draft: Draft, id: AccountId, ecdhKey: PublicKey): voi
   const worker = workerOf(draft, id);
   state.workers = state.workers.set(id, { ...worker, ecdhKey });
   tell(draft, { kind: "EcdhKeyChanged", identityKey: worker.identityKey, ecdhKey });
+}
+
+/** Where a pRuntime's host takes messages of others, by the word of its operator. @throws Failure */
+export function setEndpoint(
+  draft: Draft,
+  operator: AccountId,
+  identityKey: PublicKey,
+  endpoint: Uint8Array | null,
+): void {
+  const { state } = draft;
+  const id = accountOf(identityKey);
+  const worker = workerOf(draft, id);
+  ensure(worker.operator === operator, "NotOperator");
+  // As far as URLs are the same to all parsers that there ever were: the ledger is.
+  ensure(endpoint === null || ENDPOINT.test(Buffer.from(endpoint).toString("latin1")), "BadEndpoint");
+  state.workers = state.workers.set(id, { ...worker, endpoint });
+  tell(draft, { kind: "EndpointSet", identityKey, endpoint });
 }
 
 /** What a heartbeat says that is to be in the next block. */
@@ -99,7 +127,8 @@ function attestedMeasurement(draft: Draft, { identityKey, ecdhKey, attestation }
   return proved.measurement;
 }
 
-function workerOf({ state }: Draft, id: AccountId): Worker {
+/** A registered pRuntime. @throws Failure */
+export function workerOf({ state }: Draft, id: AccountId): Worker {
   const worker = state.workers.get(id);
   ensure(worker !== undefined, "NotWorker");
   return worker;

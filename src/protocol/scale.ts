@@ -7,6 +7,7 @@
  * itself, only enums are used: integers out of range are wrapped there, and here refused.
  */
 import { type Codec, type Decoder, type Encoder, compact, createCodec, createDecoder } from "scale-ts";
+import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 
 const U64_MAX = (1n << 64n) - 1n;
@@ -47,6 +48,15 @@ export function boundedBytes(max: number): Codec<Uint8Array> {
     (bytes) => joined([compact.enc(checkedLength(bytes, max)), bytes]),
     // Not a view, which would keep all of its message, or of a state, in memory.
     (cursor) => taken(cursor, takenLength(cursor, max)).slice(),
+  );
+}
+
+/** Up to `max` bytes, with their length before them, as hex. */
+export function boundedHex(max: number): Codec<Hex> {
+  return mapped(
+    boundedBytes(max),
+    (hex: Hex) => fromHex(hex, "a value"),
+    (bytes) => toHex(bytes),
   );
 }
 

@@ -13,7 +13,7 @@ import { type Draft, activeEraIndex, replaceEra, tell } from "./draft.ts";
 import { partOf } from "./perbill.ts";
 import { type SpanChange, endedSpan, isCurrentSpan, slashedInSpan, spansSince } from "./slashing-spans.ts";
 import { min, put, slashed } from "./staking-ledger.ts";
-import { type Era, type Exposure, type IndividualExposure, type UnappliedSlash, slashKey } from "./state.ts";
+import { type Era, type Exposure, type IndividualExposure, type UnappliedSlash, numberKey } from "./state.ts";
 
 /** An offence of a gatekeeper with stake. */
 export interface Offence {
@@ -94,7 +94,7 @@ function dueSessionOf({ state, genesis }: Draft, { startSession }: Era): number 
 function defer(draft: Draft, unapplied: UnappliedSlash): void {
   const { state } = draft;
   const { id, validator, dueSession } = unapplied;
-  state.unapplied = state.unapplied.set(slashKey(id), unapplied);
+  state.unapplied = state.unapplied.set(numberKey(id), unapplied);
   tell(draft, { kind: "SlashDeferred", id, stash: validator, dueSession });
 }
 

@@ -7,12 +7,14 @@
 import { hash } from "node:crypto";
 import type { Codec } from "scale-ts";
 import { CONTEXT } from "../context.ts";
+import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import { type AccountId, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
-import { NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
+import { ENDPOINT_BYTES_MAX, NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
 import { MerkleMap } from "./merkle-map.ts";
 import {
   type Hex,
   balance,
+  boundedBytes,
   boundedVector,
   decode,
   encode,
@@ -23,8 +25,12 @@ import {
   struct,
   u32,
 } from "./scale.ts";
+import { keySessionCodec } from "./key-session.ts";
+import { elementHexCodec, postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
 import type {
   Account,
+  Contract,
+  ContractEcdhKey,
   Duty,
   Era,
   Exposure,
@@ -61,6 +67,13 @@ const factsCodec = struct<Facts>({
   measurements: boundedVector(hashCodec, UNBOUNDED),
   rotationOrdered: nullable(u32),
   migrationOrdered: nullable(migrationCodec),
+  launched: nullable(u32),
+  keySession: nullable(keySessionCodec),
+  nextEpoch: u32,
+  nextSessionHeight: u32,
+  sharings: boundedVector(sharingCodec, UNBOUNDED),
+  retired: boundedVector(retiredCodec, UNBOUNDED),
+  excluded: boundedVector(publicKeyCodec, UNBOUNDED),
 });
 
 const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<infer V> ? V : never> } = {
@@ -71,6 +84,7 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     operator: accountIdCodec,
     measurement: nullable(hashCodec),
     deposit: balance,
+    endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)),
   }),
   bonded: struct<StakingLedger>({
     total: balance,
@@ -99,6 +113,14 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     payout: balance,
   }),
   duties: struct<Duty>({ stash: nullable(accountIdCodec), points: u32, heartbeat: nullable(u32) }),
+  dealings: postedDealingCodec,
+  contracts: struct<Contract>({
+    owner: accountIdCodec,
+    name: boundedBytes(DEPLOYED_NAME_BYTES_MAX),
+    worker: publicKeyCodec,
+    deposit: balance,
+    ecdhKey: nullable(struct<ContractEcdhKey>({ rotationId: u32, publicKey: elementHexCodec })),
+  }),
 };
 const TABLE_NAMES = Object.keys(TABLES) as (keyof Tables)[];
 

@@ -1,8 +1,10 @@
 /** Everything that the ledger knows. Names as in `pallet_staking`, where it has them; state-codec.ts has its bytes. */
 import type { AccountId, PublicKey } from "./account.ts";
 import type { Action, Migration, Payee, ValidatorPrefs } from "./call.ts";
+import type { KeySession } from "./key-session.ts";
 import type { MerkleMap } from "./merkle-map.ts";
 import type { Hex } from "./scale.ts";
+import type { PostedDealing, RetiredSharing, Sharing } from "./sharing.ts";
 
 /** What somebody owns, and how many messages he has sent. Accounts never go: their sequences would begin anew. */
 export interface Account {
@@ -22,6 +24,8 @@ export interface Worker {
   readonly measurement: Hex | null;
   /** What its operator put down for it. */
   readonly deposit: bigint;
+  /** The URL at which its host takes messages of other pRuntimes, in ASCII; null where its operator gave none. */
+  readonly endpoint: Uint8Array | null;
 }
 
 /** Stake that was unbonded and can be withdrawn from an era on. */
@@ -126,6 +130,25 @@ export interface Vote {
   readonly action: Action;
 }
 
+/** A contract of this network: contract-id.ts says how its id is made of owner and name. */
+export interface Contract {
+  readonly owner: AccountId;
+  readonly name: Uint8Array;
+  /** The IdentityKey of the pRuntime that its owner lets run it; whether that one is still registered, `workers` says. */
+  readonly worker: PublicKey;
+  /** What its owner put down for it. */
+  readonly deposit: bigint;
+  /** What commands to it are encrypted to, as the last pRuntime published it that it was assigned to. */
+  readonly ecdhKey: ContractEcdhKey | null;
+}
+
+/** A contract's EcdhKey of one generation of the MasterKey. */
+export interface ContractEcdhKey {
+  readonly rotationId: number;
+  /** Encoded, in the compressed form where there is one. */
+  readonly publicKey: Hex;
+}
+
 /** What is no table. */
 export interface Facts {
   readonly height: number;
@@ -146,9 +169,27 @@ export interface Facts {
   /** Height at which governance last ordered a rotation. */
   readonly rotationOrdered: number | null;
   readonly migrationOrdered: Migration | null;
+  /** Height at which governance had the first MasterKey made. */
+  readonly launched: number | null;
+  /** The key session that is under way. */
+  readonly keySession: KeySession | null;
+  /** How many there were. */
+  readonly nextEpoch: number;
+  /** After one that failed, the height before which no other begins. */
+  readonly nextSessionHeight: number;
+  /** Those in force, by rotation id, ascending. */
+  readonly sharings: readonly Sharing[];
+  /** Sharings, in force once or never, of which some still owe the destruction of their shares. */
+  readonly retired: readonly RetiredSharing[];
+  /** Gatekeepers that were convicted in a key session since the gatekeepers last changed: they get no share. */
+  readonly excluded: readonly PublicKey[];
 }
 
-/** Tables by account id, but for `unapplied` (by `slashKey`) and `duties` (by the account of the IdentityKey). */
+/** Tables by account id, but for `unapplied` and `dealings` (by `numberKey`, dealings by the dealer's index) and `duties` (by the account of the IdentityKey). */
+/**
+ * Tables by account id, but for `unapplied` (by `slashKey`), `duties` (by the account of the IdentityKey) and `contracts` (by
+ * contract id).
+ */
 export interface Tables {
   readonly accounts: MerkleMap<Account>;
   readonly workers: MerkleMap<Worker>;
@@ -158,6 +199,9 @@ export interface Tables {
   readonly spans: MerkleMap<SlashingSpans>;
   readonly unapplied: MerkleMap<UnappliedSlash>;
   readonly duties: MerkleMap<Duty>;
+  /** Of the key session that is under way. */
+  readonly dealings: MerkleMap<PostedDealing>;
+  readonly contracts: MerkleMap<Contract>;
 }
 
 /** The state of the ledger; never changed, only replaced. */
@@ -168,7 +212,7 @@ export interface State extends Facts, Tables {
   readonly planned: Era | null;
 }
 
-/** Where a slash lies among the unapplied: they go in the order in which they were computed. */
-export function slashKey(id: number): Hex {
+/** Where what has a number lies in a table: in the order of numbers. */
+export function numberKey(id: number): Hex {
   return `0x${id.toString(16).padStart(64, "0")}`;
 }

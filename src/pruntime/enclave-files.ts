@@ -4,6 +4,7 @@
  *   key              the sealing key, where it is sealed by software
  *   identity.sealed  the IdentityKey
  *   ecdh.sealed      its EcdhKeys
+ *   shares.sealed    its shares of MasterKeys, and its dealing key: shareholder.ts
  *   progress.sealed  what it must not forget: progress-record.ts
  *   genesis          of the chain that it has joined, as bytes, in the clear: `progress.sealed` has its hash
  *   ledger-HEIGHT    a state of the ledger, as bytes, in the clear: `progress.sealed` has its hash
@@ -25,6 +26,7 @@ import { MessageSequences } from "./message-sequences.ts";
 import { type ProgressRecord, decodeProgress, encodeProgress } from "./progress-record.ts";
 import { SealedFile } from "./sealed-file.ts";
 import type { Sealer } from "./sealer.ts";
+import { Shareholder } from "./shareholder.ts";
 
 /** Bytes of a saved ledger, at most: a larger one is replayed. */
 const LEDGER_BYTES_MAX = 1 << 30;
@@ -39,6 +41,7 @@ export class EnclaveFiles implements Disposable {
   readonly #lock: FolderLock;
   readonly #sealer: Sealer;
   readonly #ecdhKeys: SealedFile;
+  readonly #shares: SealedFile;
   readonly #progress: SealedFile;
   readonly #curve: Secp256k1;
 
@@ -50,6 +53,7 @@ export class EnclaveFiles implements Disposable {
     this.#curve = curve;
     const binding = fromHex(identity.publicKey, "an IdentityKey");
     this.#ecdhKeys = new SealedFile(sealer, join(folder, "ecdh.sealed"), CONTEXT.sealEcdhKeys, binding);
+    this.#shares = new SealedFile(sealer, join(folder, "shares.sealed"), CONTEXT.sealShares, binding);
     this.#progress = new SealedFile(sealer, join(folder, "progress.sealed"), CONTEXT.sealProgress, binding);
   }
 
@@ -140,6 +144,19 @@ export class EnclaveFiles implements Disposable {
     encoded.use((bytes) => this.#ecdhKeys.write(bytes));
   }
 
+  /** The shares; the caller owns them. */
+  readShares(): Shareholder {
+    using encoded = this.#shares.read();
+    if (encoded === null) throw missing(join(this.#folder, "shares.sealed"));
+    return Shareholder.decode(this.identity.publicKey, encoded);
+  }
+
+  /** Seals them in the place of those before, which are destroyed. */
+  writeShares(shareholder: Shareholder): void {
+    using encoded = shareholder.encode();
+    encoded.use((bytes) => this.#shares.write(bytes));
+  }
+
   /** @throws GatekeeperError KEY_UNAVAILABLE when it is missing or malformed. */
   readProgress(): ProgressRecord {
     const path = join(this.#folder, "progress.sealed");
@@ -196,6 +213,8 @@ export class EnclaveFiles implements Disposable {
     // The overlap is the chain's, and matters once a key has come after the first.
     using ecdhKeys = EcdhKeys.create(this.#curve, 0);
     this.writeEcdhKeys(ecdhKeys);
+    using shareholder = new Shareholder(this.identity.publicKey);
+    this.writeShares(shareholder);
     this.writeProgress(NOTHING_DONE);
   }
 

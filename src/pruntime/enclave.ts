@@ -27,6 +27,7 @@ import type { EnclaveFiles } from "./enclave-files.ts";
 import { MessageSequences } from "./message-sequences.ts";
 import { type PeerMessage, decodePeerMessage, encodePeerMessage } from "./peer-message.ts";
 import type { ProgressRecord } from "./progress-record.ts";
+import type { Shareholder } from "./shareholder.ts";
 import { openMessage, readMessageHeader, sealMessage } from "./sealed-message.ts";
 
 /** Blocks after which the ledger is saved anew. */
@@ -46,6 +47,9 @@ export class Enclave implements Disposable {
   #ecdhKeys: EcdhKeys;
   /** Whether the file has them as they are. */
   #ecdhKeysSealed = true;
+  #shareholder: Shareholder;
+  /** Whether the file has its secrets as they are. */
+  #sharesSealed = true;
   #replica: Replica | null = null;
 
   /**
@@ -60,6 +64,7 @@ export class Enclave implements Disposable {
       this.#id = accountOf(files.identity.publicKey);
       this.#progress = files.readProgress();
       this.#sequences = MessageSequences.decode(this.#progress.sequences);
+      this.#shareholder = files.readShares();
       this.#ecdhKeys = files.readEcdhKeys(0);
     } catch (error) {
       files[Symbol.dispose]();
@@ -204,6 +209,7 @@ export class Enclave implements Disposable {
       if (this.#replica !== null && this.#isCurrent(this.#replica)) this.#saveLedger(this.#replica, 1);
     } finally {
       this.#ecdhKeys[Symbol.dispose]();
+      this.#shareholder[Symbol.dispose]();
       this.#files[Symbol.dispose]();
     }
   }
@@ -251,6 +257,7 @@ export class Enclave implements Disposable {
     this.#checkSealed(replica);
     if (!replica.ledger.state.workers.has(this.#id)) return [];
     this.#turnEcdhKeys(replica);
+    this.#followShares(replica);
     const sequence = this.#sequence(replica);
     const { message, signed } = this.#progress;
     if (message !== null && signed === sequence + 1) return [message];
@@ -290,6 +297,15 @@ export class Enclave implements Disposable {
     this.#sealEcdhKeys(replica);
   }
 
+  /** Makes and destroys shares as the ledger has it, and seals that before anything is said of it. */
+  #followShares(replica: Replica): void {
+    if (this.#shareholder.follow(replica.ledger)) this.#sharesSealed = false;
+    if (this.#sharesSealed) return;
+    this.#record({ head: headOf(replica) });
+    this.#files.writeShares(this.#shareholder);
+    this.#sharesSealed = true;
+  }
+
   /** The block first that they follow from: a kill in between leaves keys that can follow from it again. */
   #sealEcdhKeys(replica: Replica): void {
     this.#record({ head: headOf(replica) });
@@ -301,6 +317,9 @@ export class Enclave implements Disposable {
     const { pending } = this.#ecdhKeys;
     // First, because there is not always a block without a heartbeat: it would never come.
     if (pending !== null) return { tag: "setEcdhKey", value: pending };
+    // Before heartbeats, because it has a deadline that is nearer; there are few of them.
+    const keyCall = this.#shareholder.dueCall(ledger);
+    if (keyCall !== null) return keyCall;
     const heartbeat = nextHeartbeat(ledger);
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };

@@ -9,7 +9,8 @@
 import { join } from "node:path";
 import { GatekeeperError } from "../errors.ts";
 import { CONTEXT } from "../context.ts";
-import { checkRotationId, generateMasterKey, MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
+import { generateMasterKey, MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
+import { checkRotationId } from "../keys/rotation-id.ts";
 import { createOnce, destroyFile, makeFolder, readSmallFile } from "../durable-file.ts";
 import { SEAL_OVERHEAD, type Sealer } from "./sealer.ts";
 

@@ -33,6 +33,7 @@ describe("a genesis file", () => {
       blockMilliseconds: 6_000,
       existentialDeposit: 1n,
       workerDeposit: 1n,
+      contractDeposit: 1n,
       gatekeepers: { tag: "elected", value: { seats: 2, minimum: 1, balancing: 10 } },
       governance: { threshold: 1 },
       attestation: { software: false, tcbStatuses: ["UpToDate"] },

@@ -2,7 +2,8 @@ import { inspect } from "node:util";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkRotationId, generateMasterKey, MasterKey } from "../../src/keys/master-key.ts";
+import { generateMasterKey, MasterKey } from "../../src/keys/master-key.ts";
+import { checkRotationId } from "../../src/keys/rotation-id.ts";
 import { Secret } from "../../src/secret.ts";
 
 const N = secp256k1.Point.CURVE().n;

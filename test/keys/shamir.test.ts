@@ -68,9 +68,7 @@ describe.each(GROUPS)("sharing a secret of $name", ({ group, oracle }) => {
       new Share(1, new Secret(new Uint8Array(31).fill(1))),
     ];
     for (const share of wrong) {
-      expect(() => verifyShare(group, commitments, share)).toThrow(
-        refused("SHARE_INVALID", { gatekeeper: share.index }),
-      );
+      expect(() => verifyShare(group, commitments, share)).toThrow(refused("SHARE_INVALID", { receiver: share.index }));
     }
     const other = dealShares(group, secret, { minShares: 3, maxShares: 4 });
     expect(() => verifyShare(group, other.commitments, first)).toThrow(refused("SHARE_INVALID"));
@@ -105,7 +103,7 @@ describe.each(GROUPS)("sharing a secret of $name", ({ group, oracle }) => {
     // f(x) = x − 3: zero at 3.
     using polynomial = new Polynomial(group, [secretOf(group, n - 3n), secretOf(group, 1n)]);
     const commitments = polynomial.commitments();
-    expect(() => verificationShare(group, commitments, 3)).toThrow(refused("SHARE_INVALID", { gatekeeper: 3 }));
+    expect(() => verificationShare(group, commitments, 3)).toThrow(refused("SHARE_INVALID", { receiver: 3 }));
     expect(() => verifyShare(group, commitments, polynomial.evaluate(3))).toThrow(refused("SHARE_INVALID"));
     expect(() => verifyShare(group, commitments, polynomial.evaluate(4))).not.toThrow();
   });

@@ -31,6 +31,7 @@ export interface Step {
   readonly b: number;
 }
 
+/** All but those of key sessions, which test/simulation has. */
 const CALLS = [
   "transfer",
   "bond",
@@ -48,10 +49,15 @@ const CALLS = [
   "heartbeat",
   "reportOffence",
   "govern",
+  "deployContract",
+  "assignContract",
+  "publishContractKeys",
+  "setEndpoint",
 ] as const satisfies readonly Call["tag"][];
 const NOISE = ["garbage", "damaged", "unsigned", "stranger", "replay", "gap"] as const;
 type Noise = (typeof NOISE)[number];
-type Kind = Call["tag"] | Noise;
+type Asked = (typeof CALLS)[number];
+type Kind = Asked | Noise;
 
 const stepOf = (kinds: readonly Kind[]): fc.Arbitrary<Step> =>
   fc.record({ kind: fc.constantFrom(...kinds), who: fc.nat(99), a: fc.nat(999), b: fc.nat(999) });
@@ -119,7 +125,7 @@ function callOf(network: Network, { kind, who, a, b }: Step): { name: string; ca
   const worker = WORKERS[a % WORKERS.length]!;
   const amount = (BigInt(a) * UNIT) / BigInt(1 + (b % 20));
   const other = idOf(PEOPLE[b % PEOPLE.length]!);
-  switch (kind as Call["tag"]) {
+  switch (kind as Asked) {
     case "transfer":
       return { name, call: { tag: "transfer", value: { to: other, amount } } };
     case "bond":
@@ -158,6 +164,19 @@ function callOf(network: Network, { kind, who, a, b }: Step): { name: string; ca
     case "govern": {
       const round = network.state.governanceRound + (b % 11 === 0 ? 1 : 0);
       return { name: MEMBERS[who % 3]!, call: { tag: "govern", value: { round, action: actionOf(network, a, b) } } };
+    }
+    case "deployContract":
+      return { name, call: { tag: "deployContract", value: { name: Buffer.from([b % 2]), worker: publicOf(worker) } } };
+    case "assignContract": {
+      const value = { contract: contractIn(network, b), worker: publicOf(worker) };
+      return { name: ownerOf(network, value.contract) ?? name, call: { tag: "assignContract", value } };
+    }
+    case "publishContractKeys":
+      return published(network, worker, a, b);
+    case "setEndpoint": {
+      const endpoint = b % 3 === 0 ? null : Buffer.from(b % 7 === 0 ? "ftp://x" : `http://host-${b}:80/`);
+      const identityKey = publicOf(b % 2 === 0 ? identity(name) : worker);
+      return { name, call: { tag: "setEndpoint", value: { identityKey, endpoint } } };
     }
   }
 }
@@ -203,6 +222,31 @@ function report(network: Network, worker: string, choice: number): Call {
       value: { first: network.message(worker, first), second: network.message(worker, second, choice % 3) },
     },
   };
+}
+
+/** The id of a contract that there is, or of none. */
+function contractIn({ state }: Network, choice: number): string {
+  const ids = [...state.contracts.keys()];
+  return ids[choice % (ids.length + 1)] ?? idOf("no contract");
+}
+
+function ownerOf({ state }: Network, contract: string): string | undefined {
+  const owner = state.contracts.get(contract)?.owner;
+  return PEOPLE.find((name) => idOf(name) === owner);
+}
+
+/** The keys of all contracts of a pRuntime, or those of another's. */
+function published(network: Network, worker: string, a: number, b: number): { name: string; call: Call } {
+  const { contracts } = network.state;
+  const [some] = [...contracts.values()].map((contract) => contract.worker);
+  const name = WORKERS.find((each) => publicOf(each) === some) ?? worker;
+  const keys = [...contracts]
+    .filter(([, contract]) => b % 5 === 0 || contract.worker === publicOf(name))
+    .map(([contract]) => ({
+      contract,
+      ecdhKey: a % 9 === 0 ? `0x${"02".repeat(33)}` : publicOf(`${contract} ${b % 3}`),
+    }));
+  return { name, call: { tag: "publishContractKeys", value: { rotationId: b % 3, keys } } };
 }
 
 /** Few different ones, so that members agree. */

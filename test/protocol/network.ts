@@ -71,6 +71,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
     sessionBlocks: 2,
     existentialDeposit: 10n,
     workerDeposit: 1_000n,
+    contractDeposit: 500n,
     gatekeepers: { tag: "elected", value: { seats: 4, minimum: 2, balancing: 2 } },
     staking: {
       sessionsPerEra: 3,
@@ -82,13 +83,19 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
       maxValidatorCount: 8,
       maxNominatorCount: 16,
       slashRewardFraction: 100_000_000,
-      offences: { unresponsive: 10_000_000, equivocation: 250_000_000 },
+      offences: {
+        unresponsive: 10_000_000,
+        equivocation: 250_000_000,
+        misdealing: 250_000_000,
+        falseComplaint: 100_000_000,
+      },
       inflation: { minimum: 25_000_000, maximum: 100_000_000, idealStake: 750_000_000, falloff: 50_000_000 },
       ...staking,
     },
     governance: { members: ["g1", "g2", "g3"].map(publicOf), threshold: 2 },
     attestation: { software: true, tcbStatuses: ["UpToDate"] },
     ecdhKeys: { interval: 100, overlap: 10 },
+    masterKey: { keySuite: 1, threshold: 1, phaseBlocks: 3, refreshBlocks: 50 },
     measurements: [],
     accounts: people.map((name) => ({ id: idOf(name), free: 1_000n * UNIT })),
     workers: [...GATEKEEPERS, "e", "f"].map((name) => ({

@@ -10,6 +10,9 @@ const amount = fc.oneof(fc.bigInt(0n, 100n), fc.bigInt(0n, (1n << 128n) - 1n));
 const id = hex(32);
 const key = hex(33);
 
+const element = fc.uint8Array({ maxLength: 33 });
+const proof = bytes(64);
+
 const tagged = <T extends string, V>(tag: T, value: fc.Arbitrary<V>): fc.Arbitrary<{ tag: T; value: V }> =>
   value.map((inner) => ({ tag, value: inner }));
 const nothing = fc.constant(undefined);
@@ -23,6 +26,7 @@ const payee: fc.Arbitrary<Payee> = fc.oneof(
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   tagged("rotate", nothing),
+  tagged("launch", nothing),
   tagged("allow", id),
   tagged("withdraw", id),
   tagged("cancelSlash", u32),
@@ -68,6 +72,44 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
     tagged("equivocation", fc.record({ first: fc.uint8Array({ maxLength: 200 }), second: fc.uint8Array() })),
   ),
   tagged("govern", fc.record({ round: u32, action })),
+  tagged("registerDealingKey", fc.record({ epoch: u32, dealingKey: element, proof })),
+  tagged(
+    "deal",
+    fc.record({
+      epoch: u32,
+      dealing: fc.record({
+        commitments: fc.uint8Array({ maxLength: 200 }),
+        possession: fc.uint8Array({ maxLength: 64 }),
+        ephemeralKey: element,
+        ephemeralProof: proof,
+        ciphertexts: fc.uint8Array({ maxLength: 200 }),
+      }),
+    }),
+  ),
+  tagged(
+    "judgeDealings",
+    fc.record({
+      epoch: u32,
+      complaints: fc.array(fc.record({ dealer: u32, complaint: fc.record({ point: element, proof }) }), {
+        maxLength: 4,
+      }),
+    }),
+  ),
+  tagged("confirmShare", fc.record({ epoch: u32, trial: fc.record({ partial: element, proof }) })),
+  tagged("declareDestroyed", u32),
+  tagged("deployContract", fc.record({ name: fc.uint8Array({ maxLength: 64 }), worker: key })),
+  tagged("assignContract", fc.record({ contract: id, worker: key })),
+  tagged(
+    "publishContractKeys",
+    fc.record({
+      rotationId: u32,
+      keys: fc.array(fc.record({ contract: id, ecdhKey: fc.oneof(key, id) }), { maxLength: 8 }),
+    }),
+  ),
+  tagged(
+    "setEndpoint",
+    fc.record({ identityKey: key, endpoint: fc.option(fc.uint8Array({ maxLength: 256 }), { nil: null }) }),
+  ),
 );
 
 /** Bytes that are read as a message; nobody signed them. */

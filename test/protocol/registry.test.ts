@@ -31,6 +31,7 @@ describe("a pRuntime", () => {
       operator: idOf("rich"),
       measurement: measurementOf("pRuntime"),
       deposit: 1_000n,
+      endpoint: null,
     });
     expect(network.effects).toContainEqual({
       kind: "WorkerRegistered",
@@ -102,6 +103,66 @@ describe("a pRuntime", () => {
     expect(network.send("a", { tag: "setKeys", value: publicOf(identity("e")) })).toBe("NotOperator");
     expect(network.send("a", { tag: "setKeys", value: publicOf("nobody") })).toBe("NotWorker");
     expect(network.send("rich", { tag: "setKeys", value: publicOf(identity("a")) })).toBe("NotBonded");
+  });
+});
+
+describe("where a pRuntime's host takes messages", () => {
+  const endpoint = (worker: string, url: string | null): Call => ({
+    tag: "setEndpoint",
+    value: { identityKey: publicOf(worker), endpoint: url === null ? null : Buffer.from(url) },
+  });
+
+  test("is said and taken back by its operator, and nobody else", () => {
+    const network = networkOf();
+    const url = "https://node.example:8443/v1?x=%20#y";
+    const known = () => network.state.workers.get(idOf(identity("e")))!.endpoint;
+    expect(known()).toBeNull();
+    expect(network.send("a", endpoint(identity("e"), url))).toBe("NotOperator");
+    expect(network.send(identity("e"), endpoint(identity("e"), url))).toBe("NotOperator");
+    expect(network.send("e", endpoint("nobody", url))).toBe("NotWorker");
+    expect(network.send("e", endpoint(identity("e"), url))).toBe("done");
+    expect(network.effects).toContainEqual({
+      kind: "EndpointSet",
+      identityKey: publicOf(identity("e")),
+      endpoint: new Uint8Array(Buffer.from(url)),
+      index: 0,
+    });
+    expect(Buffer.from(known()!).toString()).toBe(url);
+    expect(network.send("e", endpoint(identity("e"), null))).toBe("done");
+    expect(known()).toBeNull();
+  });
+
+  test("stays when it is registered anew", () => {
+    const network = networkOf();
+    const url = "http://[::1]:80";
+    expect(network.send("rich", register(network, "rich", "enclave"))).toBe("done");
+    expect(network.send("rich", endpoint("enclave", url))).toBe("done");
+    expect(network.send("rich", register(network, "rich", "enclave", { ecdhKey: publicOf("k") }))).toBe("done");
+    expect(network.state.workers.get(idOf("enclave"))).toMatchObject({
+      ecdhKey: publicOf("k"),
+      endpoint: new Uint8Array(Buffer.from(url)),
+    });
+  });
+
+  test("is an http or https URL in printable ASCII", () => {
+    const network = networkOf();
+    const bad = [
+      "",
+      "http://",
+      "https:///path",
+      "ftp://x",
+      "HTTP://x",
+      "http:/x",
+      " http://x",
+      "http://a b",
+      "http://x\n",
+    ];
+    for (const url of [...bad, "http://\u00e4", "http://x\u007f", "http://x\0"]) {
+      expect(network.send("e", endpoint(identity("e"), url)), url).toBe("BadEndpoint");
+    }
+    const long = `http://${"x".repeat(249)}`;
+    expect(network.send("e", endpoint(identity("e"), long))).toBe("done");
+    expect(() => network.message("e", endpoint(identity("e"), `${long}x`))).toThrow("257 items");
   });
 });
 

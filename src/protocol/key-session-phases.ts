@@ -1,0 +1,253 @@
+/** When key sessions begin, go on, fail and are done: a function of the blocks alone. */
+import { hash } from "node:crypto";
+import { toHex } from "../bytes.ts";
+import { CONTEXT } from "../context.ts";
+import type { DealingKind } from "../keys/dealing.ts";
+import { sharingOutcome } from "../keys/sharing.ts";
+import type { PublicKey } from "./account.ts";
+import { type Draft, tell } from "./draft.ts";
+import type { AbortReason } from "./effect.ts";
+import {
+  type KeySession,
+  type KeySessionPhase,
+  currentSharing,
+  isCommittee,
+  isHandedOver,
+  keysOf,
+  leastHolders,
+  missingIn,
+  plannedCommittee,
+  receiversOf,
+} from "./key-session.ts";
+import { qualifiedDealings, termsOf } from "./key-terms.ts";
+import { type Hex, joined, u32, u8 } from "./scale.ts";
+import type { Sharing } from "./sharing.ts";
+import { emptyTables } from "./state-codec.ts";
+
+/** A session that is to begin. */
+interface Due {
+  readonly kind: DealingKind;
+  readonly rotationId: number;
+  readonly threshold: number;
+  readonly committee: readonly PublicKey[];
+}
+
+/**
+ * Begins a key session, or ends a phase of the one that is under way, if this is its block.
+ * @param parentHash - of the state before this block.
+ */
+export function advanceKeySession(draft: Draft, parentHash: Uint8Array): void {
+  forgetSettled(draft);
+  const { keySession } = draft.state;
+  if (keySession !== null) advance(draft, keySession);
+  else beginIfDue(draft, parentHash);
+}
+
+/** Ends a phase at once when the last of those has done his part whom it waits for. */
+export function advanceIfComplete(draft: Draft): void {
+  const { keySession } = draft.state;
+  if (keySession !== null && missingIn(draft.state, keySession).length === 0) advance(draft, keySession);
+}
+
+function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
+  const { state, genesis, genesisHash } = draft;
+  const due = state.height < state.nextSessionHeight ? null : dueSession(draft);
+  if (due === null) return;
+  const { phaseBlocks } = genesis.masterKey;
+  const { kind, rotationId, committee, threshold } = due;
+  const members = committee.map((identityKey) => ({
+    identityKey,
+    dealingKey: null,
+    judged: false,
+    verificationShare: null,
+    confirmed: false,
+    excluded: state.excluded.includes(identityKey),
+  }));
+  // Without the convicted there may be too few, until others are elected.
+  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) return;
+  const epoch = state.nextEpoch++;
+  // A refreshed or reshared key keeps its group.
+  const keySuite =
+    state.sharings.find((sharing) => sharing.rotationId === rotationId)?.keySuite ?? genesis.masterKey.keySuite;
+  const begun = { epoch, kind, rotationId, keySuite, threshold, members, publicKey: null };
+  state.keySession = {
+    ...begun,
+    id: sessionId(genesisHash, begun, parentHash),
+    phase: "registration",
+    deadline: state.height + phaseBlocks - 1,
+  };
+  tell(draft, { kind: "KeySessionStarted", epoch, session: kind, rotationId, threshold, committee });
+}
+
+/** What is to be done next; null where nothing is, or nothing can be. */
+function dueSession({ state, genesis }: Draft): Due | null {
+  const { threshold } = genesis.masterKey;
+  const sharing = currentSharing(state);
+  if (sharing === undefined) {
+    return state.launched === null
+      ? null
+      : { kind: "generation", rotationId: 0, threshold, committee: state.gatekeepers };
+  }
+  const { rotationId, members } = sharing;
+  if (!isHandedOver(state)) return { kind: "resharing", rotationId, threshold, committee: plannedCommittee(state)! };
+  if (state.height - sharing.height < genesis.masterKey.refreshBlocks) return null;
+  const committee = members.map(({ identityKey }) => identityKey);
+  // Who has no share can't refresh it: resharing to the same committee gives it one.
+  const isWhole = members.every(({ identityKey, confirmed }) => confirmed || state.excluded.includes(identityKey));
+  if (!isWhole) return { kind: "resharing", rotationId, threshold, committee };
+  // With t = 1 a share is the key, and nothing could be refreshed.
+  return sharing.threshold > 1 ? { kind: "refresh", rotationId, threshold: sharing.threshold, committee } : null;
+}
+
+/** Binds all that is dealt to what the session is, and to the history that it began in. */
+function sessionId(
+  genesisHash: Uint8Array,
+  { epoch, kind, rotationId, keySuite, threshold, members }: Omit<KeySession, "id" | "phase" | "deadline">,
+  parentHash: Uint8Array,
+): Hex {
+  const parts = [
+    Buffer.from(CONTEXT.keySession, "ascii"),
+    genesisHash,
+    parentHash,
+    u32.enc(epoch),
+    u8.enc(kind.length),
+    Buffer.from(kind, "ascii"),
+    u32.enc(rotationId),
+    u8.enc(keySuite),
+    u32.enc(threshold),
+    ...members.map(({ identityKey }) => Buffer.from(identityKey.slice(2), "hex")),
+  ];
+  return toHex(hash("sha256", joined(parts), "buffer"));
+}
+
+function advance(draft: Draft, session: KeySession): void {
+  const { state } = draft;
+  if (session.kind === "generation" && !isCommittee(session.members, state.gatekeepers)) {
+    abort(draft, session, "CommitteeChanged", []);
+    return;
+  }
+  const silent = missingIn(state, session);
+  if (silent.length > 0 && state.height <= session.deadline) return;
+  switch (session.phase) {
+    case "registration":
+      if (receiversOf(session).length < leastHolders(session.threshold))
+        abort(draft, session, "TooFewReceivers", silent);
+      else enter(draft, session, "dealing", silent);
+      return;
+    case "dealing":
+      if (state.dealings.size < leastDealings(draft, session)) abort(draft, session, "TooFewDealings", silent);
+      else enter(draft, session, "complaint", silent);
+      return;
+    case "complaint":
+      qualify(draft, session, silent);
+      return;
+    case "confirmation":
+      if (receiversOf(session).filter(({ confirmed }) => confirmed).length < leastHolders(session.threshold)) {
+        abort(draft, session, "TooFewConfirmed", silent);
+      } else adopt(draft, session, silent);
+  }
+}
+
+/**
+ * Dealings without which nothing can be made: t of a key's shares to reshare it; else so many that one of them is of an
+ * honest dealer, whose choice makes the sum unknown to all others.
+ */
+function leastDealings({ state }: Draft, { kind, rotationId, threshold }: KeySession): number {
+  return kind === "resharing" ? sharingOf(state.sharings, rotationId).threshold : threshold;
+}
+
+function sharingOf(sharings: readonly Sharing[], rotationId: number): Sharing {
+  return sharings.find((sharing) => sharing.rotationId === rotationId)!;
+}
+
+function enter(draft: Draft, session: KeySession, phase: KeySessionPhase, silent: readonly PublicKey[]): void {
+  const deadline = draft.state.height + draft.genesis.masterKey.phaseBlocks - 1;
+  draft.state.keySession = { ...session, phase, deadline };
+  tell(draft, { kind: "KeySessionAdvanced", epoch: session.epoch, phase, silent });
+}
+
+/** Complaints are over: what the dealings make that nobody was right about. */
+function qualify(draft: Draft, session: KeySession, silent: readonly PublicKey[]): void {
+  const { state } = draft;
+  const qualified = qualifiedDealings(state, session);
+  if (qualified.length < leastDealings(draft, session)) {
+    abort(draft, session, "TooFewQualified", silent);
+    return;
+  }
+  if (receiversOf(session).length < leastHolders(session.threshold)) {
+    abort(draft, session, "TooFewReceivers", silent);
+    return;
+  }
+  const outcome = sharingOutcome(termsOf(draft.genesisHash, state, session), qualified);
+  if (outcome === null) {
+    abort(draft, session, "Degenerate", silent);
+    return;
+  }
+  const members = session.members.map((member, at) => {
+    const verificationShare = member.excluded ? undefined : outcome.verificationShares.get(at + 1);
+    return { ...member, verificationShare: verificationShare === undefined ? null : toHex(verificationShare) };
+  });
+  enter(draft, { ...session, members, publicKey: toHex(outcome.publicKey) }, "confirmation", silent);
+}
+
+function adopt(draft: Draft, session: KeySession, silent: readonly PublicKey[]): void {
+  const { state } = draft;
+  const { epoch, id, rotationId, keySuite, threshold } = session;
+  const before = state.sharings.find((sharing) => sharing.rotationId === rotationId);
+  if (before !== undefined) retire(draft, before);
+  const sharing: Sharing = {
+    epoch,
+    session: id,
+    rotationId,
+    keySuite,
+    threshold,
+    publicKey: session.publicKey!,
+    height: state.height,
+    members: session.members.map(({ identityKey, verificationShare, confirmed }) => ({
+      identityKey,
+      verificationShare,
+      confirmed,
+    })),
+  };
+  state.sharings = [...state.sharings.filter((other) => other !== before), sharing];
+  end(draft);
+  const holders = keysOf(sharing.members.filter(({ confirmed }) => confirmed));
+  tell(draft, { kind: "SharingAdopted", epoch, rotationId, publicKey: sharing.publicKey, holders, silent });
+}
+
+function abort(draft: Draft, session: KeySession, reason: AbortReason, silent: readonly PublicKey[]): void {
+  const { state, genesis } = draft;
+  // Some may have shares of a key that is in use.
+  if (session.phase === "confirmation" && session.kind !== "generation") retire(draft, session);
+  end(draft);
+  state.nextSessionHeight = state.height + genesis.masterKey.phaseBlocks;
+  tell(draft, { kind: "KeySessionAborted", epoch: session.epoch, reason, silent });
+  if (session.kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
+  if (!isCommittee(session.members, plannedCommittee(state)!)) return;
+  tell(draft, { kind: "HandoverFailed", era: state.planned.index });
+  // Others are elected, or the same once more if they still stand.
+  state.planned = null;
+}
+
+function end({ state }: Draft): void {
+  state.keySession = null;
+  state.dealings = emptyTables().dealings;
+}
+
+/** From now on its shares are to be destroyed. */
+function retire({ state }: Draft, sharing: Pick<Sharing, "epoch" | "rotationId" | "threshold" | "members">): void {
+  const { epoch, rotationId, threshold, members } = sharing;
+  const owing = keysOf(members.filter(({ verificationShare }) => verificationShare !== null));
+  state.retired = [...state.retired, { epoch, rotationId, threshold, height: state.height, owing }];
+}
+
+/** Sharings of which nobody could put the key together any more. Where some could, they are waited for. */
+function forgetSettled(draft: Draft): void {
+  const { state, genesis } = draft;
+  const settled = state.retired.filter(
+    ({ height, owing, threshold }) => owing.length < threshold && state.height - height > genesis.masterKey.phaseBlocks,
+  );
+  if (settled.length === 0) return;
+  state.retired = state.retired.filter((sharing) => !settled.includes(sharing));
+  for (const { epoch, owing } of settled) tell(draft, { kind: "SharesOutstanding", epoch, owing });
+}

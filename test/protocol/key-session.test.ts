@@ -1,0 +1,243 @@
+/** Key sessions on the ledger: what is made when all is well, what holds when it is not, and who is to blame. */
+import { describe, expect, test } from "vitest";
+import { fromHex, toHex } from "../../src/bytes.ts";
+import type { Call } from "../../src/protocol/call.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
+import { ledgerGroup } from "../../src/protocol/key-terms.ts";
+import { currentSharing } from "../../src/protocol/key-session.ts";
+import { lagrangeCoefficient } from "../../src/keys/lagrange.ts";
+import { GATEKEEPERS, Network, identity, outcomes, publicOf } from "./network.ts";
+import { Shareholders, type Says, keyGenesis, launch } from "./shareholders.ts";
+
+type Told<K extends Effect["kind"]> = Extract<Effect, { readonly kind: K }>;
+const told = <K extends Effect["kind"]>(effects: readonly Effect[], kind: K): Told<K>[] =>
+  effects.filter((effect): effect is Told<K> => effect.kind === kind);
+const keys = (...names: string[]): string[] => names.map((name) => publicOf(identity(name)));
+
+function launched(
+  changes: Parameters<typeof keyGenesis>[0] = {},
+  names: readonly string[] = [...GATEKEEPERS, "e", "f"],
+) {
+  const network = new Network(keyGenesis(changes));
+  const all = new Shareholders(network, names);
+  launch(network);
+  return { network, all };
+}
+
+/** Whether the members' shares are those that the ledger expects, and t of them make the key. */
+function expectShares(network: Network, all: Shareholders, holders: readonly string[]): void {
+  const sharing = currentSharing(network.state)!;
+  const group = ledgerGroup(sharing.keySuite);
+  for (const name of holders) {
+    const share = all.held.get(name)!.share(sharing.epoch)!;
+    expect(sharing.members[share.index - 1]!.identityKey).toBe(publicOf(identity(name)));
+    expect(toHex(group.multiplyBase([share.secret]))).toBe(sharing.members[share.index - 1]!.verificationShare);
+  }
+  const indices = holders.map((name) => all.held.get(name)!.share(sharing.epoch)!.index).sort((a, b) => a - b);
+  const quorum = indices.slice(-sharing.threshold);
+  const { elements } = group.linearCombinations(
+    quorum.map((index) => fromHex(sharing.members[index - 1]!.verificationShare!, "a share")),
+    quorum.map((index) => lagrangeCoefficient(group.scalars.order, quorum, index)),
+  );
+  expect(toHex(elements)).toBe(sharing.publicKey);
+}
+
+describe("a key session", () => {
+  test("does not begin before governance says so, and then makes a MasterKey that nobody holds", () => {
+    const network = new Network(keyGenesis());
+    const all = new Shareholders(network, GATEKEEPERS);
+    for (let block = 0; block < 5; block++) expect(told(all.block(), "KeySessionStarted")).toEqual([]);
+    launch(network);
+    const [adopted] = told(all.until("SharingAdopted", undefined, 6), "SharingAdopted");
+    expect(adopted).toMatchObject({ rotationId: 0, silent: [] });
+    expect([...adopted!.holders].sort()).toEqual(keys(...GATEKEEPERS).sort());
+    expectShares(network, all, GATEKEEPERS);
+    expect(network.state.dealings.size).toBe(0);
+    expect(network.state.keySession).toBeNull();
+  });
+
+  test("does without those who are silent, if enough are left, and says who they were", () => {
+    const { network, all } = launched();
+    const silent: Says = (name, call) => (name === "d" ? null : call);
+    const [adopted] = told(all.until("SharingAdopted", silent), "SharingAdopted");
+    expect([...adopted!.holders].sort()).toEqual(keys("a", "b", "c").sort());
+    const sharing = currentSharing(network.state)!;
+    expect(sharing.members.find(({ identityKey }) => identityKey === publicOf(identity("d")))).toEqual({
+      identityKey: publicOf(identity("d")),
+      verificationShare: null,
+      confirmed: false,
+    });
+    expectShares(network, all, ["a", "b", "c"]);
+  });
+
+  test("fails when too few come, and begins again", () => {
+    const { network, all } = launched();
+    const two: Says = (name, call) => (name === "a" || name === "b" ? call : null);
+    const [aborted] = told(all.until("KeySessionAborted", two), "KeySessionAborted");
+    expect(aborted!.reason).toBe("TooFewReceivers");
+    expect([...aborted!.silent].sort()).toEqual(keys("c", "d").sort());
+    expect(network.state.excluded).toEqual([]);
+    all.until("SharingAdopted");
+    expectShares(network, all, GATEKEEPERS);
+  });
+
+  test.each(["registerDealingKey", "deal", "judgeDealings", "confirmShare"] as const)(
+    "stands when one says nothing instead of %s",
+    (tag) => {
+      const { network, all } = launched();
+      all.until("SharingAdopted", (name, call) => (name === "c" && call?.tag === tag ? null : call));
+      expectShares(network, all, ["a", "b", "d"]);
+      expect(network.state.excluded).toEqual([]);
+    },
+  );
+
+  test("takes a share that is confirmed too late", () => {
+    const { network, all } = launched();
+    all.until("SharingAdopted", (name, call) => (name === "c" && call?.tag === "confirmShare" ? null : call));
+    expect(currentSharing(network.state)!.members.filter(({ confirmed }) => confirmed)).toHaveLength(3);
+    expect(told(all.until("ShareConfirmed"), "ShareConfirmed")).toMatchObject([{ identityKey: keys("c")[0] }]);
+    expectShares(network, all, GATEKEEPERS);
+  });
+
+  test("convicts a dealer whose sub-share is wrong, and goes on without it", () => {
+    const { network, all } = launched();
+    const spoil: Says = (name, call) => (name === "b" ? spoiled(call) : call);
+    const effects = all.until("SharingAdopted", spoil);
+    expect(network.state.excluded).toEqual(keys("b"));
+    const [adopted] = told(effects, "SharingAdopted");
+    expect([...adopted!.holders].sort()).toEqual(keys("a", "c", "d").sort());
+    expectShares(network, all, ["a", "c", "d"]);
+  });
+
+  test("convicts who complains about what is right", () => {
+    const { network, all } = launched();
+    const slander: Says = (name, call) => {
+      if (name !== "d" || call?.tag !== "judgeDealings") return call;
+      const complaint = { point: ledgerGroup(1).generator, proof: new Uint8Array(64) };
+      return { ...call, value: { ...call.value, complaints: [{ dealer: 1, complaint }] } };
+    };
+    all.until("SharingAdopted", slander);
+    expect(network.state.excluded).toEqual(keys("d"));
+    expectShares(network, all, ["a", "b", "c"]);
+  });
+
+  test("hands the key over to whoever was elected before they act, and the shares before are destroyed", () => {
+    const { network, all } = launched();
+    all.until("SharingAdopted");
+    const before = currentSharing(network.state)!;
+    const old = [...network.state.gatekeepers];
+    elect(network, "e", "f");
+    const started = told(all.until("KeySessionStarted"), "KeySessionStarted");
+    expect(started).toMatchObject([{ session: "resharing", rotationId: 0 }]);
+    expect(network.state.gatekeepers).toEqual(old);
+    all.until("SharingAdopted");
+    const after = currentSharing(network.state)!;
+    expect(after.publicKey).toBe(before.publicKey);
+    expect(after.members.map(({ verificationShare }) => verificationShare)).not.toEqual(
+      before.members.map(({ verificationShare }) => verificationShare),
+    );
+    expect(network.state.retired).toMatchObject([{ epoch: before.epoch }]);
+    all.until("GatekeeperChange");
+    expect(network.state.gatekeepers).toEqual(after.members.map(({ identityKey }) => identityKey));
+    while (network.state.retired.length > 0) all.block();
+    for (const shareholder of all.held.values()) expect(shareholder.share(before.epoch)).toBeNull();
+    expectShares(network, all, [...namesOf(network)]);
+  });
+
+  test("leaves the old committee in place when the elected don't come, and says so", () => {
+    const { network, all } = launched();
+    all.until("SharingAdopted");
+    const old = [...network.state.gatekeepers];
+    elect(network, "e", "f");
+    const absent: Says = (name, call) => (old.includes(publicOf(identity(name))) ? call : null);
+    const gone = all.until("HandoverFailed", (name, call) => (name === "a" || name === "b" ? call : absent("e", null)));
+    expect(told(gone, "KeySessionAborted")).toMatchObject([{ reason: "TooFewReceivers" }]);
+    expect(network.state.gatekeepers).toEqual(old);
+    expectShares(network, all, [...namesOf(network)]);
+    all.until("GatekeeperChange");
+    expect(network.state.gatekeepers).not.toEqual(old);
+  });
+
+  test("refreshes shares: the key stays, and old and new ones do not mix", () => {
+    const { network, all } = launched({
+      masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 3, refreshBlocks: 4 },
+      gatekeepers: { tag: "listed", value: keys(...GATEKEEPERS) },
+      stakers: [],
+    });
+    all.until("SharingAdopted");
+    const before = currentSharing(network.state)!;
+    expect(told(all.until("KeySessionStarted"), "KeySessionStarted")).toMatchObject([{ session: "refresh" }]);
+    all.until("SharingAdopted");
+    const after = currentSharing(network.state)!;
+    expect(after.publicKey).toBe(before.publicKey);
+    for (const [at, { verificationShare }] of after.members.entries()) {
+      expect(verificationShare).not.toBe(before.members[at]!.verificationShare);
+    }
+    expectShares(network, all, GATEKEEPERS);
+  });
+
+  test("runs with t = 1, where every share is the key, and does not refresh it", () => {
+    const { network, all } = launched({
+      masterKey: { keySuite: 1, threshold: 1, phaseBlocks: 3, refreshBlocks: 2 },
+      gatekeepers: { tag: "listed", value: keys("a", "b", "c") },
+      stakers: [],
+    });
+    all.until("SharingAdopted");
+    const { members, publicKey } = currentSharing(network.state)!;
+    expect(members.map(({ verificationShare }) => verificationShare)).toEqual([publicKey, publicKey, publicKey]);
+    for (let block = 0; block < 20; block++) expect(told(all.block(), "KeySessionStarted")).toEqual([]);
+  });
+
+  test("runs over ristretto255 too", () => {
+    const { network, all } = launched({
+      masterKey: { keySuite: 2, threshold: 2, phaseBlocks: 3, refreshBlocks: 1_000 },
+    });
+    all.until("SharingAdopted");
+    expect(fromHex(currentSharing(network.state)!.publicKey, "a key")).toHaveLength(32);
+    expectShares(network, all, GATEKEEPERS);
+  });
+
+  test("refuses what is said at another time, of another session, twice, or by others", () => {
+    const { network, all } = launched();
+    const seen = new Map<Call["tag"], Call>();
+    const record: Says = (name, call) => {
+      if (call !== null && name === "a") seen.set(call.tag, call);
+      return call;
+    };
+    all.until("SharingAdopted", record);
+    for (const tag of ["registerDealingKey", "deal", "judgeDealings", "confirmShare"] as const) {
+      const call = seen.get(tag)!;
+      const effects = network.blockOf([network.unsigned(identity("a"), call), network.unsigned(identity("e"), call)]);
+      expect(outcomes(effects).every((outcome) => outcome !== "done")).toBe(true);
+    }
+    expect(network.send(identity("e"), { tag: "declareDestroyed", value: 0 })).toBe("NothingToDo");
+  });
+});
+
+/** The stashes whose pRuntimes have shares. */
+function namesOf(network: Network): string[] {
+  const { members } = currentSharing(network.state)!;
+  return [...GATEKEEPERS, "e", "f"].filter((name) =>
+    members.some(({ identityKey, confirmed }) => confirmed && identityKey === publicOf(identity(name))),
+  );
+}
+
+/** One bit of what is dealt to the first receiver is another. */
+function spoiled(call: Call | null): Call | null {
+  if (call?.tag !== "deal") return call;
+  const ciphertexts = call.value.dealing.ciphertexts.slice();
+  ciphertexts[0]! ^= 1;
+  return { ...call, value: { ...call.value, dealing: { ...call.value.dealing, ciphertexts } } };
+}
+
+/** Two others stand for election, with more behind them than anybody has. */
+function elect(network: Network, ...names: readonly string[]): void {
+  for (const name of names) {
+    const calls: Call[] = [
+      { tag: "bond", value: { amount: 900_000_000n, payee: { tag: "staked", value: undefined } } },
+      { tag: "setKeys", value: publicOf(identity(name)) },
+      { tag: "validate", value: { commission: 0, blocked: false } },
+    ];
+    network.blockOf(calls.map((call, at) => network.unsigned(name, call, network.sequenceOf(name) + at)));
+  }
+}
