@@ -22,6 +22,10 @@ import {
   u32,
 } from "./scale.ts";
 
+/** Bytes of a genesis at most, where one comes from outside. */
+export const GENESIS_BYTES_MAX = 16 << 20;
+/** Intervals of EcdhKeys for which one opens messages after its own, at most: so many are kept besides the current one. */
+export const ECDH_INTERVALS_KEPT = 7;
 /** Things in each list of a genesis, at most. */
 const LIST_MAX = 1_000_000;
 /** Members of governance, at most. */
@@ -62,7 +66,7 @@ export interface StakingRules {
 interface EcdhKeyRule {
   /** Blocks for which one is sealed to. */
   readonly interval: number;
-  /** Blocks for which it opens messages after the next one was published. */
+  /** Blocks for which it opens messages after the next one was published: ECDH_INTERVALS_KEPT intervals at most. */
   readonly overlap: number;
 }
 
