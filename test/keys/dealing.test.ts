@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { deal } from "../../src/keys/dealer.ts";
 import {
   type Dealing,
+  type DealingKind,
   type DealingTerms,
   dealingDigest,
   dealingFault,
@@ -38,7 +39,7 @@ describe.each(GROUPS.map((each, i) => ({ ...each, bad: BAD[i]! })))("dealings in
   const generation = generationTerms({ group, minShares: 3, receivers });
   const resharing = resharingTerms({ group, minShares: 2, receivers }, held);
   const refresh = refreshTerms({ group, minShares: 3, receivers: receivers.slice(0, 3) }, held);
-  const sessions: [string, DealingTerms, Dealing][] = [
+  const sessions: [DealingKind, DealingTerms, Dealing][] = [
     ["generation", generation, deal(generation, 2)],
     ["resharing", resharing, deal(resharing, shareOf(2))],
     ["refresh", refresh, deal(refresh, 2)],

@@ -1,5 +1,5 @@
 /** What dealings make, by vectors of FROST (ZcashFoundation) and ChillDKG: sub-shares, shares, keys, verification shares. */
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type Dealing, dealingFault, type GenerationTerms } from "../../src/keys/dealing.ts";
 import { openSubShare } from "../../src/keys/receiver.ts";
 import { RISTRETTO255_GROUP } from "../../src/keys/ristretto255-group.ts";
