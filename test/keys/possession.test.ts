@@ -98,6 +98,15 @@ describe.each(GROUPS.map((each, i) => ({ ...each, bad: BAD[i]! })))(
       }
     });
 
+    test("does not hold with a nonce of zero, from which the secret would follow", () => {
+      const none = new Uint8Array(group.elementBytes);
+      const hashed = Buffer.concat([Buffer.of(group.keySuite), context, publicKey, none]);
+      const c = oracle.hashToScalar(hashed, Buffer.from("gatekeeper/v1 possession challenge"));
+      const s = (n - ((c * numberOf(group, secret)) % n)) % n;
+      const forged = Buffer.concat([group.scalars.encode(c), group.scalars.encode(s)]);
+      expect(verifyPossession(group, context, publicKey, forged)).toBe(false);
+    });
+
     test("is bound to a hash, and made with a scalar", () => {
       const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
       for (const wrong of [context.subarray(1), Buffer.concat([context, context]), new Uint8Array(0)]) {
