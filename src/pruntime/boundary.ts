@@ -218,7 +218,7 @@ const COLLATERAL_BYTES_MAX = 1 << 20;
 const BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 32_768;
 const BLOCKS_MAX = 4_096;
 /** A sealed message with its body: sealed-message.ts. */
-const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
+export const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
 
 /** UTF-8. */
 function text(bytesMax: number): Codec<string> {
