@@ -72,6 +72,8 @@ export const ERROR_CODES = Object.freeze([
   "SEALED_STATE_OLD",
   /** A home of a network was asked for what only a local home does: its keys belong to no owner. */
   "NOT_LOCAL",
+  /** A contract has no keys here: gatekeepers have not given them yet, or another pRuntime runs it; detail.contract is it. */
+  "KEY_NOT_PROVISIONED",
   /** The pRuntime did not take a request: it breaks the rules of the boundary; detail.reason says which. */
   "BOUNDARY_REFUSED",
   /** The pRuntime can't be started or reached, ended, or says what breaks the rules of the boundary. */

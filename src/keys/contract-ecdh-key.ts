@@ -36,10 +36,25 @@ export function contractEcdhKey(
   rotationId: number,
   contractId: Uint8Array,
 ): ContractEcdhKey {
+  const scalar = contractEcdhScalar(group, prf, cipherSuite, rotationId, contractId);
+  return { scalar, publicKey: group.multiplyBase([scalar]) };
+}
+
+/**
+ * Its scalar alone, the caller's: public keys of many are made together by `multiplyBase`.
+ * @throws GatekeeperError INVALID_ARGUMENT as contractInfo does.
+ */
+export function contractEcdhScalar(
+  group: Group,
+  prf: Uint8Array,
+  cipherSuite: number,
+  rotationId: number,
+  contractId: Uint8Array,
+): Secret {
   const info = contractInfo(LABEL, group.keySuite, cipherSuite, rotationId, contractId);
   const okm = new Uint8Array(hkdfSync("sha256", prf, EMPTY_SALT, info, WIDE_BYTES));
+  // It is zero once in 2^252 keys; then multiplyBase refuses it.
   const scalar = reduceWide(group, okm);
   okm.fill(0);
-  // It is zero once in 2^252 keys; then multiplyBase refuses it.
-  return { scalar, publicKey: group.multiplyBase([scalar]) };
+  return scalar;
 }

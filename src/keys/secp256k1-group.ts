@@ -45,6 +45,15 @@ export class Secp256k1Group implements Group {
     return secp256k1_hasher.hashToScalar(message, { DST: dst });
   }
 
+  /**
+   * The same elements in this group's form.
+   * @param form - theirs.
+   * @throws GatekeeperError ELEMENT_INVALID, INVALID_ARGUMENT as all operations do.
+   */
+  convert(elements: Uint8Array, form: PointForm): Uint8Array<ArrayBuffer> {
+    return allValid(this.#curve.convert(elements, form));
+  }
+
   invalid(elements: Uint8Array): readonly number[] {
     elementCount(this, elements);
     return this.#curve.invalid(elements);

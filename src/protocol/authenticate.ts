@@ -92,7 +92,7 @@ export class Authenticator {
       return { message, statements, points: [ecdhKey], evidence: [] };
     }
     if (call.tag === "reportOffence") return this.#readEvidence(message, statements, call.value);
-    return { message, statements, points: pointsIn(call), evidence: [] };
+    return { message, statements, points: call.tag === "setEcdhKey" ? [call.value] : [], evidence: [] };
   }
 
   #readEvidence(message: Message, own: readonly Statement[], { value }: Evidence): Reading | Unreadable {
@@ -143,13 +143,6 @@ export class Authenticator {
     }
     return none;
   }
-}
-
-/** Points that a call brings along. Of contracts' EcdhKeys, those of secp256k1 have its length: contracts.ts looks at others. */
-function pointsIn(call: Call): readonly PublicKey[] {
-  if (call.tag === "setEcdhKey") return [call.value];
-  if (call.tag !== "publishContractKeys") return [];
-  return call.value.keys.map(({ ecdhKey }) => ecdhKey).filter((key) => key.length === 2 + 2 * PUBLIC_KEY_BYTES);
 }
 
 function messageIn(bytes: Uint8Array): Message | Unreadable {

@@ -119,7 +119,7 @@ interface DealerComplaint {
 }
 
 /** A contract's EcdhKey, encoded: as long as its group has it. */
-interface PublishedKey {
+export interface PublishedKey {
   readonly contract: Hex;
   readonly ecdhKey: Hex;
 }

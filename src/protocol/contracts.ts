@@ -5,12 +5,14 @@
  * An owner assigns a contract to any pRuntime, and its operator is not asked: so it keeps nobody from deregistering his
  * pRuntime, and whoever owns a contract whose pRuntime has gone assigns it to another.
  */
-import { ristretto255 } from "@noble/curves/ed25519.js";
 import { fromHex, toHex } from "../bytes.ts";
 import { CONTRACT_KIND, contractId, deployedName } from "../contract-id.ts";
-import { type AccountId, PUBLIC_KEY_BYTES, type PublicKey, accountOf } from "./account.ts";
+import type { KeySuite } from "../keys/group.ts";
+import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { reserve } from "./balances.ts";
+import type { PublishedKey } from "./call.ts";
 import { type Draft, ensure, tell } from "./draft.ts";
+import { ledgerGroup } from "./key-terms.ts";
 import { mayServe, workerOf } from "./registry.ts";
 import type { Hex } from "./scale.ts";
 import type { Contract } from "./state.ts";
@@ -47,14 +49,16 @@ export function publishContractKeys(
   draft: Draft,
   worker: PublicKey,
   rotationId: number,
-  keys: readonly { readonly contract: Hex; readonly ecdhKey: Hex }[],
+  keys: readonly PublishedKey[],
 ): void {
   const { state } = draft;
   ensureServes(draft, worker);
+  const sharing = state.sharings.find((each) => each.rotationId === rotationId);
+  ensure(sharing !== undefined, "NotInForce");
+  ensure(areElements(sharing.keySuite, keys), "BadProof");
   for (const { contract: id, ecdhKey: publicKey } of keys) {
     const contract = contractOf(draft, id);
     ensure(contract.worker === worker, "NotAssigned");
-    ensure(isElement(publicKey), "BadProof");
     const ecdhKey = { rotationId, publicKey };
     state.contracts = state.contracts.set(id, { ...contract, ecdhKey });
     tell(draft, { kind: "ContractKeyPublished", contract: id, ecdhKey });
@@ -72,13 +76,11 @@ function contractOf({ state }: Draft, id: Hex): Contract {
   return contract;
 }
 
-/** Whether it is an element of its group, which is known by its length; those of secp256k1 are verified by then. */
-function isElement(publicKey: Hex): boolean {
-  const bytes = fromHex(publicKey, "a contract's EcdhKey");
-  if (bytes.length === PUBLIC_KEY_BYTES) return true;
-  try {
-    return !ristretto255.Point.fromBytes(bytes).is0();
-  } catch {
-    return false;
-  }
+/** Whether all of them are elements of a key suite's group. */
+function areElements(keySuite: KeySuite, keys: readonly PublishedKey[]): boolean {
+  const group = ledgerGroup(keySuite);
+  const elements = keys.map(({ ecdhKey }) => fromHex(ecdhKey, "a contract's EcdhKey"));
+  return (
+    elements.every(({ length }) => length === group.elementBytes) && group.invalid(Buffer.concat(elements)).length === 0
+  );
 }

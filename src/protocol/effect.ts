@@ -93,6 +93,8 @@ export type FailureReason =
   | "ContractExists"
   | "NoContract"
   | "NotOwner"
+  /** No MasterKey of this rotation id is shared. */
+  | "NotInForce"
   /** The contract is another pRuntime's to run. */
   | "NotAssigned"
   /** It is no http or https URL in printable ASCII. */

@@ -51,6 +51,14 @@ export function boundedBytes(max: number): Codec<Uint8Array> {
   );
 }
 
+/** As boundedBytes, but what is decoded is a view: secrets have no copy that their owner does not wipe. */
+export function lentBytes(max: number): Codec<Uint8Array> {
+  return strict(
+    (bytes) => joined([compact.enc(checkedLength(bytes, max)), bytes]),
+    (cursor) => taken(cursor, takenLength(cursor, max)),
+  );
+}
+
 /** Up to `max` bytes, with their length before them, as hex. */
 export function boundedHex(max: number): Codec<Hex> {
   return mapped(

@@ -122,7 +122,9 @@ export type Request =
   /** Asks another pRuntime whether it lives. */
   | { readonly tag: "ping"; readonly value: PublicKey }
   /** A message of another pRuntime. */
-  | { readonly tag: "deliver"; readonly value: Uint8Array };
+  | { readonly tag: "deliver"; readonly value: Uint8Array }
+  /** What it has to ask others for, so that contracts have keys; and who has not answered in time. */
+  | { readonly tag: "provision"; readonly value: { readonly late: readonly PublicKey[] } };
 
 /** How work is done. */
 interface Work {
@@ -153,7 +155,8 @@ export type Answer =
   | { readonly tag: "register"; readonly value: Registration }
   /** A message to be delivered to the other. */
   | { readonly tag: "ping"; readonly value: Uint8Array }
-  | { readonly tag: "deliver"; readonly value: Delivered };
+  | { readonly tag: "deliver"; readonly value: Delivered }
+  | { readonly tag: "provision"; readonly value: Provisioned };
 
 /** What a pRuntime of a network is, and where it stands. */
 export interface PRuntimeStatus {
@@ -183,7 +186,28 @@ export type Delivered =
   /** An answer, to be delivered to its sender. */
   | { readonly tag: "answer"; readonly value: Uint8Array }
   /** It lives, and has followed the chain to a height. */
-  | { readonly tag: "pong"; readonly value: { readonly from: PublicKey; readonly height: number } };
+  | { readonly tag: "pong"; readonly value: { readonly from: PublicKey; readonly height: number } }
+  /** A gatekeeper's partials: how many contracts have keys by them that had none, and what was wrong with them, if it was. */
+  | {
+      readonly tag: "taken";
+      readonly value: { readonly from: PublicKey; readonly contracts: number; readonly blamed: string | null };
+    }
+  /** A gatekeeper gives none, by what it knows of the chain at a height. */
+  | {
+      readonly tag: "refused";
+      readonly value: { readonly from: PublicKey; readonly reason: string; readonly height: number };
+    };
+
+/** What is to be asked so that contracts have keys. */
+export interface Provisioned {
+  /** To be delivered to others, whose answers are to be delivered here. */
+  readonly messages: readonly { readonly to: PublicKey; readonly bytes: Uint8Array }[];
+  /**
+   * Contracts without keys, for each MasterKey in force. Where there are some, it is worth asking again: after answers, after
+   * blocks, and when somebody was late.
+   */
+  readonly missing: number;
+}
 
 /** What a write did, in records. */
 export interface WriteResult {
@@ -219,6 +243,13 @@ const BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 32_768;
 const BLOCKS_MAX = 4_096;
 /** A sealed message with its body: sealed-message.ts. */
 export const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
+/** A sealed request for partials. */
+const QUESTION_BYTES_MAX = 48 << 10;
+/** Messages of an answer: they fit into a frame. */
+export const QUESTIONS_MAX = 256;
+/** Others that are named to a pRuntime at a time. */
+const PEERS_NAMED_MAX = 4_096;
+const REASON_BYTES_MAX = 64;
 
 /** UTF-8. */
 function text(bytesMax: number): Codec<string> {
@@ -295,6 +326,7 @@ const requests = {
   register: struct({ operator: accountIdCodec, collateral: nullable(boundedBytes(COLLATERAL_BYTES_MAX)) }),
   ping: publicKeyCodec,
   deliver: boundedBytes(PEER_MESSAGE_BYTES_MAX),
+  provision: struct({ late: boundedVector(publicKeyCodec, PEERS_NAMED_MAX) }),
 };
 const requestCodec = Enum(requests) as unknown as Codec<Request>;
 
@@ -349,7 +381,13 @@ const answerCodec = Enum({
   deliver: Enum({
     answer: boundedBytes(PEER_MESSAGE_BYTES_MAX),
     pong: struct({ from: publicKeyCodec, height: u32 }),
+    taken: struct({ from: publicKeyCodec, contracts: u32, blamed: nullable(text(REASON_BYTES_MAX)) }),
+    refused: struct({ from: publicKeyCodec, reason: text(REASON_BYTES_MAX), height: u32 }),
   }) as unknown as Codec<Delivered>,
+  provision: struct<Provisioned>({
+    messages: boundedVector(struct({ to: publicKeyCodec, bytes: boundedBytes(QUESTION_BYTES_MAX) }), QUESTIONS_MAX),
+    missing: u32,
+  }),
 }) as unknown as Codec<Answer>;
 
 const detailValue = Enum({

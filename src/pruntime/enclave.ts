@@ -10,23 +10,29 @@
 import { randomBytes } from "node:crypto";
 import { toHex } from "../bytes.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type AccountId, type PublicKey, accountOf } from "../protocol/account.ts";
 import { type Block, decodeBlock } from "../protocol/block.ts";
 import type { Call, Registration } from "../protocol/call.ts";
 import { type Genesis, decodeGenesis, hashGenesis } from "../protocol/genesis.ts";
+import type { Effect } from "../protocol/effect.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { signMessage, signRegistration } from "../protocol/message.ts";
 import { mayServe, nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { Worker } from "../protocol/state.ts";
-import type { Delivered, Followed, PRuntimeStatus } from "./boundary.ts";
+import type { Delivered, Followed, PRuntimeStatus, Provisioned } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
+import { duePublication } from "./key-publication.ts";
 import { MessageSequences } from "./message-sequences.ts";
-import { type PeerMessage, decodePeerMessage, encodePeerMessage } from "./peer-message.ts";
+import { type PartialsAnswer, answerPartials } from "./partial-service.ts";
+import { type PartialsRequest, type PeerMessage, decodePeerMessage, encodePeerMessage } from "./peer-message.ts";
 import type { ProgressRecord } from "./progress-record.ts";
+import { ProvisionedKeys } from "./provisioned-keys.ts";
+import { Provisioning } from "./provisioning.ts";
 import type { Shareholder } from "./shareholder.ts";
 import { openMessage, readMessageHeader, sealMessage } from "./sealed-message.ts";
 
@@ -35,6 +41,14 @@ const SAVE_BLOCKS = 1_000;
 const NONCE_BYTES = 32;
 /** Questions that are remembered until they are answered. */
 const PINGS_MAX = 64;
+/** What contracts of a network seal their states with. */
+const NETWORK_SUITE: Suite = "aes-256-gcm";
+
+/** A message to another pRuntime. */
+interface Outgoing {
+  readonly to: PublicKey;
+  readonly message: PeerMessage;
+}
 
 /** One pRuntime. Owns its files and keys; dispose saves the ledger and wipes them. */
 export class Enclave implements Disposable {
@@ -51,6 +65,8 @@ export class Enclave implements Disposable {
   /** Whether the file has the secrets of the shareholder as they are. */
   #sharesSealed = true;
   #replica: Replica | null = null;
+  readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
+  #provisioning: Provisioning;
 
   /**
    * @param files - taken over, also when this throws.
@@ -66,6 +82,7 @@ export class Enclave implements Disposable {
       this.#progress = files.readProgress();
       this.#sequences = MessageSequences.decode(this.#progress.sequences);
       shareholder = files.readShares();
+      this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
       this.#ecdhKeys = files.readEcdhKeys(0);
     } catch (error) {
       shareholder?.[Symbol.dispose]();
@@ -193,24 +210,64 @@ export class Enclave implements Disposable {
       bytes,
     });
     using opened = body;
-    const message = opened.use(decodePeerMessage);
+    const message = decodePeerMessage(opened);
     // Remembered before anything is done that it asks for.
     this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
     if (message === null) throw notUnderstood();
-    if (message.tag === "ping") {
-      const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: state.height } };
-      return { tag: "answer", value: this.#sealTo(replica, sender, pong) };
+    switch (message.tag) {
+      case "ping": {
+        const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: state.height } };
+        return { tag: "answer", value: this.#sealTo(replica, sender, pong) };
+      }
+      case "pong": {
+        const { nonce, height } = message.value;
+        if (this.#pings.get(nonce) !== sender) throw notUnderstood();
+        this.#pings.delete(nonce);
+        return { tag: "pong", value: { from: sender, height } };
+      }
+      case "partialsRequest": {
+        const answer = this.#answerPartials(replica, sender, message.value);
+        try {
+          return { tag: "answer", value: this.#sealTo(replica, sender, answer) };
+        } finally {
+          wipe(answer);
+        }
+      }
+      case "partialsReply":
+        return { tag: "taken", value: { from: sender, ...this.#provisioning.take(sender, message.value) } };
+      case "partialsRefused": {
+        const { reason, height } = message.value;
+        this.#provisioning.refuse(sender, message.value);
+        return { tag: "refused", value: { from: sender, reason, height } };
+      }
     }
-    const { nonce, height } = message.value;
-    if (this.#pings.get(nonce) !== sender) throw notUnderstood();
-    this.#pings.delete(nonce);
-    return { tag: "pong", value: { from: sender, height } };
+  }
+
+  /**
+   * Asks gatekeepers for what the keys of contracts are derived from that it runs and has none of.
+   * @param late - who has not answered and is not waited for any more: others are asked.
+   * @returns messages to be delivered, and how many contracts are still without keys.
+   * @throws GatekeeperError NOT_FOUND before it has followed the chain; SEALED_STATE_OLD.
+   */
+  provision(late: readonly PublicKey[]): Provisioned {
+    const replica = this.#actingReplica();
+    const { identityKey } = this.keys();
+    const outgoing: Outgoing[] = [];
+    for (const { to, request } of this.#provisioning.ask(replica.ledger, late)) {
+      if (to === identityKey) this.#askItself(replica, request);
+      else outgoing.push({ to, message: { tag: "partialsRequest", value: request } });
+    }
+    const sealed = this.#sealAll(replica, outgoing);
+    const messages = outgoing.map(({ to }, at) => ({ to, bytes: sealed[at]! }));
+    return { messages, missing: this.#provisioning.missing };
   }
 
   [Symbol.dispose](): void {
     try {
       if (this.#replica !== null && this.#isCurrent(this.#replica)) this.#saveLedger(this.#replica, 1);
     } finally {
+      this.#provisioning[Symbol.dispose]();
+      this.#contractKeys[Symbol.dispose]();
       this.#ecdhKeys[Symbol.dispose]();
       this.#shareholder[Symbol.dispose]();
       this.#files[Symbol.dispose]();
@@ -233,7 +290,7 @@ export class Enclave implements Disposable {
   }
 
   #followPart(replica: Replica, blocks: readonly Block[]): void {
-    if (blocks.length > 0) replica.follow(blocks);
+    if (blocks.length > 0) this.#followBlocks(replica, blocks);
     const { head } = this.#progress;
     if (head === null || head.height !== replica.ledger.state.height) return;
     if (Buffer.compare(head.hash, replica.headHash) === 0) return;
@@ -243,6 +300,16 @@ export class Enclave implements Disposable {
       `block ${head.height} is another than the one that this pRuntime acted on: the chain was forked`,
       { height: head.height, reason: "fork" },
     );
+  }
+
+  /** Also where it stops at a wrong one: those before it were followed. */
+  #followBlocks(replica: Replica, blocks: readonly Block[]): void {
+    let effects: readonly Effect[] | null = null;
+    try {
+      effects = replica.follow(blocks).flatMap((applied) => applied.effects);
+    } finally {
+      this.#provisioning.follow(replica.ledger, effects);
+    }
   }
 
   /** Whether it knows all that it ever acted on. */
@@ -316,7 +383,8 @@ export class Enclave implements Disposable {
     this.#ecdhKeysSealed = true;
   }
 
-  #dueCall({ ledger }: Replica): Call | null {
+  #dueCall(replica: Replica): Call | null {
+    const { ledger } = replica;
     const { pending } = this.#ecdhKeys;
     // First, because there is not always a block without a heartbeat: it would never come.
     if (pending !== null) return { tag: "setEcdhKey", value: pending };
@@ -326,7 +394,10 @@ export class Enclave implements Disposable {
     const heartbeat = nextHeartbeat(ledger);
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
-    return null;
+    const { identityKey } = this.keys();
+    return peerOf(replica, identityKey) === undefined
+      ? null
+      : duePublication(ledger.state, identityKey, this.#contractKeys);
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
@@ -336,20 +407,52 @@ export class Enclave implements Disposable {
     return message;
   }
 
+  /** @returns partials, which are the caller's to wipe, or why there are none. */
+  #answerPartials(replica: Replica, sender: PublicKey, request: PartialsRequest): PartialsAnswer {
+    const holder = {
+      ledger: replica.ledger,
+      identityKey: this.keys().identityKey,
+      share: (epoch: number) => this.#shareholder.share(epoch),
+    };
+    return answerPartials(holder, sender, request);
+  }
+
+  /** A gatekeeper that runs contracts has a share itself. */
+  #askItself(replica: Replica, request: PartialsRequest): void {
+    const { identityKey } = this.keys();
+    const answer = this.#answerPartials(replica, identityKey, request);
+    try {
+      if (answer.tag === "partialsReply") this.#provisioning.take(identityKey, answer.value);
+      else this.#provisioning.refuse(identityKey, answer.value);
+    } finally {
+      wipe(answer);
+    }
+  }
+
   #sealTo(replica: Replica, to: PublicKey, message: PeerMessage): Uint8Array {
+    return this.#sealAll(replica, [{ to, message }])[0]!;
+  }
+
+  /** Remembers the sequences of all of them at once, before the first leaves. */
+  #sealAll(replica: Replica, outgoing: readonly Outgoing[]): Uint8Array[] {
+    if (outgoing.length === 0) return [];
     const { genesisHash } = replica.ledger;
-    const peer = peerOf(replica, to);
-    if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no pRuntime that may serve`);
-    this.#makeRoomFor(replica, to);
-    const sequence = this.#sequences.next(to);
+    const numbered = outgoing.map(({ to, message }) => {
+      const peer = peerOf(replica, to);
+      if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no pRuntime that may serve`);
+      this.#makeRoomFor(replica, to);
+      const sequence = this.#sequences.next(to);
+      return { recipient: { identityKey: to, ecdhKey: peer.ecdhKey }, message, sequence };
+    });
     this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
-    return sealMessage({
-      curve: this.#curve,
-      genesisHash,
-      sender: this.#files.identity,
-      recipient: { identityKey: to, ecdhKey: peer.ecdhKey },
-      sequence,
-      body: encodePeerMessage(message),
+    return numbered.map(({ recipient, message, sequence }) => {
+      const body = encodePeerMessage(message);
+      try {
+        const sender = this.#files.identity;
+        return sealMessage({ curve: this.#curve, genesisHash, sender, recipient, sequence, body });
+      } finally {
+        body.fill(0);
+      }
     });
   }
 
@@ -388,6 +491,10 @@ export class Enclave implements Disposable {
     this.#ecdhKeys[Symbol.dispose]();
     this.#ecdhKeys = ecdhKeys;
     this.#ecdhKeysSealed = true;
+    this.#provisioning[Symbol.dispose]();
+    this.#contractKeys.clear();
+    this.#provisioning = new Provisioning(this.keys().identityKey, this.#contractKeys);
+    this.#provisioning.follow(replica.ledger, null);
     this.#replica = replica;
   }
 
@@ -434,6 +541,11 @@ function peerOf({ ledger: { state } }: Replica, identityKey: PublicKey): Worker 
 
 function headOf({ ledger, headHash }: Replica): { height: number; hash: Uint8Array } {
   return { height: ledger.state.height, hash: headHash };
+}
+
+/** Partials are key material. */
+function wipe(answer: PartialsAnswer): void {
+  if (answer.tag === "partialsReply") answer.value.partials.fill(0);
 }
 
 function malformedBlock(): never {

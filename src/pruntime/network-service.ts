@@ -46,6 +46,8 @@ export class NetworkService implements AsyncDisposable {
         return { tag: task.tag, value: (await this.#open()).ping(task.value) };
       case "deliver":
         return { tag: task.tag, value: (await this.#open()).deliver(task.value) };
+      case "provision":
+        return { tag: task.tag, value: (await this.#open()).provision(task.value.late) };
     }
   }
 

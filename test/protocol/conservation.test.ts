@@ -97,7 +97,7 @@ it("makes tokens for rewards alone, and destroys what is slashed but for the rep
 const MET: readonly Effect["kind"][] = [
   "MessageRefused", "MessageFailed", "MessageDone", "Transferred", "Bonded", "Withdrawn", "Chilled", "EcdhKeyChanged",
   "StakersElected", "EraPaid", "GatekeeperChange", "Rewarded", "OffenceReported", "SlashDeferred", "Slashed",
-  "ReporterPaid", "Voted", "ContractDeployed", "ContractAssigned", "ContractKeyPublished", "EndpointSet",
+  "ReporterPaid", "Voted", "ContractDeployed", "ContractAssigned", "EndpointSet",
 ];
 
 /** The next block of a chain, signed, as its bytes say it. */

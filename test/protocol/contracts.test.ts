@@ -2,9 +2,22 @@ import { ristretto255 } from "@noble/curves/ed25519.js";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes.ts";
 import { CONTRACT_KIND, contractId, deployedName } from "../../src/contract-id.ts";
+import type { KeySuite } from "../../src/keys/group.ts";
 import type { Call } from "../../src/protocol/call.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
-import { Network, UNIT, genesisOf, idOf, identity, measurementOf, publicOf, register, vote } from "./network.ts";
+import {
+  GATEKEEPERS,
+  Network,
+  UNIT,
+  genesisOf,
+  idOf,
+  identity,
+  measurementOf,
+  publicOf,
+  register,
+  vote,
+} from "./network.ts";
+import { Shareholders, keyGenesis, launch } from "./shareholders.ts";
 
 const WORKER = identity("e");
 const OTHER = identity("f");
@@ -28,7 +41,18 @@ const publish = (...keys: readonly (readonly [contract: string, ecdhKey: string]
   tag: "publishContractKeys",
   value: { rotationId: 0, keys: keys.map(([contract, ecdhKey]) => ({ contract, ecdhKey })) },
 });
-const networkOf = (): Network => new Network(genesisOf({ measurements: [measurementOf("pRuntime")] }));
+const MEASUREMENTS = { measurements: [measurementOf("pRuntime")] };
+const networkOf = (): Network => new Network(genesisOf(MEASUREMENTS));
+
+/** A network in which a MasterKey is shared, and "rich" has the contract "shop". */
+function shared(keySuite: KeySuite = 1): Network {
+  const masterKey = { keySuite, threshold: 2, phaseBlocks: 3, refreshBlocks: 1_000 };
+  const network = new Network(keyGenesis({ ...MEASUREMENTS, masterKey }));
+  launch(network);
+  new Shareholders(network, GATEKEEPERS).until("SharingAdopted");
+  expect(network.send("rich", deploy("shop"))).toBe("done");
+  return network;
+}
 
 /** A network in which "rich" has the contract "shop". */
 function deployed(): Network {
@@ -106,7 +130,7 @@ describe("a contract", () => {
 
 describe("a contract's EcdhKey", () => {
   test("is published by the pRuntime that the contract is assigned to, and outlives an assignment", () => {
-    const network = deployed();
+    const network = shared();
     expect(network.send(OTHER, publish([CONTRACT, publicOf("k")]))).toBe("NotAssigned");
     expect(network.send("rich", publish([CONTRACT, publicOf("k")]))).toBe("NotWorker");
     expect(network.send(WORKER, publish([idOfContract("rich", "other"), publicOf("k")]))).toBe("NoContract");
@@ -120,7 +144,7 @@ describe("a contract's EcdhKey", () => {
   });
 
   test("comes with others in one message: all of them count, or none", () => {
-    const network = deployed();
+    const network = shared();
     expect(network.send("rich", deploy("two"))).toBe("done");
     expect(network.send("rich", deploy("three", OTHER))).toBe("done");
     const [two, three] = [idOfContract("rich", "two"), idOfContract("rich", "three")];
@@ -133,29 +157,43 @@ describe("a contract's EcdhKey", () => {
   });
 
   test("fits into a message with five hundred and eleven others", () => {
-    const network = deployed();
+    const network = shared();
     const keys = Array.from({ length: 512 }, () => [CONTRACT, publicOf("k")] as const);
     expect(network.message(WORKER, publish(...keys)).length).toBeLessThan(65_536);
     expect(network.send(WORKER, publish(...keys))).toBe("done");
     expect(() => network.message(WORKER, publish(...keys, keys[0]!))).toThrow("513 items");
   });
 
-  test("is an element of secp256k1 or ristretto255", () => {
-    const network = deployed();
-    const good = toHex(ristretto255.Point.BASE.toBytes());
+  test.each<[string, KeySuite, string, string]>([
+    ["secp256k1", 1, publicOf("k"), toHex(ristretto255.Point.BASE.toBytes())],
+    ["ristretto255", 2, toHex(ristretto255.Point.BASE.toBytes()), publicOf("k")],
+  ])("is an element of the MasterKey's group: %s", (_, keySuite, good, other) => {
+    const network = shared(keySuite);
     expect(network.send(WORKER, publish([CONTRACT, good]))).toBe("done");
     expect(network.state.contracts.get(CONTRACT)!.ecdhKey!.publicKey).toBe(good);
     const identityElement = `0x${"00".repeat(32)}`;
     const noElement = `0x${"ff".repeat(32)}`;
     const noPoint = `0x02${"00".repeat(31)}05`;
-    const bad = [identityElement, noElement, noPoint, `0x04${"11".repeat(32)}`, "0x", publicOf("k").slice(0, -4)];
+    const bad = [other, identityElement, noElement, noPoint, `0x04${"11".repeat(32)}`, "0x", good.slice(0, -2)];
     for (const key of bad) expect(network.send(WORKER, publish([CONTRACT, key])), key).toBe("BadProof");
+    expect(network.send(WORKER, publish([CONTRACT, good], [CONTRACT, noElement]))).toBe("BadProof");
     expect(network.state.contracts.get(CONTRACT)!.ecdhKey!.publicKey).toBe(good);
+  });
+
+  test("is of a MasterKey that is shared", () => {
+    const none = deployed();
+    expect(none.send(WORKER, publish([CONTRACT, publicOf("k")]))).toBe("NotInForce");
+    const network = shared();
+    const call: Call = {
+      tag: "publishContractKeys",
+      value: { rotationId: 1, keys: [{ contract: CONTRACT, ecdhKey: publicOf("k") }] },
+    };
+    expect(network.send(WORKER, call)).toBe("NotInForce");
   });
 });
 
 test("contracts and endpoints are what they were after the state's bytes", () => {
-  const network = deployed();
+  const network = shared();
   network.send(WORKER, publish([CONTRACT, publicOf("k")]));
   const endpoint = Buffer.from("http://x");
   network.send("e", { tag: "setEndpoint", value: { identityKey: publicOf(WORKER), endpoint } });

@@ -96,6 +96,7 @@ export async function networkTarget(work: string): Promise<Target> {
     { tag: "register", value: { operator, collateral: null } },
     { tag: "ping", value: identityKey },
     { tag: "deliver", value: message },
+    { tag: "provision", value: { late: [identityKey] } },
     { tag: "createIdentity", value: undefined },
     { tag: "get", value: { contract: new Uint8Array(32), key: new Uint8Array(3) } },
     { tag: "cancel", value: 1 },

@@ -35,6 +35,7 @@ const REQUESTS: Values<Request> = {
   register: fc.record({ operator: hex(32), collateral: fc.option(bytes(100)) }),
   ping: hex(33),
   deliver: bytes(200),
+  provision: fc.record({ late: fc.array(hex(33), { maxLength: 5 }) }),
 };
 
 const failures = fc.array(fc.record({ contract: hex(32), key: hex(5) }), { maxLength: 4 });
@@ -75,7 +76,19 @@ const ANSWERS: Values<Answer> = {
   deliver: fc.oneof(
     fc.record({ tag: fc.constant("answer" as const), value: bytes(100) }),
     fc.record({ tag: fc.constant("pong" as const), value: fc.record({ from: hex(33), height: u32 }) }),
+    fc.record({
+      tag: fc.constant("taken" as const),
+      value: fc.record({ from: hex(33), contracts: u32, blamed: fc.option(text(10)) }),
+    }),
+    fc.record({
+      tag: fc.constant("refused" as const),
+      value: fc.record({ from: hex(33), reason: text(10), height: u32 }),
+    }),
   ),
+  provision: fc.record({
+    messages: fc.array(fc.record({ to: hex(33), bytes: bytes(100) }), { maxLength: 4 }),
+    missing: u32,
+  }),
 };
 
 const detail = fc.dictionary(

@@ -127,7 +127,7 @@ describe("the codecs of the boundary", () => {
         if (typeof decoded.body === "string") {
           expect(["Malformed", "Unknown"]).toContain(decoded.body);
           expect(decoded.id).toBe(bytes.length < 4 ? NO_REQUEST : Buffer.from(bytes).readUInt32LE());
-          expect(decoded.body === "Unknown").toBe((bytes[4] ?? 0) > 16);
+          expect(decoded.body === "Unknown").toBe((bytes[4] ?? 0) >= REQUEST_KINDS.length);
         } else {
           expect(encodeRequest(decoded as Numbered<Request>)).toEqual(bytes);
         }
@@ -212,6 +212,11 @@ describe("a bound", () => {
       { tag: "deliver", value: value((4 << 20) + 1_024) },
       { tag: "deliver", value: value((4 << 20) + 1_025) },
     ],
+    [
+      "late ones",
+      { tag: "provision", value: { late: Array(4_096).fill(KEY) } },
+      { tag: "provision", value: { late: Array(4_097).fill(KEY) } },
+    ],
   ])("of %s is the last that goes in", (_, within, beyond) => {
     // The test library would look at millions of bytes as objects.
     expect(isDeepStrictEqual(crossed(within), within)).toBe(true);
@@ -234,6 +239,11 @@ describe("a bound", () => {
       "messages",
       { tag: "follow", value: { height: 1, messages: [value(MESSAGE_BYTES_MAX)] } },
       { tag: "follow", value: { height: 1, messages: [value(1), value(1)] } },
+    ],
+    [
+      "questions",
+      { tag: "provision", value: { messages: Array(256).fill({ to: KEY, bytes: value(48 << 10) }), missing: 1 } },
+      { tag: "provision", value: { messages: Array(257).fill({ to: KEY, bytes: value(1) }), missing: 1 } },
     ],
   ])("of %s is the last that comes out", (_, within, beyond) => {
     expect(isDeepStrictEqual(answered(within), { tag: "done", value: within })).toBe(true);

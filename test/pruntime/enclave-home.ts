@@ -1,6 +1,7 @@
 /** A pRuntime of a network in this process, with its files: restarted, killed, and put back to what was kept. */
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Share } from "../../src/keys/shamir.ts";
 import type { Genesis } from "../../src/protocol/genesis.ts";
 import { readMessage } from "../../src/protocol/message.ts";
 import { Enclave } from "../../src/pruntime/enclave.ts";
@@ -93,6 +94,13 @@ export class EnclaveHome implements Disposable {
   hasSealed(ecdhKey: string): boolean {
     using keys = this.#files.readEcdhKeys(0);
     return keys.secretOf(ecdhKey) !== undefined;
+  }
+
+  /** The share of a sharing, as it is sealed; the caller owns it. */
+  sealedShare(epoch: number): Share {
+    using shares = this.#files.readShares();
+    const { index, secret } = shares.share(epoch)!;
+    return new Share(index, secret.clone());
   }
 
   write(name: string, bytes: Uint8Array): void {

@@ -79,7 +79,7 @@ function openedPing({ chain }: Trio, bytes: Uint8Array): { readonly nonce: strin
     bytes,
   });
   using opened = body;
-  const message = opened.use(decodePeerMessage);
+  const message = decodePeerMessage(opened);
   if (message?.tag !== "ping") throw new Error("it is no question");
   return { nonce: message.value };
 }

@@ -1,0 +1,159 @@
+/**
+ * What keys of contracts are derived from, x(P) of keys/contract-key.ts, as gatekeepers' partials gave it: of the contracts
+ * that this pRuntime runs, in every generation of the MasterKey that is in force.
+ *
+ * Nothing of it is sealed: a pRuntime that starts again asks again.
+ */
+import { fromHex, toHex } from "../bytes.ts";
+import { GatekeeperError } from "../errors.ts";
+import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalar } from "../keys/contract-ecdh-key.ts";
+import { contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
+import type { KeySuite } from "../keys/group.ts";
+import { ledgerGroup } from "../protocol/key-terms.ts";
+import type { Hex } from "../protocol/scale.ts";
+import { type Secret, secretCopy } from "../secret.ts";
+
+/** Contracts whose keys are held in a generation, at most: some 40 MiB of them. */
+export const CONTRACTS_HELD_MAX = 100_000;
+
+/** One generation's. */
+interface Generation {
+  readonly keySuite: KeySuite;
+  /** x(P) by contract id. */
+  readonly prfs: Map<Hex, Uint8Array>;
+}
+
+/** Owns them; dispose wipes them. */
+export class ProvisionedKeys implements Disposable {
+  readonly #cipherSuite: number;
+  /** By rotation id. */
+  readonly #generations = new Map<number, Generation>();
+  /** Contracts of which keys came that the chain does not have yet, as far as is known. */
+  readonly #unpublished = new Set<Hex>();
+
+  /** @param cipherSuite - the suite byte of the sealed states that keys are for. */
+  constructor(cipherSuite: number) {
+    this.#cipherSuite = cipherSuite;
+  }
+
+  /** The generation that writes go under, which is the last that began; null where none did. */
+  get rotationId(): number | null {
+    return this.#generations.size === 0 ? null : Math.max(...this.#generations.keys());
+  }
+
+  /** A generation is in force from here on; keys of it are added as they come. */
+  begin(rotationId: number, keySuite: KeySuite): void {
+    if (!this.#generations.has(rotationId)) this.#generations.set(rotationId, { keySuite, prfs: new Map() });
+  }
+
+  /** A generation is not in force any more: its keys are wiped. */
+  end(rotationId: number): void {
+    for (const prf of this.#generations.get(rotationId)?.prfs.values() ?? []) prf.fill(0);
+    this.#generations.delete(rotationId);
+  }
+
+  /**
+   * Holds a contract's key in a generation that has begun.
+   * @param prf - x(P), PRF_BYTES; copied, it stays the caller's.
+   */
+  add(rotationId: number, contract: Hex, prf: Uint8Array): void {
+    const { prfs } = this.#generation(rotationId);
+    prfs.get(contract)?.fill(0);
+    prfs.set(contract, secretCopy(prf));
+    this.#unpublished.add(contract);
+  }
+
+  /** Contracts whose EcdhKeys may have to be published, some of them. */
+  unpublished(most: number): Hex[] {
+    return [...this.#unpublished.values()].slice(0, most);
+  }
+
+  /** The chain has the EcdhKeys of these contracts. */
+  published(contracts: readonly Hex[]): void {
+    for (const contract of contracts) this.#unpublished.delete(contract);
+  }
+
+  /** Wipes a contract's keys of all generations. */
+  forget(contract: Hex): void {
+    for (const { prfs } of this.#generations.values()) {
+      prfs.get(contract)?.fill(0);
+      prfs.delete(contract);
+    }
+    this.#unpublished.delete(contract);
+  }
+
+  /** Whether a contract's keys can be derived. */
+  has(rotationId: number, contract: Hex): boolean {
+    return this.#generations.get(rotationId)?.prfs.has(contract) ?? false;
+  }
+
+  /** Contracts whose keys can be derived. */
+  count(rotationId: number): number {
+    return this.#generations.get(rotationId)?.prfs.size ?? 0;
+  }
+
+  /**
+   * Contracts' keys; the caller owns them.
+   * @param contracts - ids.
+   * @throws GatekeeperError KEY_UNAVAILABLE for a generation that is not in force; KEY_NOT_PROVISIONED for a contract that
+   * has none; INVALID_ARGUMENT for ids of another length.
+   */
+  keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[] {
+    const { keySuite } = this.#generation(rotationId);
+    const prfs = contracts.map((id) => this.#prf(rotationId, toHex(id)));
+    return contracts.map((id, at) =>
+      expandContractKey(prfs[at]!, contractKeyInfo(keySuite, this.#cipherSuite, rotationId, id)),
+    );
+  }
+
+  /** A contract's EcdhKey; the caller owns its scalar. @throws GatekeeperError as `keys` does. */
+  ecdhKey(rotationId: number, contract: Hex): ContractEcdhKey {
+    const group = ledgerGroup(this.#generation(rotationId).keySuite);
+    const prf = this.#prf(rotationId, contract);
+    return contractEcdhKey(group, prf, this.#cipherSuite, rotationId, fromHex(contract, "a contract id"));
+  }
+
+  /** Contracts' EcdhKeys as the chain has them. @throws GatekeeperError as `keys` does. */
+  publicEcdhKeys(rotationId: number, contracts: readonly Hex[]): Hex[] {
+    const group = ledgerGroup(this.#generation(rotationId).keySuite);
+    const scalars: Secret[] = [];
+    try {
+      for (const contract of contracts) {
+        const id = fromHex(contract, "a contract id");
+        const prf = this.#prf(rotationId, contract);
+        scalars.push(contractEcdhScalar(group, prf, this.#cipherSuite, rotationId, id));
+      }
+      const elements = group.multiplyBase(scalars);
+      const size = group.elementBytes;
+      return contracts.map((_, at) => toHex(elements.subarray(at * size, (at + 1) * size)));
+    } finally {
+      for (const scalar of scalars) scalar[Symbol.dispose]();
+    }
+  }
+
+  /** Wipes all keys; no generation is in force then. */
+  clear(): void {
+    for (const rotationId of [...this.#generations.keys()]) this.end(rotationId);
+    this.#unpublished.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.clear();
+  }
+
+  #generation(rotationId: number): Generation {
+    const generation = this.#generations.get(rotationId);
+    if (generation !== undefined) return generation;
+    throw new GatekeeperError("KEY_UNAVAILABLE", `MasterKey ${rotationId} is not in force here`, { rotationId });
+  }
+
+  #prf(rotationId: number, contract: Hex): Uint8Array {
+    const prf = this.#generation(rotationId).prfs.get(contract);
+    if (prf !== undefined) return prf;
+    throw new GatekeeperError(
+      "KEY_NOT_PROVISIONED",
+      `contract ${contract} has no keys of MasterKey ${rotationId} here: gatekeepers have not given them yet, or another pRuntime runs it`,
+      { contract, rotationId },
+    );
+  }
+}
