@@ -23,7 +23,7 @@ export const LATE_AT_ONCE = 64;
 export const QUEUED_MAX = 16;
 
 /** What is asked of the pRuntime that is here: both as pruntime/boundary.ts says. */
-export interface Provisionable {
+interface Provisionable {
   readonly provision: (late: readonly PublicKey[]) => Promise<Provisioned>;
   readonly deliver: (bytes: Uint8Array) => Promise<Delivered>;
 }
@@ -257,9 +257,8 @@ export class Provisioner {
       if (!(error instanceof GatekeeperError) || error.code !== "MESSAGE_INVALID") throw error;
       return await this.#failed(lane, question, { kind: "PeerWrong", peer, reason: reasonOf(error) });
     }
-    const isOther = delivered.tag === "answer" || delivered.value.from !== peer;
     // A message that is right, and no answer to this one: a host may bring what it likes.
-    if (isOther || delivered.tag === "pong") {
+    if (delivered.tag === "answer" || delivered.tag === "pong" || delivered.value.from !== peer) {
       return await this.#failed(lane, question, { kind: "PeerWrong", peer, reason: "NoAnswer" });
     }
     if (delivered.tag === "refused") {
