@@ -74,6 +74,7 @@ import { HonestPRuntime } from "./honest-pruntime.ts";
 import { Invariants, ensure } from "./invariants.ts";
 import { Operators, isElected } from "./operators.ts";
 import { SeededRandomness } from "./randomness.ts";
+import { RememberedProducts } from "./remembered-products.ts";
 import { readSealed } from "./sealed-secrets.ts";
 import { type Setting, drawSetting, genesisFor, tolerated } from "./setting.ts";
 import { SharingInvariants } from "./sharing-invariants.ts";
@@ -95,6 +96,7 @@ export interface Report {
 /** Runs one seed. @throws Error with the seed, the block, and what did not hold. */
 export function simulate(seed: number): Report {
   using randomness = new SeededRandomness(seed);
+  using _ = new RememberedProducts();
   using simulation = new Simulation(seed, randomness);
   try {
     return simulation.run();
