@@ -281,24 +281,24 @@ describe("a bound", () => {
 
   test("is eight batches of 1,024 contracts each, until one is done", () => {
     using parties = new Parties(1, 2);
-    const contracts = parties.give(names(9 * 1_024));
+    const contracts = parties.give(names(9 * 512));
     const questions = parties.ask();
     expect(questions).toHaveLength(16);
     expect(parties.ask()).toEqual([]);
-    for (const { request } of questions) expect(request.contracts.length).toBe(1_024 * 32);
+    for (const { request } of questions) expect(request.contracts.length).toBe(512 * 32);
     // Batches begin with different gatekeepers.
     expect(new Set(questions.map(({ to }) => to)).size).toBe(4);
     for (const question of questions.slice(0, 2)) parties.bring(question);
-    expect(parties.provisioning.missing).toBe(8 * 1_024);
+    expect(parties.provisioning.missing).toBe(8 * 512);
     expect(parties.ask()).toHaveLength(2);
     expect(parties.provide()).toEqual([]);
-    const some = [0, 1_023, 1_024, 9_215].map((at) => contracts[at]!);
+    const some = [0, 511, 512, 4_607].map((at) => contracts[at]!);
     expect(parties.heldKeys(some)).toEqual(parties.expectedKeys(some));
   });
 
   test("is 256 questions at a time; what is left is asked the next time", () => {
     using parties = new Parties(1, 2);
-    parties.give(names(8 * 1_024));
+    parties.give(names(8 * 512));
     const ledger = crowded(parties, 40, 79);
     parties.provisioning.follow(ledger, []);
     const first = parties.provisioning.ask(ledger, []);
