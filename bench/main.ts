@@ -10,6 +10,7 @@ import { POLKADOT, SMALL_ELECTION, electionResults } from "./election.ts";
 import { endToEndTable } from "./end-to-end.ts";
 import { FLOORS, floorSummary, judge } from "./floors.ts";
 import { appendHistory, historyLine, readHistory, surroundings } from "./history.ts";
+import { COMMITTEES, keySessionResult } from "./key-sessions.ts";
 import { type Effort, measure } from "./measure.ts";
 import { pageTable } from "./pages.ts";
 import { printed } from "./print.ts";
@@ -25,6 +26,7 @@ const CHARTS = fileURLToPath(new URL("charts/", import.meta.url));
 
 const EFFORT: Effort = { rounds: 7, sampleSeconds: 0.002, caseSeconds: 0.012 };
 const ELECTION = { whole: POLKADOT, small: SMALL_ELECTION, rounds: 3 };
+const KEY_SESSION_ROUNDS = 3;
 const ROTATION = { contracts: 100, recordsEach: 10_000, rowContracts: 10, rounds: 3 };
 
 const addon = await loadSecp256k1Addon();
@@ -47,6 +49,7 @@ const results = [
   ...(await measure(tables, EFFORT)),
   ...(await rotationResults(ROTATION)),
   ...electionResults(ELECTION),
+  keySessionResult(COMMITTEES, KEY_SESSION_ROUNDS),
 ];
 for (const result of results) console.log(`\n${printed(result)}`);
 console.log(`\n${floorSummary(judge(FLOORS, results))}`);

@@ -167,7 +167,7 @@ function genesisFor(keys: readonly Secret[], authority: Secret): Genesis {
     masterKey: { keySuite: 1, threshold: 1, phaseBlocks: 100, refreshBlocks: 100_800 },
     measurements: [],
     accounts: [operator, ...ids].map((id) => ({ id, free: 1_000_000n })),
-    workers: [{ identityKey, ecdhKey: identityKey, operator }],
+    workers: [{ identityKey, ecdhKey: identityKey, operator, endpoint: null }],
     stakers: [
       {
         stash: operator,

@@ -74,7 +74,7 @@ describe.skipIf(process.platform !== "linux")("a pRuntime that was started (on L
   it("does not serve where its memory could be dumped", async ({ skip }) => {
     if ((await runChild("", "[ $(ulimit -H -c) != 0 ]")).code !== 0) skip("this machine allows no core dumps at all");
     await using running = new Running([process.execPath, PRUNTIME, "--home", inFolder("home")]);
-    expect((await running.ended).code).toBe(70);
+    expect((await running.ended).code).toBe(1);
     expect(running.stderr).toMatch(/^pruntime: PRUNTIME_UNAVAILABLE: .*`ulimit -c 0`/m);
   });
 
@@ -100,7 +100,13 @@ describe.skipIf(process.platform !== "linux")("a pRuntime that was started (on L
     expect(await ended).toEqual([0, null]);
   });
 
-  it("says on standard error how it is used", async () => {
+  it("says how it is used: on standard output who asks, on standard error who does not know", async () => {
+    await using helped = new Running([process.execPath, PRUNTIME, "--home", "h", "--help"]);
+    let said = "";
+    helped.process.stdout!.on("data", (chunk) => (said += chunk));
+    await once(helped.process, "close");
+    expect([helped.process.exitCode, helped.stderr]).toEqual([0, ""]);
+    for (const option of ["home", "listen", "dstack", "passphrase", "help"]) expect(said).toContain(`  --${option} `);
     for (const argv of [[], ["--home"], ["--home", "h", "--verbose"], ["--home", "h", "more"]]) {
       await using running = new Running([process.execPath, PRUNTIME, ...argv]);
       expect((await running.ended).code).toBe(2);

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
 import { TCB_STATUSES } from "../protocol/attestation-policy.ts";
-import { NOMINATIONS_MAX } from "../protocol/call.ts";
+import { ENDPOINT_BYTES_MAX, NOMINATIONS_MAX } from "../protocol/call.ts";
 import { type Genesis, type GenesisStaker, MEMBERS_MAX } from "../protocol/genesis.ts";
 import { PERBILL } from "../protocol/perbill.ts";
 import { GATEKEEPERS_MAX, KEY_SUITES } from "../protocol/sharing.ts";
@@ -132,7 +132,17 @@ const schema = v.strictObject({
   ),
   measurements: v.optional(v.array(hex(32)), []),
   accounts: v.array(v.strictObject({ account, free: amount })),
-  workers: v.optional(v.array(v.strictObject({ identityKey: publicKey, ecdhKey: publicKey, operator: account })), []),
+  workers: v.optional(
+    v.array(
+      v.strictObject({
+        identityKey: publicKey,
+        ecdhKey: publicKey,
+        operator: account,
+        endpoint: v.optional(v.pipe(v.string(), v.maxBytes(ENDPOINT_BYTES_MAX))),
+      }),
+    ),
+    [],
+  ),
   stakers: v.optional(v.array(stakerSchema), []),
 });
 
@@ -150,7 +160,7 @@ export function parseGenesis(bytes: Uint8Array, authority: string, now: number):
     const [issue] = parsed.issues;
     throw invalid(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
   }
-  const { name, gatekeepers, accounts, stakers, masterKey, timestamp = now, ...rest } = parsed.output;
+  const { name, gatekeepers, accounts, workers, stakers, masterKey, timestamp = now, ...rest } = parsed.output;
   const { existentialDeposit, workerDeposit = existentialDeposit, contractDeposit = existentialDeposit } = rest;
   const fewest = Array.isArray(gatekeepers) ? gatekeepers.length : gatekeepers.minimum;
   const { threshold = Math.floor((fewest + 1) / 2) } = masterKey;
@@ -165,6 +175,10 @@ export function parseGenesis(bytes: Uint8Array, authority: string, now: number):
     gatekeepers: Array.isArray(gatekeepers)
       ? { tag: "listed", value: gatekeepers }
       : { tag: "elected", value: gatekeepers },
+    workers: workers.map(({ endpoint, ...worker }) => ({
+      ...worker,
+      endpoint: endpoint === undefined ? null : Buffer.from(endpoint, "utf8"),
+    })),
     accounts: accounts.map(({ account: id, free }) => ({ id, free })),
     stakers: stakers.map((staker): GenesisStaker => ({
       stash: staker.stash,

@@ -16,7 +16,7 @@ import { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf } from "../protocol/message.ts";
 import { authorityPath, chainPath, millisecondsArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
-import { interruptible } from "./interruption.ts";
+import { untilInterrupted } from "./interruption.ts";
 import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
 import { readFileWhole } from "./read-file.ts";
@@ -102,7 +102,7 @@ async function start(terminal: Terminal, options: StartOptions): Promise<void> {
   if (chain.genesis.attestation.software) terminal.note(SOFTWARE_BELIEVED);
   const told = new BlockTeller(terminal);
   try {
-    await interruptible(terminal, "start it again, and it goes on after its last block", (signal) =>
+    await untilInterrupted(terminal, "stopping; the next start goes on after the last block", (signal) =>
       makeBlocks(producer, options, chain.genesis.blockMilliseconds, signal, told),
     );
   } finally {

@@ -9,6 +9,7 @@ import { addElectCommand } from "./elect-command.ts";
 import { addGovernCommands } from "./govern-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
 import { addImportCommand } from "./import-command.ts";
+import { addNetworkCommand } from "./network-command.ts";
 import { addNodeCommands } from "./node-commands.ts";
 import { addRotationCommands } from "./rotation-commands.ts";
 import { addStateCommands } from "./state-commands.ts";
@@ -37,6 +38,7 @@ export function main(argv: readonly string[]): Promise<void> {
     addGovernCommands(program, terminal);
     addElectCommand(program, terminal);
     addNodeCommands(program, terminal);
+    addNetworkCommand(program, terminal);
     return program;
   });
 }

@@ -7,11 +7,14 @@ import { type ImportSummary, importStates } from "../gatekeeper/import-states.ts
 import { openImport } from "../gatekeeper/import/open-import.ts";
 import type { Home } from "../gatekeeper/home.ts";
 import { type ThreadOptions, openHome, threadsOf, withCommonOptions, withThreads } from "./command-line.ts";
-import { interruptible } from "./interruption.ts";
+import { AT_CHECKPOINT, interruptible } from "./interruption.ts";
 import { type ProgressMeter, counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
-const AGAIN = "import the same again, and what was sealed already is left as it is";
+const WORDS = {
+  stopping: AT_CHECKPOINT,
+  advice: "import the same again, and what was sealed already is left as it is",
+};
 const STANDARD_INPUT = "-";
 
 /** What is imported, and how. */
@@ -36,7 +39,7 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
         throw new GatekeeperError("USAGE", "standard input is a terminal: name a file, or pipe one in");
       }
       await using home = await openHome(options);
-      const { contracts, records, bytes, unchanged } = await interruptible(terminal, AGAIN, (signal) =>
+      const { contracts, records, bytes, unchanged } = await interruptible(terminal, WORDS, (signal) =>
         importFiles(home, { paths, ...threadsOf(options), signal, progress: terminal.progress }),
       );
       const text = describeImport({ contracts, records, bytes, unchanged });

@@ -12,14 +12,13 @@ import { type SocketAddress, socketAddress } from "../socket-address.ts";
 import { chainPath } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
-import { interruptible } from "./interruption.ts";
+import { untilInterrupted } from "./interruption.ts";
 import { passphraseDescriptor } from "./passphrase-descriptor.ts";
 import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
 
 const SOFTWARE =
   "sealed by software: whoever owns this machine can read what it keeps and what it computes; only other users can't";
-const AGAIN = "run it again, and it goes on where it was";
 
 interface SealingOptions extends CommonOptions {
   readonly dstack?: string;
@@ -95,7 +94,7 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
   const told = new EventTeller(terminal);
   try {
     await withPRuntime(options, (pruntime) =>
-      interruptible(terminal, AGAIN, (signal) =>
+      untilInterrupted(terminal, "stopping when its pRuntime has answered", (signal) =>
         new GatekeeperNode({ chain, pruntime, operator, tell: (event) => told.tell(event) }).run(signal),
       ),
     );
@@ -171,7 +170,7 @@ function describeEvent(event: NodeEvent): string {
     case "Changed":
       return describeStatus(event.status);
     case "Sent":
-      return `block ${event.height}: a message of ${event.bytes} bytes was handed in`;
+      return `block ${event.height}: ${event.call ?? "a message that can't be read"} was handed in`;
     case "Registered":
       return `registered in block ${event.height}`;
     case "Interrupted":

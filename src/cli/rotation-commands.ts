@@ -4,11 +4,14 @@ import type { Home } from "../gatekeeper/home.ts";
 import type { RotationProgress, RotationSummary, Suite, VerificationSummary } from "../pruntime/boundary.ts";
 import { readRotation } from "../rotation/control.ts";
 import { type ThreadOptions, openHome, threadsOf, withCommonOptions, withThreads } from "./command-line.ts";
-import { interruptible } from "./interruption.ts";
+import { AT_CHECKPOINT, interruptible } from "./interruption.ts";
 import { type ProgressMeter, type Stage, counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
-const AGAIN = "run gatekeeper rotate again, and it goes on where it stopped; until then both keys are kept";
+const WORDS = {
+  stopping: AT_CHECKPOINT,
+  advice: "run gatekeeper rotate again, and it goes on where it stopped; until then both keys are kept",
+};
 const IDLE = "nothing to do: no rotation is under way";
 
 /** How a command rotates or verifies. */
@@ -32,7 +35,7 @@ export function addRotationCommands(program: Command, terminal: Terminal): void 
     .description("rotate the MasterKey now, or finish a rotation that was interrupted")
     .action(async (options: ThreadOptions) => {
       await using home = await openHome(options);
-      const report = await interruptible(terminal, AGAIN, (signal) =>
+      const report = await interruptible(terminal, WORDS, (signal) =>
         rotateHome(home, true, { ...threadsOf(options), signal, progress: terminal.progress }),
       );
       await answerRotation(terminal, report);

@@ -29,6 +29,7 @@ import type { Terminal } from "./terminal.ts";
 /** Somebody who waits is told what for. */
 const SLOW_MILLISECONDS = 2_000;
 const WAITS = "the message waits for the chain's next block (gatekeeper chain start makes blocks)";
+const WORDS = { stopping: "stopping, and the message stays", advice: WAITS };
 
 /** Makes a call once the ledger and the sender's key are there. */
 export type CallMaker = (ledger: Ledger, sender: Signer) => Call;
@@ -64,7 +65,7 @@ export async function sendAndTell(
   const signer = accountSigner(key);
   const call = make(replica.ledger, signer);
   const slow = setTimeout(() => terminal.note(WAITS), SLOW_MILLISECONDS);
-  const sent = await interruptible(terminal, WAITS, (signal) => sendCall(chain, replica, signer, call, signal)).finally(
+  const sent = await interruptible(terminal, WORDS, (signal) => sendCall(chain, replica, signer, call, signal)).finally(
     () => clearTimeout(slow),
   );
   await terminal.answer(plainJson(sent) as Record<string, unknown>, describeSent(call, sent));

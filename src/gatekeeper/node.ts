@@ -10,9 +10,10 @@ import { toHex } from "../bytes.ts";
 import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import { accountOf } from "../protocol/account.ts";
 import { encodeBlock } from "../protocol/block.ts";
+import type { Call } from "../protocol/call.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import { encodeGenesis } from "../protocol/genesis.ts";
-import type { Signer } from "../protocol/message.ts";
+import { type Signer, readMessage } from "../protocol/message.ts";
 import type { PRuntimeStatus } from "../pruntime/boundary.ts";
 import type { PRuntime } from "./pruntime.ts";
 
@@ -23,7 +24,7 @@ const RESTART_MILLISECONDS = 1_000;
 const FULL_MILLISECONDS = 1_000;
 
 /** Who registers the pRuntime, where it is not registered yet. */
-export interface Operator {
+interface Operator {
   readonly signer: Signer;
   /** What Intel says of the machine, where the pRuntime proves itself by a quote. */
   readonly collateral: Uint8Array | null;
@@ -32,7 +33,8 @@ export interface Operator {
 /** What there is to tell. */
 export type NodeEvent =
   | { readonly kind: "Started" | "Changed"; readonly status: PRuntimeStatus }
-  | { readonly kind: "Sent"; readonly height: number; readonly bytes: number }
+  /** A message of the pRuntime's was handed in; its call is null where it can't be read. */
+  | { readonly kind: "Sent"; readonly height: number; readonly call: Call["tag"] | null }
   | { readonly kind: "Registered"; readonly height: number }
   | { readonly kind: "Interrupted"; readonly reason: string };
 
@@ -89,6 +91,8 @@ export class GatekeeperNode {
       this.#begun = pruntime.begun;
       this.#isDue = true;
     }
+    // On a chain that makes no blocks, nothing would be asked that shows it.
+    if (pruntime.ended !== null) throw pruntime.ended;
     const blocks = chain.blocks(this.#height + 1);
     if (blocks.length === 0 && !this.#isDue) return false;
     const more = blocks.length > 0 && chain.height() > blocks.at(-1)!.header.height;
@@ -98,8 +102,9 @@ export class GatekeeperNode {
     this.#height = height;
     this.#isDue = false;
     try {
+      if (!more) await this.#look();
       for (const message of messages) await this.#handIn(message, height);
-      if (!more) await this.#look(signal);
+      if (!more) await this.#register(signal);
     } catch (error) {
       if (!isError(error, "INBOX_FULL")) throw error;
       this.#isDue = true;
@@ -125,22 +130,24 @@ export class GatekeeperNode {
     const before = this.#handedIn.get(name);
     if (before !== undefined && chain.outcome(before) === "waiting") return;
     this.#handedIn = new Map([[name, chain.submit(message)]]);
-    await tell({ kind: "Sent", height, bytes: message.length });
+    await tell({ kind: "Sent", height, call: readMessage(message)?.call.tag ?? null });
   }
 
-  /** Tells what has changed, and registers the pRuntime where that is to be done. */
-  async #look(signal: AbortSignal): Promise<void> {
-    const { pruntime, tell, operator } = this.#options;
+  /** Tells what has changed. */
+  async #look(): Promise<void> {
+    const { pruntime, tell } = this.#options;
     const status = await this.#ofJoined(pruntime.ask("status", undefined));
     const before = this.#status;
     this.#status = status;
     if (before === null) await tell({ kind: "Started", status });
     else if (hasChanged(before, status)) await tell({ kind: "Changed", status });
-    if (!status.registered && operator !== null) await this.#register(operator, signal);
   }
 
-  async #register({ signer, collateral }: Operator, signal: AbortSignal): Promise<void> {
+  /** Registers the pRuntime where that is to be done. */
+  async #register(signal: AbortSignal): Promise<void> {
     const { chain, pruntime, tell } = this.#options;
+    if (this.#options.operator === null || this.#status?.registered !== false) return;
+    const { signer, collateral } = this.#options.operator;
     const operator = accountOf(signer.publicKey);
     const value = await this.#ofJoined(pruntime.ask("register", { operator, collateral }));
     const replica = openReplica(chain, replicaCurve());

@@ -33,10 +33,15 @@ export function startedLink(argv: readonly string[], passphrase: number | null):
   };
 }
 
+/** How long one at a socket is given to end its half of a connection, once this side has ended its own. */
+export const CLOSE_MILLISECONDS = 10_000;
+
 /** Connects to a pRuntime that somebody else has started. */
 export function socketLink(address: SocketAddress): PRuntimeLink {
   const socket = connect(address);
   let why = "it ended the connection";
+  let limit: NodeJS.Timeout | undefined;
+  socket.on("close", () => clearTimeout(limit));
   socket.on("error", (error: NodeJS.ErrnoException) => {
     why = `the connection failed: ${error.code ?? error.message}`;
   });
@@ -47,7 +52,11 @@ export function socketLink(address: SocketAddress): PRuntimeLink {
       () => why,
       () => why,
     ),
-    close: () => void socket.end(),
+    close: () => {
+      socket.end();
+      // Nobody's memory is at stake here: it goes on elsewhere, or is out of reach.
+      limit ??= setTimeout(() => socket.destroy(), CLOSE_MILLISECONDS);
+    },
     kill: () => void socket.destroy(),
   };
 }

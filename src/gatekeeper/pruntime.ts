@@ -58,6 +58,7 @@ export class PRuntime implements AsyncDisposable {
   #connection: Connection | null = null;
   #closed = false;
   #begun = 0;
+  #ended: GatekeeperError | null = null;
 
   constructor(options: PRuntimeOptions) {
     this.#options = options;
@@ -66,6 +67,11 @@ export class PRuntime implements AsyncDisposable {
   /** How often it began: who has asked a pRuntime for something that it remembers sees by this that it is another now. */
   get begun(): number {
     return this.#begun;
+  }
+
+  /** Why it ended, PRUNTIME_UNAVAILABLE; null while one is there or about to be, and before the first. */
+  get ended(): GatekeeperError | null {
+    return this.#ended;
   }
 
   /**
@@ -112,13 +118,18 @@ export class PRuntime implements AsyncDisposable {
 
   #connect(): Connection {
     this.#begun++;
+    this.#ended = null;
     const connection = new Connection(linkOf(this.#options), (ended, unanswered) => {
-      if (this.#connection === connection) this.#connection = null;
+      const error = unavailable(typeof ended === "number" ? `it ended with exit code ${ended}` : ended);
+      if (this.#connection === connection) {
+        this.#connection = null;
+        this.#ended = error;
+      }
       // What it had not answered when it replaced itself, it had not begun.
       const again = ended === EXIT_REPLACED && !this.#closed;
       for (const asked of unanswered) {
         if (again) this.#send(asked);
-        else asked.reject(unavailable(typeof ended === "number" ? `it ended with exit code ${ended}` : ended));
+        else asked.reject(error);
       }
     });
     return connection;

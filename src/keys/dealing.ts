@@ -22,17 +22,19 @@
  * What a complaint gives away is one sub-share: a bad one, of a dealing that does not count; or, of a false complaint, one
  * that its receiver, who breaks the rules, could have published anyway.
  *
- * **Whoever deals last can bias the key, and it does not hurt.** A dealer sees the others' C_0 before it chooses its own,
- * or whether to let itself be disqualified, so that the public key need not be uniform (Gennaro, Jarecki, Krawczyk,
- * Rabin 2007). But the key is s = x + b, where x is the constant of an honest dealer, uniform, and b the sum of all others:
- * those of honest ones, and those that the adversary chose, knowing each, as it has proved. Nobody who could choose b in
- * that way gains against what is done with s here. A contract's PRF value is s·H = x·H + b·H, and b·H is computed by who
- * knows b: who could tell it, for a contract that nobody with t shares evaluated, under a biased s, could tell x·H under a
- * uniform x. The same holds for partials, which are linear in the shares, and their proofs are about any public key. That
- * is what Gurkan, Jovanovic, Maller, Meiklejohn, Stern and Tomescu (2021) call a key-expressable generation of keys for a
- * use that can be rekeyed. Nothing here asks a public key to be uniform; what would (a lottery by its bits) must not use it.
+ * **Whoever deals last can bias the key, and it does not hurt.** A dealer sees the others' C_0 before it chooses its own, or
+ * chooses to be disqualified, so that the public key need not be uniform (Gennaro, Jarecki, Krawczyk, Rabin 2007). But the
+ * key is s = x + b, where x is the constant of one honest dealer, uniform, and b the sum of all others; and b is a number
+ * that can be known: honest dealers know theirs, and the others' follow from what honest receivers hold, of whom there are
+ * t at least (n ≥ 2t − 1), each with good sub-shares of every qualified dealing. So no multiple of x is in b, for which a
+ * dealer would have to prove that it knows x. What is done with s is linear: a contract's PRF value is s·H = x·H + b·H. So
+ * whoever could tell it under a biased s, of a contract that nobody evaluated, could tell x·H under a uniform x, by
+ * subtracting b·H; partials and their proofs shift likewise. Gurkan, Jovanovic, Maller, Meiklejohn, Stern and Tomescu (2021)
+ * call such a generation key-expressable, and such a use rekeyable; the second commitments of Gennaro and others are for
+ * uses that are not. Nothing here may ask a public key to be uniform, as a lottery by its bits would.
  *
- * Limits: at least one qualified dealer is honest: fewer than t are not, and t dealers at least are needed (sharing.ts).
+ * Limits: one qualified dealer at least is honest: fewer than t are not, and t are needed (sharing.ts). The argument is for
+ * an adversary who has chosen them before the session begins.
  */
 import { createHash } from "node:crypto";
 import { CONTEXT } from "../context.ts";

@@ -39,8 +39,8 @@ export function possessionChallenge(
  * @throws GatekeeperError INVALID_ARGUMENT when the context is no hash.
  */
 export function verifyPossession(group: Group, context: Uint8Array, publicKey: Uint8Array, proof: Uint8Array): boolean {
-  if (proof.length !== POSSESSION_BYTES || publicKey.length !== group.elementBytes) return false;
-  if (group.invalid(publicKey).length > 0) return false;
+  if (publicKey.length !== group.elementBytes || group.invalid(publicKey).length > 0) return false;
+  // Only POSSESSION_BYTES are two scalars.
   const c = group.scalars.decode(proof.subarray(0, SCALAR_BYTES));
   const s = group.scalars.decode(proof.subarray(SCALAR_BYTES));
   if (c === null || s === null) return false;

@@ -2,7 +2,7 @@
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { fromHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import type { Genesis } from "./genesis.ts";
+import { ECDH_INTERVALS_KEPT, type Genesis } from "./genesis.ts";
 import { PERBILL } from "./perbill.ts";
 import { GATEKEEPERS_MAX } from "./sharing.ts";
 
@@ -15,8 +15,6 @@ const ERAS_MAX = 10_000;
 const PHASE_BLOCKS_MAX = 100_000;
 /** Milliseconds: what timers take. */
 const INTERVAL_MAX = 2 ** 31 - 1;
-/** EcdhKeys that pRuntimes keep besides the current one, at most. */
-const ECDH_KEYS_KEPT = 7;
 /** Room for every time that comes after. */
 const TIMESTAMP_MAX = 2 ** 52;
 /** No account has as much. */
@@ -50,7 +48,8 @@ export function checkRules(genesis: Genesis): void {
   check(attestation.software || attestation.tcbStatuses.length > 0, "no pRuntime could prove what it is");
   const { interval, overlap } = genesis.ecdhKeys;
   check(interval > 0, "EcdhKeys are changed without end");
-  check(overlap <= ECDH_KEYS_KEPT * interval, `an EcdhKey opens for ${ECDH_KEYS_KEPT} intervals at most after its own`);
+  const opens = `an EcdhKey opens for ${ECDH_INTERVALS_KEPT} intervals at most after its own`;
+  check(overlap <= ECDH_INTERVALS_KEPT * interval, opens);
   checkKeys(genesis);
   checkMasterKey(genesis);
   if (gatekeepers.tag === "listed") {

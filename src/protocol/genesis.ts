@@ -5,7 +5,7 @@ import { CONTEXT } from "../context.ts";
 import type { KeySuite } from "../keys/group.ts";
 import { type AccountId, type PublicKey, accountIdCodec, hashCodec, publicKeyCodec } from "./account.ts";
 import { type AttestationPolicy, attestationPolicyCodec } from "./attestation-policy.ts";
-import { type ValidatorPrefs, NOMINATIONS_MAX } from "./call.ts";
+import { ENDPOINT_BYTES_MAX, type ValidatorPrefs, NOMINATIONS_MAX } from "./call.ts";
 import type { InflationCurve } from "./inflation.ts";
 import { GATEKEEPERS_MAX, keySuiteCodec } from "./sharing.ts";
 import {
@@ -18,10 +18,15 @@ import {
   encode,
   joined,
   millisecondsCodec,
+  nullable,
   struct,
   u32,
 } from "./scale.ts";
 
+/** Bytes of a genesis at most, where one comes from outside. */
+export const GENESIS_BYTES_MAX = 16 << 20;
+/** Intervals of EcdhKeys for which one opens messages after its own, at most: so many are kept besides the current one. */
+export const ECDH_INTERVALS_KEPT = 7;
 /** Things in each list of a genesis, at most. */
 const LIST_MAX = 1_000_000;
 /** Members of governance, at most. */
@@ -62,7 +67,7 @@ export interface StakingRules {
 interface EcdhKeyRule {
   /** Blocks for which one is sealed to. */
   readonly interval: number;
-  /** Blocks for which it opens messages after the next one was published. */
+  /** Blocks for which it opens messages after the next one was published: ECDH_INTERVALS_KEPT intervals at most. */
   readonly overlap: number;
 }
 
@@ -116,6 +121,8 @@ interface GenesisWorker {
   readonly identityKey: PublicKey;
   readonly ecdhKey: PublicKey;
   readonly operator: AccountId;
+  /** Where its host takes messages, if it does: an http or https URL. */
+  readonly endpoint: Uint8Array | null;
 }
 
 /** The beginning of a chain. */
@@ -180,7 +187,12 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
   measurements: boundedVector(hashCodec, LIST_MAX),
   accounts: boundedVector(struct<GenesisAccount>({ id: accountIdCodec, free: balance }), LIST_MAX),
   workers: boundedVector(
-    struct<GenesisWorker>({ identityKey: publicKeyCodec, ecdhKey: publicKeyCodec, operator: accountIdCodec }),
+    struct<GenesisWorker>({
+      identityKey: publicKeyCodec,
+      ecdhKey: publicKeyCodec,
+      operator: accountIdCodec,
+      endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)),
+    }),
     LIST_MAX,
   ),
   stakers: boundedVector(

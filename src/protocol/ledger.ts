@@ -9,6 +9,7 @@ import { electEra } from "./elections.ts";
 import { beginPlannedEra, changeGatekeepers } from "./eras.ts";
 import { type Genesis, hashGenesis } from "./genesis.ts";
 import { checkRules } from "./genesis-rules.ts";
+import { isEndpoint } from "./registry.ts";
 import type { State } from "./state.ts";
 import { decodeState, emptyTables, encodeState, hashState } from "./state-codec.ts";
 
@@ -126,12 +127,13 @@ function fillAccounts(draft: Draft): void {
   }
   if (state.totalIssuance > ISSUANCE_MAX) throw invalid("its accounts have more than 2^120 together");
   for (const member of genesis.governance.members) openAccount(draft, accountOf(member));
-  for (const { identityKey, ecdhKey, operator } of genesis.workers) {
+  for (const { identityKey, ecdhKey, operator, endpoint } of genesis.workers) {
     const id = accountOf(identityKey);
     if (state.workers.has(id)) throw invalid(`pRuntime ${identityKey} is there twice`);
+    if (endpoint !== null && !isEndpoint(endpoint)) throw invalid(`the endpoint of pRuntime ${identityKey} is no URL`);
     openAccount(draft, operator);
     openAccount(draft, id);
-    const worker = { identityKey, ecdhKey, operator, measurement: null, deposit: 0n, endpoint: null };
+    const worker = { identityKey, ecdhKey, operator, measurement: null, deposit: 0n, endpoint };
     state.workers = state.workers.set(id, worker);
   }
 }

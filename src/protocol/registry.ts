@@ -12,6 +12,11 @@ import type { State, Worker } from "./state.ts";
 /** Scheme, something that may be a host, and no blank or letter beyond ASCII. */
 const ENDPOINT = /^https?:\/\/[!-.0-~][!-~]*$/;
 
+/** Whether bytes are an endpoint: an http or https URL in printable ASCII. */
+export function isEndpoint(bytes: Uint8Array): boolean {
+  return ENDPOINT.test(Buffer.from(bytes).toString("latin1"));
+}
+
 /** What a heartbeat is worth: as much as a block in Polkadot. */
 export const HEARTBEAT_POINTS = 20;
 /**
@@ -86,7 +91,7 @@ export function setEndpoint(
   const worker = workerOf(draft, id);
   ensure(worker.operator === operator, "NotOperator");
   // As far as URLs are the same to all parsers that there ever were: the ledger is.
-  ensure(endpoint === null || ENDPOINT.test(Buffer.from(endpoint).toString("latin1")), "BadEndpoint");
+  ensure(endpoint === null || isEndpoint(endpoint), "BadEndpoint");
   state.workers = state.workers.set(id, { ...worker, endpoint });
   tell(draft, { kind: "EndpointSet", identityKey, endpoint });
 }

@@ -25,6 +25,7 @@ import {
 } from "../protocol/account.ts";
 import { BLOCK_BYTES_MAX } from "../protocol/block.ts";
 import { MESSAGE_BYTES_MAX, type Registration, registrationCodec } from "../protocol/call.ts";
+import { GENESIS_BYTES_MAX } from "../protocol/genesis.ts";
 import {
   type Hex,
   boolean,
@@ -236,7 +237,6 @@ const TEXT_BYTES_MAX = 8_192;
 const NAME_BYTES_MAX = 4_096;
 const THREADS_MAX = 256;
 const VERSIONS_MAX = 16;
-const GENESIS_BYTES_MAX = 16 << 20;
 const COLLATERAL_BYTES_MAX = 1 << 20;
 /** A block with its header, and the numbers and lengths of its messages. */
 const BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 32_768;

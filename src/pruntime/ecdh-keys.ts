@@ -22,10 +22,11 @@ import type { Secp256k1 } from "../engine/secp256k1.ts";
 import { GatekeeperError } from "../errors.ts";
 import { SCALAR_BYTES, SECP256K1_SCALARS } from "../keys/scalars.ts";
 import type { PublicKey } from "../protocol/account.ts";
+import { ECDH_INTERVALS_KEPT } from "../protocol/genesis.ts";
 import { Secret, secretCopy } from "../secret.ts";
 
-/** Keys that are kept at a time: rotated every hundred blocks, each opens for eight hundred. */
-export const KEPT_ECDH_KEYS_MAX = 8;
+/** Keys that are kept at a time: those that a genesis allows, and one whose time is over with the block of the next. */
+export const KEPT_ECDH_KEYS_MAX = ECDH_INTERVALS_KEPT + 1;
 
 const VERSION = 1;
 const HEAD_BYTES = 4;

@@ -17,6 +17,7 @@ import { CONTEXT } from "../context.ts";
 import { destroyFile, makeFolder, namesIn, readSmallFile, replaceFile, syncFolder } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import { GENESIS_BYTES_MAX } from "../protocol/genesis.ts";
 import { enclaveFolder, homeStorePath } from "../store/home.ts";
 import { EcdhKeys } from "./ecdh-keys.ts";
 import { FolderLock } from "./folder-lock.ts";
@@ -29,8 +30,6 @@ import { Shareholder } from "./shareholder.ts";
 
 /** Bytes of a saved ledger, at most: a larger one is replayed. */
 const LEDGER_BYTES_MAX = 1 << 30;
-/** Bytes of a genesis, at most. */
-const GENESIS_BYTES_MAX = 16 << 20;
 /** One that was saved, or that a kill left half-saved (durable-file.ts). */
 const LEDGER_NAME = /^(ledger-[0-9]+|\.ledger-[0-9]+\.new-[0-9a-f]+)$/;
 const NOT_BOUND = new Uint8Array(0);

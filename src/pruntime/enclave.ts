@@ -56,13 +56,13 @@ export class Enclave implements Disposable {
   readonly #curve: Secp256k1;
   readonly #id: AccountId;
   readonly #sequences: MessageSequences;
+  readonly #shareholder: Shareholder;
   readonly #pings = new Map<Hex, PublicKey>();
   #progress: ProgressRecord;
   #ecdhKeys: EcdhKeys;
   /** Whether the file has them as they are. */
   #ecdhKeysSealed = true;
-  #shareholder: Shareholder;
-  /** Whether the file has its secrets as they are. */
+  /** Whether the file has the secrets of the shareholder as they are. */
   #sharesSealed = true;
   #replica: Replica | null = null;
   readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
@@ -76,17 +76,20 @@ export class Enclave implements Disposable {
   constructor(files: EnclaveFiles, curve: Secp256k1) {
     this.#files = files;
     this.#curve = curve;
+    let shareholder: Shareholder | null = null;
     try {
       this.#id = accountOf(files.identity.publicKey);
       this.#progress = files.readProgress();
       this.#sequences = MessageSequences.decode(this.#progress.sequences);
-      this.#shareholder = files.readShares();
-      this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
+      shareholder = files.readShares();
       this.#ecdhKeys = files.readEcdhKeys(0);
     } catch (error) {
+      shareholder?.[Symbol.dispose]();
       files[Symbol.dispose]();
       throw error;
     }
+    this.#shareholder = shareholder;
+    this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
     const genesis = this.#knownGenesis();
     if (genesis !== null) this.#begin(genesis, null);
   }

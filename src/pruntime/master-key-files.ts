@@ -7,20 +7,17 @@
  * durable-file.ts; those remains stay sealed under the home's key-encryption key.
  */
 import { join } from "node:path";
-import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import { GatekeeperError } from "../errors.ts";
 import { CONTEXT } from "../context.ts";
 import { generateMasterKey, MASTER_KEY_BYTES, MasterKey } from "../keys/master-key.ts";
 import { checkRotationId } from "../keys/rotation-id.ts";
-import { createOnce, destroyFile, makeFolder, namesIn, readSmallFile } from "../durable-file.ts";
+import { createOnce, destroyFile, makeFolder, readSmallFile } from "../durable-file.ts";
 import { SEAL_OVERHEAD, type Sealer } from "./sealer.ts";
 
 /** Bytes of a home's id: random, given when the home is made, public. */
 export const HOME_ID_BYTES = 16;
 
 const FILE_BYTES = MASTER_KEY_BYTES + SEAL_OVERHEAD;
-/** Canonical decimal only: two names of one id would be two files of one key. */
-const FILE_NAME = /^(0|[1-9][0-9]{0,9})\.sealed$/;
 
 /** The sealed MasterKeys in one folder, of one sealer. */
 export class MasterKeyFiles {
@@ -74,17 +71,6 @@ export class MasterKeyFiles {
     }
     const scalar = this.#sealer.unseal(CONTEXT.sealMasterKey, this.#binding(rotationId), file.bytes, path);
     return new MasterKey(rotationId, scalar);
-  }
-
-  /**
-   * The rotation ids that have a file, ascending; one whose destruction was interrupted is still among them.
-   * @throws GatekeeperError IO_FAILED.
-   */
-  list(): number[] {
-    const ids = namesIn(this.#folder)
-      .flatMap((name) => FILE_NAME.exec(name)?.[1] ?? [])
-      .map(Number);
-    return ids.filter((id) => id <= ROTATION_ID_MAX).sort((a, b) => a - b);
   }
 
   /**

@@ -1,10 +1,10 @@
 /** What a pRuntime does in a home of a network, for a host that it does not trust: enclave.ts says what that means. */
 import { Secp256k1 } from "../engine/secp256k1.ts";
+import type { Hex } from "../protocol/scale.ts";
 import type { Answer, PRuntimeStatus } from "./boundary.ts";
 import { Enclave } from "./enclave.ts";
 import { EnclaveFiles } from "./enclave-files.ts";
 import type { NetworkTask } from "./task-kind.ts";
-import { softwareMeasurement } from "./measurement.ts";
 import type { Vault } from "./vault.ts";
 
 /** Serves one home. Owns the pRuntime's keys from the first request that needs them; dispose wipes them. */
@@ -12,13 +12,14 @@ export class NetworkService implements AsyncDisposable {
   readonly #home: string;
   readonly #vault: Vault;
   readonly #curve = new Secp256k1("compressed");
-  /** Of the files as they were when this program was started. */
-  readonly #measurement = softwareMeasurement();
+  readonly #measurement: Hex;
   #enclave: Promise<Enclave> | null = null;
 
-  constructor(home: string, vault: Vault) {
+  /** @param measurement - of this program. */
+  constructor(home: string, vault: Vault, measurement: Hex) {
     this.#home = home;
     this.#vault = vault;
+    this.#measurement = measurement;
   }
 
   /** Answers a request. @throws GatekeeperError what the request's own function throws. */

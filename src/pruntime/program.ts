@@ -5,7 +5,7 @@
  * `pruntime --home DIR --listen ADDRESS`: starts such a one for each host that connects.
  *
  * --dstack SOCKET: a dstack guest agent keeps the sealing key; --passphrase: the key file is under one. For a home of a
- * network; a local home has a plain key file.
+ * network; a local home has a plain key file. --help says the same.
  */
 import { constants, fstatSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
@@ -22,8 +22,21 @@ import { serve } from "./server.ts";
 import { Service } from "./service.ts";
 
 const PASSPHRASE_DESCRIPTOR = 3;
-const EXIT_USAGE = 2;
-const EXIT_FAULT = 70;
+/** As those of the commands. */
+const EXIT = Object.freeze({ failed: 1, usage: 2, fault: 70 });
+const HELP = `Usage: pruntime --home DIR [--listen ADDRESS] [--dstack SOCKET | --passphrase]
+
+The process that holds a node's secrets. It serves the host at the other end of standard input and output, and ends with
+it; gatekeeper starts one by itself.
+
+  --home DIR        the home: a local one, or one of a network
+  --listen ADDRESS  start one for each host that connects, at unix:/path or tcp:host:port
+  --dstack SOCKET   the sealing key comes from the dstack guest agent at this socket
+  --passphrase      the key file is under a passphrase, which comes by descriptor 3; with --listen, by standard input
+  --help            print this
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, ${EXIT_REPLACED} to be started again.
+`;
 
 /** Runs `pruntime` with these arguments, and ends the process. */
 export async function main(argv: readonly string[]): Promise<never> {
@@ -35,14 +48,10 @@ export async function main(argv: readonly string[]): Promise<never> {
   // A host that has gone is noticed where it is read from.
   process.stdout.on("error", () => undefined);
   try {
-    const { listen: address, ...settings } = parsed(argv);
-    if (address !== undefined) {
-      const at = socketAddress(address);
-      checkListening(at, settings);
-      // Here Ctrl-C is for whoever listens: his host is elsewhere.
-      process.on("SIGINT", () => stop.abort());
-      await listen(at, argumentsOf(settings), passphraseOf(settings), stop.signal);
-    } else process.exitCode = (await serveHost(settings, stop.signal)) ? EXIT_REPLACED : 0;
+    const asked = parsed(argv);
+    if (asked === "help") await print(HELP);
+    else if (asked.listen !== undefined) await listenAt(asked.listen, asked, stop);
+    else process.exitCode = (await serveHost(asked, stop.signal)) ? EXIT_REPLACED : 0;
   } catch (error) {
     end(error);
   }
@@ -52,7 +61,17 @@ export async function main(argv: readonly string[]): Promise<never> {
 /** Whatever nobody foresaw ends the process, and with it every secret in its memory. */
 function end(error: unknown): never {
   process.stderr.write(`pruntime: ${describe(error)}\n`);
-  process.exit(error instanceof GatekeeperError && error.code === "USAGE" ? EXIT_USAGE : EXIT_FAULT);
+  process.exit(exitCodeOf(error));
+}
+
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof GatekeeperError) || error.code === "INTERNAL") return EXIT.fault;
+  return error.code === "USAGE" ? EXIT.usage : EXIT.failed;
+}
+
+/** Waits until it is written: the process ends then. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
 }
 
 /** @returns whether this process is to be replaced. */
@@ -68,6 +87,19 @@ async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean
   return await serve(process.stdin, process.stdout, stop, (task, context) => service.answer(task, context));
 }
 
+async function listenAt(address: string, settings: Settings, stop: AbortController): Promise<void> {
+  const at = socketAddress(address);
+  checkListening(at, settings);
+  // Here Ctrl-C is for whoever listens: his host is elsewhere.
+  process.on("SIGINT", () => stop.abort());
+  await listen(at, {
+    argv: argumentsOf(settings),
+    passphrase: passphraseOf(settings),
+    stop: stop.signal,
+    onListening: () => process.stderr.write(`pruntime: listening at ${address}\n`),
+  });
+}
+
 /** A local home gives its owner plaintexts: a Unix socket is his alone, a TCP address whoever's can connect. */
 function checkListening(address: SocketAddress, { home }: Settings): void {
   if ("path" in address || isNetworkHome(home)) return;
@@ -80,17 +112,19 @@ interface Settings {
   readonly passphrase?: boolean;
 }
 
-function parsed(argv: readonly string[]): Settings & { readonly listen?: string } {
+function parsed(argv: readonly string[]): (Settings & { readonly listen?: string }) | "help" {
   try {
-    const { home, ...others } = parseArgs({
+    const { help, home, ...others } = parseArgs({
       args: [...argv],
       options: {
         home: { type: "string" },
         listen: { type: "string" },
         dstack: { type: "string" },
         passphrase: { type: "boolean" },
+        help: { type: "boolean" },
       },
     }).values;
+    if (help === true) return "help";
     if (others.dstack !== undefined && others.passphrase === true) {
       throw new Error("--dstack keeps the sealing key: there is no key file for a --passphrase");
     }
@@ -98,7 +132,7 @@ function parsed(argv: readonly string[]): Settings & { readonly listen?: string 
   } catch (cause) {
     throw new GatekeeperError("USAGE", cause instanceof Error ? cause.message : String(cause), {}, { cause });
   }
-  throw new GatekeeperError("USAGE", "say which home: pruntime --home DIR");
+  throw new GatekeeperError("USAGE", "say which home: pruntime --home DIR; --help says more");
 }
 
 function argumentsOf({ home, dstack, passphrase }: Settings): string[] {

@@ -78,8 +78,12 @@ export class Service implements AsyncDisposable {
   async #newNetworkService(): Promise<NetworkService> {
     const { home, dstack, underPassphrase, passphrases } = this.#options;
     const { NetworkService } = await import("./network-service.ts");
+    const { softwareMeasurement } = await import("./measurement.ts");
     const { dstackVault, softwareVault } = await import("./vault.ts");
-    const vault = dstack === null ? softwareVault(underPassphrase ? passphrases : null) : dstackVault(dstack);
-    return new NetworkService(home, vault);
+    // Of the files as they are when this program is started: they may be replaced while it runs.
+    const measurement = softwareMeasurement();
+    const vault =
+      dstack === null ? softwareVault(measurement, underPassphrase ? passphrases : null) : dstackVault(dstack);
+    return new NetworkService(home, vault, measurement);
   }
 }

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { GatekeeperError } from "../errors.ts";
 import { encodeAttestation, reportData } from "../protocol/attestation.ts";
 import { dcapAttestation } from "../protocol/dcap-evidence.ts";
+import type { Hex } from "../protocol/scale.ts";
 import { DstackAgent } from "./dstack.ts";
 import { openDstackSealer } from "./dstack-sealer.ts";
-import { softwareMeasurement } from "./measurement.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Passphrases } from "./service.ts";
 import { createSoftwareKeyFile, openSoftwareSealer } from "./software-sealer.ts";
@@ -33,12 +33,12 @@ export interface Vault {
 /**
  * A key file, plain or under a passphrase. It gives no protection from the machine's owner, and its evidence is its own
  * word, which a chain takes only where its genesis says so.
+ * @param measurement - of this program.
  * @param passphrases - given, and chosen; null for a plain key file.
  */
-export function softwareVault(passphrases: Passphrases | null): Vault {
+export function softwareVault(measurement: Hex, passphrases: Passphrases | null): Vault {
   const keyFile = (folder: string): string => join(folder, "key");
-  // Of the files as they were when this program was started: they may be replaced while it runs.
-  const evidence = encodeAttestation({ tag: "software", value: { measurement: softwareMeasurement() } });
+  const evidence = encodeAttestation({ tag: "software", value: { measurement } });
   return {
     create: async (folder) => {
       using passphrase = (await passphrases?.chosen()) ?? null;

@@ -108,7 +108,7 @@ describe("a node", () => {
     started.at(-1)!.kill("SIGKILL");
     await once(started.at(-1)!, "close");
     // Until it is known here: it would be noticed by the next question otherwise, and that is another case.
-    await sleep(100);
+    await vi.waitUntil(() => pruntime.ended !== null);
     at1.producer.produce(1, true);
     const stop = new AbortController();
     const running = node.run(stop.signal);
@@ -117,6 +117,25 @@ describe("a node", () => {
     await running;
     expect(told.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["Started", "Interrupted", "Sent"]));
     expect(started).toHaveLength(2);
+  });
+
+  test("notices that its pRuntime has ended on a chain that makes no blocks, and begins another", async () => {
+    await using pruntime = new PRuntime({ home: at("home") });
+    using at1 = new FolderChain(enclaveGenesis([await createIdentity(pruntime)]));
+    const { node, told } = nodeOf({ chain: at1.chain, pruntime });
+    const stop = new AbortController();
+    const running = node.run(stop.signal);
+    const kinds = (): string[] => told.map(({ kind }) => kind);
+    await Promise.race([running, vi.waitUntil(() => kinds().includes("Sent"), { timeout: 30_000 })]);
+    started.at(-1)!.kill("SIGKILL");
+    // Its message waits in the inbox still: it is not handed in again.
+    const more = () => started.length === 2 && pruntime.ended === null && kinds().includes("Interrupted");
+    await Promise.race([running, vi.waitUntil(more, { timeout: 30_000 })]);
+    stop.abort();
+    await running;
+    expect(kinds()).toEqual(["Started", "Sent", "Interrupted"]);
+    expect(told.at(-1)).toMatchObject({ reason: expect.stringMatching(/ended by SIGKILL$/) });
+    expect(at1.chain.height()).toBe(0);
   });
 
   test("registers its pRuntime through its operator, once, though the inbox is full at first", async () => {
@@ -145,10 +164,10 @@ describe("a node", () => {
     for (const bytes of [MESSAGE_BYTES_MAX, 100]) expect(() => fill(at1, bytes)).toThrow(FULL);
     const { node, told } = nodeOf({ chain: at1.chain, pruntime });
     await node.step(NEVER);
-    expect(told).toEqual([]);
+    expect(told.map(({ kind }) => kind)).toEqual(["Started"]);
     expect(at1.producer.produce(1, false)).toBeNull();
     await node.step(NEVER);
-    expect(told.map(({ kind }) => kind)).toEqual(["Sent", "Started"]);
+    expect(told.slice(1)).toEqual([{ kind: "Sent", height: 0, call: "heartbeat" }]);
     at1.producer.produce(2, false);
     expect(saidOn(at1.chain)).toEqual(["heartbeat of session 0"]);
     expect(await node.step(NEVER)).toBe(true);

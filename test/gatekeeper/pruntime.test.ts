@@ -1,6 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type Mock, afterEach, describe, expect, it, vi } from "vitest";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
+import { CLOSE_MILLISECONDS } from "../../src/gatekeeper/pruntime-link.ts";
 import { StatePacker } from "../../src/gatekeeper/state-packer.ts";
 import { contractId } from "../../src/contract-id.ts";
 import {
@@ -182,6 +183,32 @@ describe("the host's side, of a socket", () => {
     expect(await asked).toBe(4);
     await disposed;
     await expect(pruntime.ask("join", new Uint8Array(0))).rejects.toMatchObject(unavailable(/closed/) as object);
+  });
+
+  it("is disposed although the other end of its connection says nothing, and goes on", async () => {
+    await using listener = await ScriptedListener.at(at());
+    const pruntime = connected();
+    const asked = pruntime.ask("status", undefined);
+    const talk = await listener.talk(0);
+    await talk.request(2);
+    expect(pruntime.ended).toBe(null);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      let over = false;
+      const disposed = pruntime[Symbol.asyncDispose]().then(() => (over = true));
+      const lost = expect(asked).rejects.toMatchObject(unavailable(/ended the connection/) as object);
+      await talk.ended;
+      vi.advanceTimersByTime(CLOSE_MILLISECONDS - 1);
+      for (let turns = 0; turns < 10; turns++) await turn();
+      expect(over).toBe(false);
+      vi.advanceTimersByTime(1);
+      await disposed;
+      await lost;
+      expect(pruntime.ended).toMatchObject(unavailable(/ended the connection/) as object);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("is disposed although it was never used", async () => {

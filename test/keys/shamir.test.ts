@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   checkThreshold,
   dealShares,
+  evaluateCommitments,
   isShareIndex,
   Polynomial,
   Share,
@@ -97,6 +98,60 @@ describe.each(GROUPS)("sharing a secret of $name", ({ group, oracle }) => {
       expect(() => polynomial.evaluate(index)).toThrow(refused("INVALID_ARGUMENT"));
       expect(() => verificationShare(group, commitments, index)).toThrow(refused("INVALID_ARGUMENT"));
     }
+  });
+
+  test("commitments are evaluated at any index, however many, equal, opposite or sparse", () => {
+    const at = (coefficients: readonly bigint[], index: number, lowest: 0 | 1): Uint8Array | null => {
+      const commitments = group.multiplyBase(coefficients.map((value) => secretOf(group, value)));
+      return evaluateCommitments(group, commitments, index, lowest);
+    };
+    const check = (coefficients: readonly bigint[], index: number, lowest: 0 | 1): void => {
+      const value = coefficients.reduceRight((sum, each) => (sum * BigInt(index) + each) % n, 0n);
+      const expected = (value * BigInt(index) ** BigInt(lowest)) % n;
+      const result = at(coefficients, index, lowest);
+      if (expected === 0n) expect(result).toBeNull();
+      else expect(hex(result!)).toBe(hex(oracle.multiply(group.generator, expected)));
+    };
+    const coefficient = fc.oneof(fc.bigInt({ min: 1n, max: n - 1n }), fc.constantFrom(1n, n - 1n, 2n));
+    const indices = fc.oneof(fc.integer({ min: 1, max: 64 }), fc.constantFrom(1, 2, 255, 256, 257, 65_535));
+    const polynomials = fc.array(coefficient, { minLength: 1, maxLength: 40 });
+    fc.assert(fc.property(polynomials, indices, fc.constantFrom(0, 1), check), { numRuns: 30 });
+    for (const index of [1, 2, 3, 64, 65_535]) {
+      for (const lowest of [0, 1] as const) {
+        check(Array(33).fill(7n), index, lowest);
+        check(
+          Array.from({ length: 34 }, (_, k) => (k % 2 === 0 ? 5n : n - 5n)),
+          index,
+          lowest,
+        );
+      }
+    }
+    // Pieces that vanish, of those that the sum is cut into at 65,535, of nine powers or, from x on, eight: (x − 65,535)·q.
+    const vanishing = (length: number): bigint[] => {
+      const q = Array.from({ length: length - 1 }, (_, k) => BigInt(k + 2));
+      return Array.from({ length }, (_, k) => ((q[k - 1] ?? 0n) + (n - 65_535n) * (q[k] ?? 0n)) % n);
+    };
+    for (const [length, lowest] of [
+      [9, 0],
+      [8, 1],
+    ] as const) {
+      const some = Array<bigint>(length).fill(3n);
+      const none = vanishing(length);
+      for (const pieces of [none, [...none, ...some], [...some, ...none], [...some, ...none, ...some]]) {
+        check(pieces, 65_535, lowest);
+      }
+      expect(at([...none, ...none], 65_535, lowest)).toBeNull();
+    }
+  });
+
+  test("commitments are evaluated at share indices, and are there", () => {
+    for (const index of [0, -1, 65_536, 0.5]) {
+      expect(() => evaluateCommitments(group, group.generator, index)).toThrow(refused("INVALID_ARGUMENT"));
+    }
+    expect(() => evaluateCommitments(group, new Uint8Array(0), 1)).toThrow(refused("INVALID_ARGUMENT"));
+    expect(() => evaluateCommitments(group, group.generator.subarray(1), 1)).toThrow(refused("INVALID_ARGUMENT"));
+    const bad = new Uint8Array(2 * group.elementBytes).fill(255);
+    expect(() => evaluateCommitments(group, bad, 1)).toThrow(refused("ELEMENT_INVALID"));
   });
 
   test("a dealer whose share is zero for somebody is refused by that index", () => {

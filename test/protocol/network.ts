@@ -102,6 +102,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
       identityKey: publicOf(identity(name)),
       ecdhKey: publicOf(`${name}/ecdh`),
       operator: idOf(name),
+      endpoint: null,
     })),
     stakers: [
       ...GATEKEEPERS.map((name): GenesisStaker => ({

@@ -97,6 +97,7 @@ function genesisWith(rules: Partial<StakingRules>): Genesis {
         identityKey: publicOf(`${name}/worker`),
         ecdhKey: publicOf(`${name}/ecdh`),
         operator: idOf(name),
+        endpoint: null,
       })),
     ],
   };

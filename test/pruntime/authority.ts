@@ -19,7 +19,7 @@ export function enclaveGenesis(workers: readonly Keys[], changes: Partial<Genesi
   return genesisOf({
     gatekeepers: { tag: "listed", value: workers.slice(0, 1).map(({ identityKey }) => identityKey) },
     ecdhKeys: { interval: 6, overlap: 3 },
-    workers: workers.map((keys) => ({ ...keys, operator: idOf("rich") })),
+    workers: workers.map((keys) => ({ ...keys, operator: idOf("rich"), endpoint: null })),
     stakers: [],
     ...changes,
   });

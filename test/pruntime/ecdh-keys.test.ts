@@ -3,9 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../src/bytes.ts";
 import { SECP256K1_SCALARS } from "../../src/keys/scalars.ts";
+import { ECDH_INTERVALS_KEPT } from "../../src/protocol/genesis.ts";
+import { checkRules } from "../../src/protocol/genesis-rules.ts";
 import { EcdhKeys, KEPT_ECDH_KEYS_MAX } from "../../src/pruntime/ecdh-keys.ts";
 import { Secret } from "../../src/secret.ts";
-import { CURVE } from "../protocol/network.ts";
+import { CURVE, genesisOf } from "../protocol/network.ts";
 import { OVERLAP, open, publishedKeys, sealed, textOf } from "./message-parties.ts";
 
 const refused = (code: string) => expect.objectContaining({ code });
@@ -89,6 +91,29 @@ describe("EcdhKeys", () => {
     expect(() => same.rotate()).toThrow(refused("INVALID_ARGUMENT"));
     expect(same.destroyExpired(1 + OVERLAP)).toHaveLength(1);
     expect(same.rotate()).toBe(same.pending);
+  });
+
+  test("are never too many where they change as often, and open as long, as a genesis allows", () => {
+    const interval = 3;
+    const overlap = ECDH_INTERVALS_KEPT * interval;
+    expect(() => checkRules(genesisOf({ ecdhKeys: { interval, overlap } }))).not.toThrow();
+    expect(() => checkRules(genesisOf({ ecdhKeys: { interval, overlap: overlap + 1 } }))).toThrow(
+      refused("GENESIS_INVALID"),
+    );
+    using keys = EcdhKeys.create(CURVE, overlap);
+    let most = 0;
+    for (let height = 0; height <= 3 * overlap; height++) {
+      // As a pRuntime does with each block: what is published comes first, then what is over goes.
+      if (keys.pending !== null) keys.published(keys.pending, height);
+      keys.destroyExpired(height);
+      using encoded = keys.encode();
+      most = Math.max(
+        most,
+        encoded.use((bytes) => bytes[3]!),
+      );
+      if (height + 1 - keys.current!.since >= interval) keys.rotate();
+    }
+    expect(most).toBe(ECDH_INTERVALS_KEPT);
   });
 
   test("are kept no longer than heights go", () => {

@@ -6,11 +6,12 @@ import type { Genesis } from "../../src/protocol/genesis.ts";
 import { readMessage } from "../../src/protocol/message.ts";
 import { Enclave } from "../../src/pruntime/enclave.ts";
 import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
+import { softwareMeasurement } from "../../src/pruntime/measurement.ts";
 import { type Vault, softwareVault } from "../../src/pruntime/vault.ts";
 import { CURVE } from "../protocol/network.ts";
 import { Authority, type Keys, STRANGER, enclaveGenesis } from "./authority.ts";
 
-const VAULT = softwareVault(null);
+const VAULT = softwareVault(softwareMeasurement(), null);
 
 /** Its files by their names. */
 export type Kept = ReadonlyMap<string, Buffer>;

@@ -166,7 +166,7 @@ describe("evidence", () => {
     using _ = home;
     home.catchUp(chain);
     const { attestation } = await register(home);
-    const plain = await softwareVault(null).attest(
+    const plain = await softwareVault(softwareMeasurement(), null).attest(
       { genesisHash: new Uint8Array(32), identityKey: "", ecdhKey: "" },
       null,
     );

@@ -8,6 +8,7 @@ import type { MasterKey } from "../../src/keys/master-key.ts";
 import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
 import { readKeyFile } from "../../src/pruntime/key-file.ts";
 import { LocalHome } from "../../src/pruntime/local-home.ts";
+import { softwareMeasurement } from "../../src/pruntime/measurement.ts";
 import { softwareVault } from "../../src/pruntime/vault.ts";
 import type { Secret } from "../../src/secret.ts";
 import type { Secrets } from "./known-secrets.ts";
@@ -48,7 +49,7 @@ export async function localSecrets(
 
 /** A network home's secrets, read as its pRuntime would. */
 export async function networkSecrets(home: string, ecdhKey: string): Promise<Secrets> {
-  using files = await EnclaveFiles.open(home, curve, softwareVault(null).open);
+  using files = await EnclaveFiles.open(home, curve, softwareVault(softwareMeasurement(), null).open);
   using keys = files.readEcdhKeys(0);
   using encoded = keys.encode();
   const bytes = copyOf(encoded);

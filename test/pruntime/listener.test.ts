@@ -1,6 +1,7 @@
 /** `pruntime --listen`, as hosts see it that behave well, and that do not. */
+import { once } from "node:events";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { type Socket, connect } from "node:net";
+import { type Socket, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { contractId } from "../../src/contract-id.ts";
@@ -16,7 +17,7 @@ import {
 } from "../../src/pruntime/boundary.ts";
 import type { SocketAddress } from "../../src/socket-address.ts";
 import { useFolder } from "./folder.ts";
-import { PRUNTIME, Running, listenedAt } from "./running.ts";
+import { PRUNTIME, Running } from "./running.ts";
 
 const inFolder = useFolder();
 const NAME = new Uint8Array(20).fill(1);
@@ -29,9 +30,10 @@ function listening(address: string): Running {
 /** One that is connected to when somebody is ready to. */
 async function started(address: SocketAddress): Promise<Running> {
   const running = listening("path" in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`);
-  // Whoever connects has a pRuntime started: where there is another sign, that is quicker.
-  if ("path" in address && !existsSync(address.path)) while (!existsSync(address.path)) await sleep(20);
-  else await listenedAt(address, running);
+  while (!/^pruntime: listening at /m.test(running.stderr)) {
+    if (running.process.exitCode !== null) throw new Error(`it ended early: ${running.stderr}`);
+    await sleep(20);
+  }
   return running;
 }
 
@@ -151,19 +153,51 @@ describe("a listening pRuntime", () => {
     expect(existsSync(address.path)).toBe(true);
     await using next = await started(address);
     await using refused = listening(`unix:${address.path}`);
-    expect((await refused.ended).code).toBe(70);
-    expect(refused.stderr).toMatch(/^pruntime: IO_FAILED: .*EADDRINUSE$/m);
+    expect((await refused.ended).code).toBe(1);
+    expect(refused.stderr).toMatch(/^pruntime: STORE_BUSY: another pRuntime runs here: .*socket\.lock$/m);
     expect(next.process.exitCode).toBe(null);
     writeFileSync(inFolder("precious"), "not a socket");
     await using other = listening(`unix:${inFolder("precious")}`);
-    expect((await other.ended).code).toBe(70);
+    expect((await other.ended).code).toBe(1);
+    expect(other.stderr).toMatch(/^pruntime: IO_FAILED: .*EADDRINUSE$/m);
     expect(readFileSync(inFolder("precious"), "utf8")).toBe("not a socket");
+  });
+
+  it("begins once where many begin at a time over a socket that was left, and nobody's is taken away", async () => {
+    const address = { path: inFolder("socket") };
+    await createIdentity();
+    await using killed = await started(address);
+    killed.process.kill("SIGKILL");
+    await killed.ended;
+    const all = Array.from({ length: 3 }, () => listening(`unix:${address.path}`));
+    try {
+      const begun = async (running: Running): Promise<boolean> => {
+        while (running.process.exitCode === null && !running.stderr.includes("listening at")) await sleep(20);
+        return running.process.exitCode === null;
+      };
+      const winners = await Promise.all(all.map(begun));
+      expect(winners.filter(Boolean)).toHaveLength(1);
+      expect(await whenFree(address, (pruntime) => pruntime.ask("status", undefined))).toBeDefined();
+    } finally {
+      for (const running of all) await running[Symbol.asyncDispose]();
+    }
+  });
+
+  it("leaves alone what a stranger listens at", async () => {
+    const stranger = createServer();
+    stranger.listen(inFolder("socket"));
+    await once(stranger, "listening");
+    await using refused = listening(`unix:${inFolder("socket")}`);
+    expect((await refused.ended).code).toBe(1);
+    expect(refused.stderr).toMatch(/^pruntime: IO_FAILED: .*EADDRINUSE$/m);
+    expect(existsSync(inFolder("socket"))).toBe(true);
+    stranger.close();
   });
 
   it("does not begin where it can't listen, or what it was given is no address", async () => {
     await using nowhere = listening(`unix:${inFolder("none", "socket")}`);
-    expect((await nowhere.ended).code).toBe(70);
-    expect(nowhere.stderr).toMatch(/^pruntime: IO_FAILED: /m);
+    expect((await nowhere.ended).code).toBe(1);
+    expect(nowhere.stderr).toMatch(/^pruntime: IO_FAILED: .*socket.lock can't be made$/m);
     await using wrong = listening("udp:host:1");
     expect((await wrong.ended).code).toBe(2);
     expect(wrong.stderr).toMatch(/^pruntime: USAGE: /m);

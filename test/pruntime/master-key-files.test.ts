@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { MasterKey } from "../../src/keys/master-key.ts";
 import { createKeyFile } from "../../src/pruntime/key-file.ts";
@@ -36,22 +45,12 @@ describe("MasterKeyFiles", () => {
     expect(created.use((scalar) => file.includes(Buffer.from(scalar.subarray(0, 8))))).toBe(false);
   });
 
-  test("lists rotation ids in ascending order and nothing else", () => {
-    const files = filesOf();
-    expect(files.list()).toEqual([]);
-    for (const id of [10, 9, 0, 2 ** 32 - 1]) files.create(id)[Symbol.dispose]();
-    for (const name of ["01.sealed", "x.sealed", "4294967296.sealed", "5.sealed.bak", ".6.sealed.new-1", "-1.sealed"]) {
-      writeFileSync(at("master-key", name), "");
-    }
-    expect(files.list()).toEqual([0, 9, 10, 2 ** 32 - 1]);
-  });
-
   test("destroys one generation and leaves the others, again and again", () => {
     const files = filesOf();
     files.create(1)[Symbol.dispose]();
     using kept = files.create(2);
     for (let i = 0; i < 2; i++) files.destroy(1);
-    expect(files.list()).toEqual([2]);
+    expect(readdirSync(at("master-key"))).toEqual(["2.sealed"]);
     expect(() => files.open(1)).toThrow(refusedWith("KEY_UNAVAILABLE"));
     expect(hex(files.open(2))).toBe(hex(kept));
     filesOf().destroy(3);
@@ -143,7 +142,7 @@ describe("with other processes", () => {
     let kills = 0;
     for (let n = 1; (await die(n, n % 2 === 0 ? "before" : "after")) === "SIGKILL"; n++) {
       kills++;
-      const named = filesOf().list().includes(n) ? hex(filesOf().open(n)) : null;
+      const named = existsSync(sealedFile(n)) ? hex(filesOf().open(n)) : null;
       using created = filesOf().create(n);
       if (named !== null) expect(hex(created)).toBe(named);
       const left = readdirSync(at("master-key")).filter((name) => name.startsWith(`.${n}.`));

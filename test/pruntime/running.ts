@@ -1,10 +1,7 @@
 /** Programs that a test has started: what they said, and when they end. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { SocketAddress } from "../../src/socket-address.ts";
 
 /** The program `pruntime`, as it lies in the sources. */
 export const PRUNTIME = fileURLToPath(new URL("../../src/pruntime/pruntime.ts", import.meta.url));
@@ -29,20 +26,5 @@ export class Running implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.process.exitCode === null) this.process.kill("SIGKILL");
     await this.ended;
-  }
-}
-
-/** Waits until somebody listens there. */
-export async function listenedAt(address: SocketAddress, by: Running): Promise<void> {
-  for (;;) {
-    const socket = connect(address);
-    const answered = await once(socket, "connect").then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (answered) return;
-    if (by.process.exitCode !== null) throw new Error(`it ended early: ${by.stderr}`);
-    await sleep(20);
   }
 }

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { CONTEXT } from "../../src/context.ts";
 import { decodeAttestation, reportData } from "../../src/protocol/attestation.ts";
 import { pem, readQuote } from "../../src/protocol/dcap-quote.ts";
-import { softwareMeasurement } from "../../src/pruntime/measurement.ts";
 import type { Sealer } from "../../src/pruntime/sealer.ts";
 import { dstackVault, softwareVault } from "../../src/pruntime/vault.ts";
 import { Secret } from "../../src/secret.ts";
@@ -14,6 +13,7 @@ import { useFolder } from "./folder.ts";
 import { refusedWith } from "./refused.ts";
 
 const at = useFolder();
+const MEASUREMENT = `0x${"6d".repeat(32)}` as const;
 const ATTESTED = {
   genesisHash: Buffer.alloc(32, 4),
   identityKey: publicOf("enclave"),
@@ -29,7 +29,7 @@ const given = (text: string) => (): Promise<Secret> => Promise.resolve(new Secre
 
 describe("a vault of software", () => {
   test("has a key file in the folder, for its owner alone, and opens what it sealed", async () => {
-    const vault = softwareVault(null);
+    const vault = softwareVault(MEASUREMENT, null);
     using created = await vault.create(at());
     expect(readdirSync(at())).toEqual(["key"]);
     expect(statSync(at("key")).mode & 0o777).toBe(0o600);
@@ -39,16 +39,16 @@ describe("a vault of software", () => {
   });
 
   test("under a passphrase asks for a chosen one first, and for that one then", async () => {
-    const vault = softwareVault({ chosen: given("correct horse"), given: given("correct horse") });
+    const vault = softwareVault(MEASUREMENT, { chosen: given("correct horse"), given: given("correct horse") });
     using created = await vault.create(at());
     using opened = await vault.open(at());
     expect(openedBy(opened, sealedBy(created))).toBe("secret");
-    await expect(softwareVault(null).open(at())).rejects.toEqual(refusedWith("KEY_UNAVAILABLE"));
+    await expect(softwareVault(MEASUREMENT, null).open(at())).rejects.toEqual(refusedWith("KEY_UNAVAILABLE"));
   });
 
   test("gives its own word, whatever it is bound to", async () => {
-    const evidence = await softwareVault(null).attest(ATTESTED, Buffer.from("ignored"));
-    expect(decodeAttestation(evidence)).toEqual({ tag: "software", value: { measurement: softwareMeasurement() } });
+    const evidence = await softwareVault(MEASUREMENT, null).attest(ATTESTED, Buffer.from("ignored"));
+    expect(decodeAttestation(evidence)).toEqual({ tag: "software", value: { measurement: MEASUREMENT } });
   });
 });
 

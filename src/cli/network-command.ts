@@ -1,0 +1,206 @@
+/** `network start`: a whole network on this machine, shown live. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { readAccountKey } from "../chain/account-key.ts";
+import { EmbeddedChain } from "../chain/embedded.ts";
+import { catchUp, openReplica } from "../chain/follow.ts";
+import { sendCall } from "../chain/send.ts";
+import { GatekeeperError } from "../errors.ts";
+import { type LocalNode, createLocalNetwork, localNodes } from "../gatekeeper/local-network.ts";
+import { replicaCurve } from "../protocol/curve.ts";
+import type { Effect } from "../protocol/effect.ts";
+import { accountSigner } from "../protocol/message.ts";
+import type { Replica } from "../protocol/replica.ts";
+import { millisecondsArgument, numberArgument } from "./chain-home.ts";
+import { withJson } from "./command-line.ts";
+import { untilInterrupted } from "./interruption.ts";
+import { NetworkProcesses, type Supervised } from "./network-processes.ts";
+import { plainJson } from "./plain-json.ts";
+import { counted } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+const POLL_MILLISECONDS = 50;
+const SOFTWARE =
+  "its genesis believes software enclaves what they say that they are: no protection from the owner of this machine";
+
+interface StartOptions {
+  readonly folder: string;
+  readonly gatekeepers: number;
+  readonly threshold: number;
+  readonly workers: number;
+  readonly keySuite: number;
+  readonly interval: number;
+  readonly refreshBlocks: number;
+  readonly port: number;
+}
+
+/** Adds the command. */
+export function addNetworkCommand(program: Command, terminal: Terminal): void {
+  const network = program.command("network").description("a whole network on this machine: chain, nodes, pRuntimes");
+  withJson(network.command("start"))
+    .description("start the network in a folder, made if it is not there, and show what happens until interrupted")
+    .option("--folder <dir>", "where it is, or is to be", "gatekeeper-network")
+    .option("--gatekeepers <n>", "of a new network", numberArgument, 4)
+    .option("--threshold <t>", "how many of them stand for the MasterKey, of a new network", numberArgument, 2)
+    .option("--workers <n>", "pRuntimes that run contracts, of a new network", numberArgument, 1)
+    .option("--key-suite <n>", "1 secp256k1, 2 ristretto255, of a new network", numberArgument, 1)
+    .option("--interval <ms>", "milliseconds between blocks, of a new network", millisecondsArgument, 500)
+    .option("--refresh-blocks <n>", "blocks after which shares are refreshed, of a new network", numberArgument, 600)
+    .option("--port <n>", "its nodes listen at this port and the next ones, of a new network", numberArgument, 7_400)
+    .action((options: StartOptions) => start(terminal, options));
+}
+
+async function start(terminal: Terminal, options: StartOptions): Promise<void> {
+  const folder = resolve(options.folder);
+  if (!existsSync(folder)) {
+    terminal.note(`making a network in ${folder}`);
+    await createLocalNetwork(folder, { ...options, blockMilliseconds: options.interval }, Date.now());
+  }
+  terminal.note(SOFTWARE);
+  terminal.note("Ctrl-C stops it; started again, it goes on");
+  const told = new NetworkTeller(terminal);
+  try {
+    await untilInterrupted(terminal, "ending all of its processes", (signal) =>
+      runNetwork(folder, (line) => told.tell(line), signal),
+    );
+  } finally {
+    await told.end();
+  }
+}
+
+/** Something that happened in a network: a line for people, and what it says. */
+export interface NetworkNews {
+  readonly text: string;
+  readonly value: object;
+}
+
+/**
+ * Runs the network in a folder until the signal fires, and has its MasterKey made if there is none.
+ * @param tell - what happens; the network goes on meanwhile.
+ * @throws GatekeeperError NOT_FOUND when there is none; STORE_*.
+ */
+export async function runNetwork(
+  folder: string,
+  tell: (news: NetworkNews) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
+  const replica = openReplica(chain, replicaCurve());
+  const nodes = localNodes(folder);
+  const names = namesOf(replica, nodes);
+  const ended: NetworkNews[] = [];
+  await using _ = new NetworkProcesses(processesOf(folder, nodes), (name, how) =>
+    ended.push({ text: `${name} ${how}; it is started again`, value: { kind: "ProcessEnded", name, how } }),
+  );
+  const launched = launch(folder, chain, replica, signal);
+  try {
+    while (!signal.aborted) {
+      for (const { height, effects } of catchUp(chain, replica)) {
+        for (const effect of effects) {
+          const text = describe(effect, names);
+          if (text !== null)
+            await tell({ text: `block ${height}: ${text}`, value: plainJson({ height, ...effect }) as object });
+        }
+      }
+      for (const news of ended.splice(0)) await tell(news);
+      await sleep(POLL_MILLISECONDS, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    await launched;
+  }
+}
+
+/** Governance has the MasterKey made, once. */
+async function launch(folder: string, chain: EmbeddedChain, shown: Replica, signal: AbortSignal): Promise<void> {
+  if (shown.ledger.state.launched !== null) return;
+  using key = readAccountKey(join(folder, "governance.key"));
+  const replica = openReplica(chain, replicaCurve());
+  const value = { round: replica.ledger.state.governanceRound, action: { tag: "launch", value: undefined } } as const;
+  try {
+    await sendCall(chain, replica, accountSigner(key), { tag: "govern", value }, signal);
+  } catch (error) {
+    // Handed in before, by a run that was stopped.
+    const isDone = error instanceof GatekeeperError && ["MESSAGE_REFUSED", "ABORTED"].includes(error.code);
+    if (!isDone) throw error;
+  }
+}
+
+/** The chain, and each node. */
+function processesOf(folder: string, nodes: readonly LocalNode[]): Supervised[] {
+  const path = join(folder, "chain.sqlite");
+  return [
+    { name: "chain", argv: ["chain", "start", "--home", folder] },
+    ...nodes.map(({ name, home }) => ({ name, argv: ["run", "--home", home, "--chain", path] })),
+  ];
+}
+
+/** Names of nodes by their IdentityKeys. */
+function namesOf({ ledger }: Replica, nodes: readonly LocalNode[]): ReadonlyMap<string, string> {
+  return new Map(ledger.genesis.workers.map(({ identityKey }, at) => [identityKey, nodes[at]?.name ?? identityKey]));
+}
+
+/** A line about what happened; null for what happens all the time. */
+function describe(effect: Effect, names: ReadonlyMap<string, string>): string | null {
+  const list = (keys: readonly string[]): string => keys.map((key) => names.get(key) ?? key).join(", ") || "nobody";
+  const silent = (keys: readonly string[]): string => (keys.length === 0 ? "" : `; silent: ${list(keys)}`);
+  switch (effect.kind) {
+    case "StakersElected":
+      return `elected ${counted(effect.stashes.length, "gatekeeper")} for era ${effect.era}`;
+    case "EraStarted":
+      return `era ${effect.era} begins`;
+    case "GatekeeperChange":
+      return `gatekeepers are ${list(effect.gatekeepers)}`;
+    case "Launched":
+      return "governance has the MasterKey made";
+    case "KeySessionStarted":
+      return `key session ${effect.epoch} (${effect.session}) of MasterKey ${effect.rotationId} begins: ${effect.threshold} of ${list(effect.committee)}`;
+    case "KeySessionAdvanced":
+      return `key session ${effect.epoch}: ${effect.phase}${silent(effect.silent)}`;
+    case "KeySessionAborted":
+      return `key session ${effect.epoch} failed: ${effect.reason}${silent(effect.silent)}; it is tried again`;
+    case "SharingAdopted":
+      return `MasterKey ${effect.rotationId} is ${effect.publicKey}, held by ${list(effect.holders)}${silent(effect.silent)}`;
+    case "HandoverFailed":
+      return `the MasterKey could not be handed over to the elected of era ${effect.era}: the gatekeepers stay`;
+    case "Convicted":
+      return `${list([effect.identityKey])} is convicted of ${effect.offence} in key session ${effect.epoch}`;
+    case "ShareConfirmed":
+      return `${list([effect.identityKey])} holds a share of key session ${effect.epoch}, too`;
+    case "ShareDestroyed":
+      return `${list([effect.identityKey])} has destroyed its share of key session ${effect.epoch}`;
+    case "SharesOutstanding":
+      return `not declared destroyed, of key session ${effect.epoch}: ${list(effect.owing)}`;
+    case "ContractDeployed":
+    case "ContractAssigned":
+      return `contract ${effect.contract} is run by ${list([effect.worker])}`;
+    case "ContractKeyPublished":
+      return `commands to contract ${effect.contract} are encrypted to ${effect.ecdhKey.publicKey}`;
+    default:
+      return null;
+  }
+}
+
+/** Says what happens: a line each, or the elements of one JSON array. */
+class NetworkTeller {
+  readonly #terminal: Terminal;
+  #separator = "[";
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async tell({ text, value }: NetworkNews): Promise<void> {
+    if (!this.#terminal.json) {
+      await this.#terminal.write(`${text}\n`);
+      return;
+    }
+    await this.#terminal.write(`${this.#separator}${JSON.stringify(value)}`);
+    this.#separator = ",\n";
+  }
+
+  async end(): Promise<void> {
+    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
+  }
+}

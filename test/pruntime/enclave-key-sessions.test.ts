@@ -1,0 +1,129 @@
+/** Key sessions by whole pRuntimes, with their files and signatures: killed, late, and put back to what was kept. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { toHex } from "../../src/bytes.ts";
+import type { Genesis } from "../../src/protocol/genesis.ts";
+import { currentSharing } from "../../src/protocol/key-session.ts";
+import { ledgerGroup } from "../../src/protocol/key-terms.ts";
+import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
+import { CURVE } from "../protocol/network.ts";
+import { Authority, enclaveGenesis } from "./authority.ts";
+import { EnclaveHome, said } from "./enclave-home.ts";
+import { useFolder } from "./folder.ts";
+
+const at = useFolder();
+let homes: EnclaveHome[] = [];
+beforeEach(() => {
+  homes = [];
+});
+afterEach(() => {
+  for (const home of homes) home[Symbol.dispose]();
+});
+
+/** Three gatekeepers with a threshold of 2, and a chain that lists them, in which governance has ordered a MasterKey. */
+async function launched(masterKey: Partial<Genesis["masterKey"]> = {}): Promise<Authority> {
+  for (let number = 0; number < 3; number++) homes.push(await EnclaveHome.create(at(`home-${number}`)));
+  const keys = homes.map((home) => home.keys);
+  const chain = new Authority(
+    enclaveGenesis(keys, {
+      gatekeepers: { tag: "listed", value: keys.map(({ identityKey }) => identityKey) },
+      masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 6, refreshBlocks: 1_000, ...masterKey },
+      ecdhKeys: { interval: 1_000, overlap: 3 },
+    }),
+  );
+  for (const home of homes) home.enclave.join(chain.genesis);
+  const value = { round: 0, action: { tag: "launch", value: undefined } } as const;
+  chain.block(["g1", "g2"].map((member) => chain.message(member, { tag: "govern", value })));
+  return chain;
+}
+
+/** Blocks with what all have to say, until something holds of the chain. @param before - each of them follows it. */
+async function until(
+  chain: Authority,
+  holds: () => boolean,
+  before: (home: EnclaveHome, messages: readonly Uint8Array[]) => Promise<readonly Uint8Array[]> = async (_, said) =>
+    said,
+): Promise<void> {
+  for (let block = 0; block < 60; block++) {
+    const messages: Uint8Array[] = [];
+    for (const home of homes) messages.push(...(await before(home, home.follow(chain))));
+    if (holds()) return;
+    chain.block(messages);
+  }
+  throw new Error("it did not come to that in 60 blocks");
+}
+
+/** Whether what is sealed is every member's share of the sharing in force, and none of these epochs. */
+async function expectSealed(chain: Authority, gone: readonly number[] = []): Promise<void> {
+  const sharing = currentSharing(chain.ledger.state)!;
+  for (const [place, home] of homes.entries()) {
+    home.kill();
+    using files = await EnclaveFiles.open(home.home, CURVE, home.vault.open);
+    using shareholder = files.readShares();
+    const share = shareholder.share(sharing.epoch)!;
+    expect(share.index).toBe(place + 1);
+    expect(toHex(ledgerGroup(1).multiplyBase([share.secret]))).toBe(sharing.members[place]!.verificationShare);
+    for (const epoch of gone) expect(shareholder.share(epoch)).toBeNull();
+  }
+}
+
+describe("gatekeepers' pRuntimes", () => {
+  test("make a MasterKey over the chain, and have their shares sealed", async () => {
+    const chain = await launched();
+    const wanted: string[] = [];
+    await until(
+      chain,
+      () => currentSharing(chain.ledger.state) !== undefined,
+      async (home, messages) => {
+        if (home === homes[0]) wanted.push(...messages.map((message) => said(message).replace(/^\d+: /, "")));
+        return messages;
+      },
+    );
+    expect(new Set(wanted.filter((what) => !what.startsWith("heartbeat")))).toEqual(
+      new Set(["registerDealingKey", "deal", "judgeDealings", "confirmShare"]),
+    );
+    await expectSealed(chain);
+  });
+
+  test("do so although each is killed after every block, before what it said is handed in", async () => {
+    const chain = await launched();
+    let turn = 0;
+    await until(
+      chain,
+      () => currentSharing(chain.ledger.state)?.members.every(({ confirmed }) => confirmed) === true,
+      async (home, messages) => {
+        if (turn++ % 3 !== 0) return messages;
+        await home.restart();
+        const again = home.catchUp(chain);
+        expect(again).toEqual(messages);
+        return again;
+      },
+    );
+    await expectSealed(chain);
+    expect(chain.ledger.state.excluded).toEqual([]);
+  });
+
+  test("refresh their shares, destroy the old ones and say so", async () => {
+    const chain = await launched({ refreshBlocks: 8 });
+    await until(chain, () => currentSharing(chain.ledger.state) !== undefined);
+    const { epoch, publicKey } = currentSharing(chain.ledger.state)!;
+    await until(chain, () => currentSharing(chain.ledger.state)!.epoch > epoch);
+    expect(chain.ledger.state.retired).toMatchObject([{ epoch }]);
+    await until(chain, () => chain.ledger.state.retired.length === 0);
+    expect(currentSharing(chain.ledger.state)!.publicKey).toBe(publicKey);
+    await expectSealed(chain, [epoch]);
+  });
+
+  test("that have an old dealing key back stay silent, are blamed for nothing, and get a share the next time", async () => {
+    const chain = await launched({ refreshBlocks: 8 });
+    const [first] = homes;
+    const kept = first!.keep();
+    await until(chain, () => chain.ledger.state.keySession?.phase === "dealing");
+    await first!.restart(kept, "shares.sealed");
+    first!.catchUp(chain);
+    await until(chain, () => chain.ledger.state.keySession === null);
+    expect(currentSharing(chain.ledger.state)).toBeUndefined();
+    expect(chain.ledger.state.excluded).toEqual([]);
+    await until(chain, () => currentSharing(chain.ledger.state) !== undefined);
+    await expectSealed(chain);
+  });
+});
