@@ -129,11 +129,11 @@ describe("an answer", () => {
     const [one, two] = [first, second].map((question) => replyOf(parties.answer(parties.nameOf(question), question)));
     const nothing = { contracts: 0, blamed: null };
     const { provisioning } = parties;
-    // Right partials of another, under the nonce of the first: proved for another index.
+    // The first is not to blame for what the second says.
+    expect(provisioning.take(second.to, { ...one!, proof: two!.proof })).toEqual(nothing);
+    // Nor does it count that somebody else brings what the first would.
     expect(provisioning.take(second.to, one!)).toEqual(nothing);
     expect(provisioning.take(publicOf(OTHER_WORKER), one!)).toEqual(nothing);
-    // Nor is the first to blame for what the second says.
-    expect(provisioning.take(second.to, { ...one!, proof: two!.proof })).toEqual(nothing);
     expect(provisioning.take(first.to, { ...one!, nonce: `0x${"00".repeat(32)}` })).toEqual(nothing);
     expect(provisioning.take(first.to, one!)).toEqual(nothing);
     expect(provisioning.take(first.to, one!)).toEqual(nothing);
