@@ -159,13 +159,21 @@ describe("a contract without keys", () => {
   });
 
   test("has states of a generation that is over, which say so", async () => {
-    const { parties, worker } = running();
+    const { parties, store, worker } = running();
     using _ = parties;
     await worker.put(SHOP, text("a"), text("one"));
     const { keys } = parties;
     keys.begin(1, 1);
     keys.add(1, contractOf("shop"), new Uint8Array(32).fill(1));
     expect(await worker.get(SHOP.id, text("a"))).toEqual(text("one"));
+    // Both are in force: what is written goes under the later one.
+    await worker.put(SHOP, text("b"), text("new"));
+    expect(await store.countByRotationId()).toEqual(
+      new Map([
+        [0, 1],
+        [1, 1],
+      ]),
+    );
     keys.end(0);
     await expect(worker.get(SHOP.id, text("a"))).rejects.toThrow(refused("TAG_MISMATCH"));
     await worker.put(SHOP, text("a"), text("two"));

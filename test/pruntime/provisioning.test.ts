@@ -302,6 +302,12 @@ describe("a bound", () => {
     expect(parties.heldKeys(some)).toEqual(parties.expectedKeys(some));
   });
 
+  test("is 128 contracts a batch where elements take longer", () => {
+    using parties = new Parties(2, 1);
+    parties.give(names(130));
+    expect(parties.ask().map(({ request }) => request.contracts.length / 32)).toEqual([128, 2]);
+  });
+
   test("is 256 questions at a time; what is left is asked the next time", () => {
     using parties = new Parties(1, 2);
     parties.give(names(8 * 1_024));
