@@ -15,6 +15,8 @@ export const CONTEXT = Object.freeze({
   contractKey: "gatekeeper/v1 contract key",
   /** HKDF info of the key that users encrypt commands to a contract with: contract-ecdh-key.ts. */
   contractEcdhKey: "gatekeeper/v1 contract EcdhKey",
+  /** HKDF info of the key that a command to a contract is encrypted under: sealed-command.ts. */
+  sealedCommandKey: "gatekeeper/v1 key of a sealed command",
   /** What a gatekeeper's proof for a batch of partials is about: partial-proof.ts. */
   dleqTranscript: "gatekeeper/v1 dleq transcript",
   /** The weights that fold the batch of such a proof into one statement: partial-proof.ts. */

@@ -10,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { toHex } from "../bytes.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import type { Engine } from "../engine/engine.ts";
 import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type AccountId, type PublicKey, accountOf } from "../protocol/account.ts";
@@ -23,6 +24,8 @@ import { mayServe, nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { Worker } from "../protocol/state.ts";
+import type { StateStore } from "../store/store.ts";
+import { ContractWorker } from "./contract-worker.ts";
 import type { Delivered, Followed, PRuntimeStatus, Provisioned } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
@@ -85,7 +88,6 @@ export class Enclave implements Disposable {
       this.#progress = files.readProgress();
       this.#sequences = MessageSequences.decode(this.#progress.sequences);
       shareholder = files.readShares();
-      this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
       this.#ecdhKeys = files.readEcdhKeys(0);
     } catch (error) {
       shareholder?.[Symbol.dispose]();
@@ -93,6 +95,7 @@ export class Enclave implements Disposable {
       throw error;
     }
     this.#shareholder = shareholder;
+    this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
     const genesis = this.#knownGenesis();
     if (genesis !== null) this.#begin(genesis, null);
   }
@@ -266,6 +269,14 @@ export class Enclave implements Disposable {
     const sealed = this.#sealAll(replica, outgoing);
     const messages = outgoing.map(({ to }, at) => ({ to, bytes: sealed[at]! }));
     return { messages, missing: this.#provisioning.missing };
+  }
+
+  /**
+   * What code in this pRuntime runs contracts with.
+   * @param store, engine - lent for as long as it is used.
+   */
+  contractWorker(store: StateStore, engine: Engine): ContractWorker {
+    return new ContractWorker({ store, engine, suite: NETWORK_SUITE, keys: this.#contractKeys });
   }
 
   [Symbol.dispose](): void {

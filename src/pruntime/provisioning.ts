@@ -17,6 +17,7 @@ import { fromHex, toHex } from "../bytes.ts";
 import { combinePartials } from "../keys/combination.ts";
 import { PRF_BYTES, prfOutputs } from "../keys/contract-key.ts";
 import { hashContracts } from "../keys/contract-points.ts";
+import { KEY_SUITE, type KeySuite } from "../keys/group.ts";
 import { type VerifiedPartials, sortReplies } from "../keys/partial.ts";
 import type { PartialRequest } from "../keys/partial-request.ts";
 import { type PublicKey, accountOf } from "../protocol/account.ts";
@@ -31,6 +32,14 @@ import type { ProvisioningLedger } from "./partial-service.ts";
 import type { PartialsRefused, PartialsReply, PartialsRequest } from "./peer-message.ts";
 import { CONTRACTS_HELD_MAX, type ProvisionedKeys } from "./provisioned-keys.ts";
 
+/**
+ * Contracts of a batch, at most: what a gatekeeper computes within a tenth of a second, or half of one where noble does it
+ * (keys/noble-group.ts).
+ */
+const BATCH_CONTRACTS_MAX: Readonly<Record<KeySuite, number>> = {
+  [KEY_SUITE.secp256k1]: REQUEST_CONTRACTS_MAX,
+  [KEY_SUITE.ristretto255]: 128,
+};
 /** Batches of a sharing that are under way at a time. */
 const BATCHES_MAX = 8;
 const NONCE_BYTES = 32;
@@ -274,7 +283,7 @@ export class Provisioning implements Disposable {
     let held = this.#keys.count(rotationId);
     for (const { names } of batches) held += names.size;
     while (batches.size < BATCHES_MAX && wanted.size > 0) {
-      const room = Math.min(REQUEST_CONTRACTS_MAX, CONTRACTS_HELD_MAX - held);
+      const room = Math.min(BATCH_CONTRACTS_MAX[keySuite], CONTRACTS_HELD_MAX - held);
       const names = new Set([...wanted].slice(0, room));
       if (names.size === 0) return;
       held += names.size;
