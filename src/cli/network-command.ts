@@ -11,7 +11,6 @@ import { GatekeeperError } from "../errors.ts";
 import { type LocalNode, createLocalNetwork, localNodes } from "../gatekeeper/local-network.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Effect } from "../protocol/effect.ts";
-import type { Genesis } from "../protocol/genesis.ts";
 import { accountSigner } from "../protocol/message.ts";
 import type { Replica } from "../protocol/replica.ts";
 import { millisecondsArgument, numberArgument } from "./chain-home.ts";
@@ -92,7 +91,7 @@ export async function runNetwork(
   const nodes = localNodes(folder);
   const names = namesOf(replica, nodes);
   const ended: NetworkNews[] = [];
-  await using _ = new NetworkProcesses(processesOf(folder, nodes, replica.ledger.genesis), (name, how) =>
+  await using _ = new NetworkProcesses(processesOf(folder, nodes, replica), (name, how) =>
     ended.push({ text: `${name} ${how}; it is started again`, value: { kind: "ProcessEnded", name, how } }),
   );
   const launched = launch(folder, chain, replica, signal);
@@ -128,21 +127,17 @@ async function launch(folder: string, chain: EmbeddedChain, shown: Replica, sign
   }
 }
 
-/** The chain, and each node, which takes messages where its genesis says. */
-function processesOf(folder: string, nodes: readonly LocalNode[], { workers }: Genesis): Supervised[] {
+/** The chain, and each node where its genesis says that it listens: nodes are in the order of the genesis. */
+function processesOf(folder: string, nodes: readonly LocalNode[], { ledger }: Replica): Supervised[] {
   const path = join(folder, "chain.sqlite");
   return [
     { name: "chain", argv: ["chain", "start", "--home", folder] },
-    ...nodes.map(({ name, home }, at) => ({
-      name,
-      argv: ["run", "--home", home, "--chain", path, ...listenArguments(workers[at]?.endpoint ?? null)],
-    })),
+    ...nodes.map(({ name, home }, at) => {
+      const endpoint = ledger.genesis.workers[at]?.endpoint ?? null;
+      const listening = endpoint === null ? [] : ["--listen", new URL(Buffer.from(endpoint).toString("latin1")).host];
+      return { name, argv: ["run", "--home", home, "--chain", path, ...listening] };
+    }),
   ];
-}
-
-function listenArguments(endpoint: Uint8Array | null): string[] {
-  const url = endpoint === null ? null : URL.parse(Buffer.from(endpoint).toString("latin1"));
-  return url === null ? [] : ["--listen", url.host];
 }
 
 /** Names of nodes by their IdentityKeys. */

@@ -67,6 +67,7 @@ export function genesisFor(setting: Setting): Genesis {
         identityKey: publicOf(identity(name)),
         ecdhKey: publicOf(`${name}/ecdh`),
         operator: idOf(name),
+        endpoint: null,
       })),
       stakers: stashes.map((name, at) => ({
         stash: idOf(name),
