@@ -214,9 +214,11 @@ export const DEALING_ATTACKS = {
       { commitments: new Uint8Array(0) },
       { possession: new Uint8Array(scene.session.kind === "refresh" ? 64 : 0) },
     ];
-    if (dealing.commitments.length > 0) {
-      changes.push({ commitments: Buffer.concat([wrong, dealing.commitments.subarray(group.elementBytes)]) });
-    }
+    const from = scene.random.below(dealing.commitments.length / group.elementBytes) * group.elementBytes;
+    const commitments = [dealing.commitments.subarray(0, from), wrong];
+    changes.push({
+      commitments: Buffer.concat([...commitments, dealing.commitments.subarray(from + group.elementBytes)]),
+    });
     return refused(scene, changed(mine, scene.random.of(changes)));
   }),
   "dealing of a stranger": {
