@@ -63,8 +63,11 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     confirmed: false,
     excluded: state.excluded.includes(identityKey),
   }));
-  // Without the convicted there may be too few, until others are elected.
-  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) return;
+  // Without the convicted there may be too few, until others are elected: whoever stands again may have been elected again.
+  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) {
+    giveUpHandover(draft, { kind, members });
+    return;
+  }
   const epoch = state.nextEpoch++;
   // A refreshed or reshared key keeps its group.
   const keySuite =
@@ -222,10 +225,15 @@ function abort(draft: Draft, session: KeySession, reason: AbortReason, silent: r
   end(draft);
   state.nextSessionHeight = state.height + genesis.masterKey.phaseBlocks;
   tell(draft, { kind: "KeySessionAborted", epoch: session.epoch, reason, silent });
-  if (session.kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
-  if (!isCommittee(session.members, plannedCommittee(state)!)) return;
+  giveUpHandover(draft, session);
+}
+
+/** If it was to be handed over to those who were elected: others are elected, or the same once more if they still stand. */
+function giveUpHandover(draft: Draft, { kind, members }: Pick<KeySession, "kind" | "members">): void {
+  const { state } = draft;
+  if (kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
+  if (!isCommittee(members, plannedCommittee(state)!)) return;
   tell(draft, { kind: "HandoverFailed", era: state.planned.index });
-  // Others are elected, or the same once more if they still stand.
   state.planned = null;
 }
 

@@ -6,7 +6,7 @@ import type { Effect } from "../../src/protocol/effect.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { currentSharing } from "../../src/protocol/key-session.ts";
 import { lagrangeCoefficient } from "../../src/keys/lagrange.ts";
-import { GATEKEEPERS, Network, identity, outcomes, publicOf } from "./network.ts";
+import { GATEKEEPERS, Network, idOf, identity, outcomes, publicOf } from "./network.ts";
 import { Shareholders, type Says, keyGenesis, launch } from "./shareholders.ts";
 
 type Told<K extends Effect["kind"]> = Extract<Effect, { readonly kind: K }>;
@@ -111,12 +111,7 @@ describe("a key session", () => {
 
   test("convicts who complains about what is right", () => {
     const { network, all } = launched();
-    const slander: Says = (name, call) => {
-      if (name !== "d" || call?.tag !== "judgeDealings") return call;
-      const complaint = { point: ledgerGroup(1).generator, proof: new Uint8Array(64) };
-      return { ...call, value: { ...call.value, complaints: [{ dealer: 1, complaint }] } };
-    };
-    all.until("SharingAdopted", slander);
+    all.until("SharingAdopted", (name, call) => (name === "d" ? slandering(call) : call));
     expect(network.state.excluded).toEqual(keys("d"));
     expectShares(network, all, ["a", "b", "c"]);
   });
@@ -156,6 +151,24 @@ describe("a key session", () => {
     expectShares(network, all, [...namesOf(network)]);
     all.until("GatekeeperChange");
     expect(network.state.gatekeepers).not.toEqual(old);
+  });
+
+  test("does not wait for ever for convicted ones who were elected again: others are", () => {
+    const { network, all } = launched({
+      gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } },
+    });
+    all.until("SharingAdopted");
+    elect(network, "e");
+    all.until("HandoverFailed", (name, call) => (name === "e" ? slandering(call) : call));
+    expect(network.state.excluded).toEqual(keys("e"));
+    expect(network.send("e", { tag: "validate", value: { commission: 0, blocked: false } })).toBe("done");
+    const again = all.until("StakersElected");
+    expect(told(again, "StakersElected")[0]!.stashes).toContain(idOf("e"));
+    expect(told(again, "HandoverFailed")).toHaveLength(1);
+    expect(network.state.planned).toBeNull();
+    expect(network.send("e", { tag: "chill", value: undefined })).toBe("done");
+    all.until("EraStarted");
+    expect(network.state.gatekeepers).not.toContain(keys("e")[0]);
   });
 
   test("refreshes shares: the key stays, and old and new ones do not mix", () => {
@@ -228,6 +241,13 @@ function spoiled(call: Call | null): Call | null {
   const ciphertexts = call.value.dealing.ciphertexts.slice();
   ciphertexts[0]! ^= 1;
   return { ...call, value: { ...call.value, dealing: { ...call.value.dealing, ciphertexts } } };
+}
+
+/** A complaint about what is right. */
+function slandering(call: Call | null): Call | null {
+  if (call?.tag !== "judgeDealings") return call;
+  const complaint = { point: ledgerGroup(1).generator, proof: new Uint8Array(64) };
+  return { ...call, value: { ...call.value, complaints: [{ dealer: 1, complaint }] } };
 }
 
 /** Two others stand for election, with more behind them than anybody has. */
