@@ -6,7 +6,7 @@ import type { Effect } from "../../src/protocol/effect.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { currentSharing } from "../../src/protocol/key-session.ts";
 import { lagrangeCoefficient } from "../../src/keys/lagrange.ts";
-import { GATEKEEPERS, Network, idOf, identity, outcomes, publicOf } from "./network.ts";
+import { GATEKEEPERS, Network, idOf, identity, measurementOf, outcomes, publicOf, register, vote } from "./network.ts";
 import { Shareholders, type Says, keyGenesis, launch } from "./shareholders.ts";
 
 type Told<K extends Effect["kind"]> = Extract<Effect, { readonly kind: K }>;
@@ -90,6 +90,23 @@ describe("a key session", () => {
       expect(network.state.excluded).toEqual([]);
     },
   );
+
+  test("goes on without one whose measurement was withdrawn, which says nothing that would be refused", () => {
+    const measurement = measurementOf("pRuntime");
+    const network = new Network(keyGenesis({ measurements: [measurement], sessionBlocks: 50 }));
+    const all = new Shareholders(network, GATEKEEPERS);
+    expect(network.send("d", register(network, "d", identity("d")))).toBe("done");
+    for (const member of ["g1", "g2"]) network.send(member, vote(network, { tag: "withdraw", value: measurement }));
+    launch(network);
+    const said: string[] = [];
+    const listen: Says = (name, call) => {
+      if (name === "d" && call !== null) said.push(call.tag);
+      return call;
+    };
+    const [adopted] = told(all.until("SharingAdopted", listen), "SharingAdopted");
+    expect([...adopted!.holders].sort()).toEqual(keys("a", "b", "c").sort());
+    expect(said).toEqual([]);
+  });
 
   test("takes a share that is confirmed too late", () => {
     const { network, all } = launched();
