@@ -188,6 +188,22 @@ describe("a key session", () => {
     expect(network.state.gatekeepers).not.toContain(keys("e")[0]);
   });
 
+  test("has those destroy their dealing keys on the record to whom the key was dealt in vain", () => {
+    const { network, all } = launched({
+      gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } },
+    });
+    all.until("SharingAdopted");
+    elect(network, "e");
+    const [started] = told(all.until("KeySessionStarted"), "KeySessionStarted");
+    const aborted = all.until("KeySessionAborted", (name, call) => (name === "e" ? slandering(call) : call));
+    expect(told(aborted, "KeySessionAborted")).toMatchObject([{ reason: "TooFewReceivers" }]);
+    const { epoch, committee } = started!;
+    expect(network.state.retired).toMatchObject([{ epoch, owing: committee }]);
+    const destroyed = told(all.block(), "ShareDestroyed");
+    expect(destroyed.map(({ identityKey }) => identityKey).sort()).toEqual([...committee].sort());
+    expect(network.state.retired).toEqual([]);
+  });
+
   test("refreshes shares: the key stays, and old and new ones do not mix", () => {
     const { network, all } = launched({
       masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 3, refreshBlocks: 4 },
