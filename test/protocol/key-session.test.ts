@@ -258,6 +258,24 @@ describe("a key session", () => {
     }
     expect(network.send(identity("e"), { tag: "declareDestroyed", value: 0 })).toBe("NothingToDo");
   });
+
+  test.each([
+    ["registerDealingKey", "BadProof"],
+    ["deal", "BadDealing"],
+    ["confirmShare", "BadProof"],
+  ] as const)("verifies one %s of a gatekeeper in a block, and that of every other still", (tag, wrong) => {
+    const { network, all } = launched();
+    const isDue = (): boolean => all.due().every(([name, call]) => name > "d" || call?.tag === tag);
+    while (!isDue()) all.block();
+    const calls = new Map(all.due());
+    const a = identity("a");
+    const forged = forgery(calls.get("a")!);
+    const sequence = network.sequenceOf(a);
+    const flood = [0, 1, 2].map((ahead) => network.unsigned(a, forged, sequence + ahead));
+    const effects = network.blockOf([...flood, network.unsigned(identity("b"), calls.get("b")!)]);
+    expect(outcomes(effects)).toEqual([wrong, "TooManyProofs", "TooManyProofs", "done"]);
+    expect(network.send(a, calls.get("a")!)).toBe("done");
+  });
 });
 
 /** The stashes whose pRuntimes have shares. */
@@ -274,6 +292,15 @@ function spoiled(call: Call | null): Call | null {
   const ciphertexts = call.value.dealing.ciphertexts.slice();
   ciphertexts[0]! ^= 1;
   return { ...call, value: { ...call.value, dealing: { ...call.value.dealing, ciphertexts } } };
+}
+
+/** The same with a proof of something else. */
+function forgery(call: Call): Call {
+  const proof = new Uint8Array(64).fill(1);
+  if (call.tag === "registerDealingKey") return { ...call, value: { ...call.value, proof } };
+  if (call.tag === "confirmShare") return { ...call, value: { ...call.value, trial: { ...call.value.trial, proof } } };
+  if (call.tag !== "deal") throw new Error(`${call.tag} proves nothing`);
+  return { ...call, value: { ...call.value, dealing: { ...call.value.dealing, ephemeralProof: proof } } };
 }
 
 /** A complaint about what is right. */
