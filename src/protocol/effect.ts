@@ -89,6 +89,8 @@ export type FailureReason =
   | "NotDealer"
   /** A dealing that anybody sees to be wrong. */
   | "BadDealing"
+  /** The block has had elements or proofs of this signer verified already. */
+  | "TooManyProofs"
   /** Its owner has deployed a contract of this name. */
   | "ContractExists"
   | "NoContract"

@@ -342,13 +342,17 @@ export class Enclave implements Disposable {
   /** What the ledger's word asks for. @returns what is to be sent. */
   #act(replica: Replica): Uint8Array[] {
     this.#checkSealed(replica);
-    if (!replica.ledger.state.workers.has(this.#id)) return [];
-    this.#turnEcdhKeys(replica);
+    const { ledger } = replica;
+    const isRegistered = ledger.state.workers.has(this.#id);
+    if (isRegistered) this.#turnEcdhKeys(replica);
+    // Also where it was deregistered before it heard that its shares are not in force any more.
     this.#followShares(replica);
+    const owed = isRegistered ? null : this.#shareholder.dueCall(ledger);
+    if (!isRegistered && owed === null) return [];
     const sequence = this.#sequence(replica);
     const { message, signed } = this.#progress;
     if (message !== null && signed === sequence + 1) return [message];
-    const call = this.#dueCall(replica);
+    const call = owed ?? this.#dueCall(replica);
     return call === null ? [] : [this.#sign(replica, sequence, call)];
   }
 
