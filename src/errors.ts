@@ -80,6 +80,8 @@ export const ERROR_CODES = Object.freeze([
   "BOUNDARY_REFUSED",
   /** The pRuntime can't be started or reached, ended, or says what breaks the rules of the boundary. */
   "PRUNTIME_UNAVAILABLE",
+  /** The host of another pRuntime can't be reached, or does not take a message or answer it; detail.reason says which. */
+  "PEER_FAILED",
   /** A command line argument is malformed. */
   "USAGE",
   /** A file can't be read or written; detail names it and the system's error code. */

@@ -12,9 +12,14 @@ import type { EmbeddedChain } from "./embedded.ts";
  * @throws GatekeeperError STORE_CORRUPT, BLOCK_INVALID, GENESIS_INVALID.
  */
 export function openReplica(chain: EmbeddedChain, curve: Secp256k1): Replica {
-  const replica = fromSnapshot(chain, curve) ?? new Replica(curve, Ledger.atGenesis(chain.genesis));
+  const replica = beginReplica(chain, curve);
   for (const _ of catchUp(chain, replica));
   return replica;
+}
+
+/** A replica where there is the least to be followed. @param curve - of compressed points. @throws as openReplica. */
+export function beginReplica(chain: EmbeddedChain, curve: Secp256k1): Replica {
+  return fromSnapshot(chain, curve) ?? new Replica(curve, Ledger.atGenesis(chain.genesis));
 }
 
 /** Follows what is there, a few MiB at a time, and yields what each block did. @throws as openReplica. */

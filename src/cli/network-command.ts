@@ -91,7 +91,7 @@ export async function runNetwork(
   const nodes = localNodes(folder);
   const names = namesOf(replica, nodes);
   const ended: NetworkNews[] = [];
-  await using _ = new NetworkProcesses(processesOf(folder, nodes), (name, how) =>
+  await using _ = new NetworkProcesses(processesOf(folder, nodes, replica), (name, how) =>
     ended.push({ text: `${name} ${how}; it is started again`, value: { kind: "ProcessEnded", name, how } }),
   );
   const launched = launch(folder, chain, replica, signal);
@@ -127,12 +127,16 @@ async function launch(folder: string, chain: EmbeddedChain, shown: Replica, sign
   }
 }
 
-/** The chain, and each node. */
-function processesOf(folder: string, nodes: readonly LocalNode[]): Supervised[] {
+/** The chain, and each node where its genesis says that it listens: nodes are in the order of the genesis. */
+function processesOf(folder: string, nodes: readonly LocalNode[], { ledger }: Replica): Supervised[] {
   const path = join(folder, "chain.sqlite");
   return [
     { name: "chain", argv: ["chain", "start", "--home", folder] },
-    ...nodes.map(({ name, home }) => ({ name, argv: ["run", "--home", home, "--chain", path] })),
+    ...nodes.map(({ name, home }, at) => {
+      const endpoint = ledger.genesis.workers[at]?.endpoint ?? null;
+      const listening = endpoint === null ? [] : ["--listen", new URL(Buffer.from(endpoint).toString("latin1")).host];
+      return { name, argv: ["run", "--home", home, "--chain", path, ...listening] };
+    }),
   ];
 }
 

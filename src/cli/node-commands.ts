@@ -1,24 +1,23 @@
 /** `pruntime init`, `pruntime show` and `run`: a node of a network, and the pRuntime that it serves. */
 import { closeSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { readAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
-import { GatekeeperNode, type NodeEvent } from "../gatekeeper/node.ts";
+import { MessageClient } from "../gatekeeper/message-client.ts";
+import { GatekeeperNode } from "../gatekeeper/node.ts";
+import { PeerEndpoints, httpTransport } from "../gatekeeper/peer-endpoints.ts";
 import { PRuntime, type PRuntimeOptions } from "../gatekeeper/pruntime.ts";
 import { accountSigner } from "../protocol/message.ts";
-import type { PRuntimeStatus } from "../pruntime/boundary.ts";
-import { type SocketAddress, socketAddress } from "../socket-address.ts";
+import { type SocketAddress, type TcpAddress, socketAddress, tcpAddress } from "../socket-address.ts";
 import { chainPath } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
 import { untilInterrupted } from "./interruption.ts";
+import { EventTeller, describeStatus } from "./node-events.ts";
 import { passphraseDescriptor } from "./passphrase-descriptor.ts";
 import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
-
-const SOFTWARE =
-  "sealed by software: whoever owns this machine can read what it keeps and what it computes; only other users can't";
 
 interface SealingOptions extends CommonOptions {
   readonly dstack?: string;
@@ -29,6 +28,7 @@ interface SealingOptions extends CommonOptions {
 interface RunOptions extends SealingOptions {
   readonly chain?: string;
   readonly pruntime?: SocketAddress;
+  readonly listen?: TcpAddress;
   readonly operator?: string;
   readonly collateral?: string;
 }
@@ -53,6 +53,7 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
         .argParser(socketAddress)
         .conflicts(["dstack", "passphrase", "passphraseFile"]),
     )
+    .option("--listen <host:port>", "take messages of other nodes there, by HTTP", listenArgument)
     .option("--operator <file>", "secret key of the account that registers the pRuntime if it is not registered")
     .option("--collateral <file>", "what Intel says of the machine, for a pRuntime that proves itself by a quote")
     .action((options: RunOptions) => run(terminal, options));
@@ -94,15 +95,43 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
   const told = new EventTeller(terminal);
   try {
     await withPRuntime(options, (pruntime) =>
-      untilInterrupted(terminal, "stopping when its pRuntime has answered", (signal) =>
-        new GatekeeperNode({ chain, pruntime, operator, tell: (event) => told.tell(event) }).run(signal),
-      ),
+      untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
+        using client = new MessageClient();
+        const transport = httpTransport(client, new PeerEndpoints(chain));
+        const node = new GatekeeperNode({
+          chain,
+          pruntime,
+          operator,
+          transport,
+          tell: (event) => told.tell(event),
+        });
+        await using _ = options.listen === undefined ? null : await listen(terminal, options.listen, node);
+        await node.run(signal);
+      }),
     );
   } catch (error) {
     await told.end(false);
     throw error;
   }
   await told.end(true);
+}
+
+/** Loaded where it is wanted: most commands are short. */
+async function listen(terminal: Terminal, address: TcpAddress, node: GatekeeperNode): Promise<AsyncDisposable> {
+  const { MessageServer } = await import("../gatekeeper/message-server.ts");
+  const server = await MessageServer.listen(address, {
+    deliver: (bytes) => node.receive(bytes),
+    status: () => node.status,
+    onFault: (error) => terminal.note(`INTERNAL: a message could not be taken: ${String(error)}`),
+  });
+  terminal.note(`takes messages at ${address.host}, port ${server.port}`);
+  return server;
+}
+
+function listenArgument(text: string): TcpAddress {
+  const address = tcpAddress(text);
+  if (address === null) throw new InvalidArgumentError("It must be host:port.");
+  return address;
 }
 
 /** Uses a pRuntime, and ends it. Passphrases go from the terminal or the file to it, and not through here. */
@@ -124,56 +153,5 @@ async function withPRuntime<T>(
     return await use(pruntime);
   } finally {
     if (descriptor !== null && passphraseFile !== undefined) closeSync(descriptor);
-  }
-}
-
-function describeStatus(status: PRuntimeStatus): string {
-  const { identityKey, ecdhKey, measurement, software, genesisHash, height, registered, gatekeeper } = status;
-  const role = gatekeeper ? "acts as a gatekeeper" : registered ? "registered" : "not registered";
-  return [
-    `IdentityKey ${identityKey}`,
-    `EcdhKey ${ecdhKey}`,
-    `measurement ${measurement}`,
-    software ? SOFTWARE : "sealed by a dstack machine, for this app alone",
-    genesisHash === null ? "it follows no chain yet" : `chain ${genesisHash}, block ${height}: ${role}`,
-  ].join("\n");
-}
-
-/** Says what happens: a line each, or the elements of one JSON array. */
-class EventTeller {
-  readonly #terminal: Terminal;
-  #separator = "[";
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  async tell(event: NodeEvent): Promise<void> {
-    if (this.#terminal.json) {
-      await this.#terminal.write(`${this.#separator}${JSON.stringify(event)}`);
-      this.#separator = ",\n";
-    } else {
-      await this.#terminal.write(`${describeEvent(event)}\n`);
-    }
-  }
-
-  /** @param done - else an error is told, which is the document where nothing was told before it. */
-  async end(done: boolean): Promise<void> {
-    const nothing = this.#separator === "[";
-    if (this.#terminal.json && (done || !nothing)) await this.#terminal.write(nothing ? "[]\n" : "]\n");
-  }
-}
-
-function describeEvent(event: NodeEvent): string {
-  switch (event.kind) {
-    case "Started":
-    case "Changed":
-      return describeStatus(event.status);
-    case "Sent":
-      return `block ${event.height}: ${event.call ?? "a message that can't be read"} was handed in`;
-    case "Registered":
-      return `registered in block ${event.height}`;
-    case "Interrupted":
-      return `${event.reason}; it is tried again`;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A node: it brings finalized blocks to its pRuntime, and the pRuntime's messages to the chain. It knows no secret, and the
- * pRuntime believes it nothing.
+ * A node: it brings finalized blocks to its pRuntime, the pRuntime's messages to the chain, and what pRuntimes say to each
+ * other. It knows no secret, and the pRuntime believes it nothing.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { openReplica } from "../chain/follow.ts";
@@ -15,6 +15,8 @@ import { replicaCurve } from "../protocol/curve.ts";
 import { encodeGenesis } from "../protocol/genesis.ts";
 import { type Signer, readMessage } from "../protocol/message.ts";
 import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import type { Transport } from "./message-transport.ts";
+import { type ProvisionEvent, Provisioner } from "./provision.ts";
 import type { PRuntime } from "./pruntime.ts";
 
 const POLL_MILLISECONDS = 20;
@@ -36,13 +38,16 @@ export type NodeEvent =
   /** A message of the pRuntime's was handed in; its call is null where it can't be read. */
   | { readonly kind: "Sent"; readonly height: number; readonly call: Call["tag"] | null }
   | { readonly kind: "Registered"; readonly height: number }
-  | { readonly kind: "Interrupted"; readonly reason: string };
+  | { readonly kind: "Interrupted"; readonly reason: string }
+  | ProvisionEvent;
 
 /** What a node is made of. */
 export interface NodeOptions {
   readonly chain: EmbeddedChain;
   readonly pruntime: PRuntime;
   readonly operator: Operator | null;
+  /** What brings messages to other pRuntimes. */
+  readonly transport: Transport;
   readonly tell: (event: NodeEvent) => Promise<void>;
 }
 
@@ -58,9 +63,39 @@ export class GatekeeperNode {
   /** Names in the inbox of messages that were handed in, by their bytes. */
   #handedIn = new Map<string, number>();
   #status: PRuntimeStatus | null = null;
+  readonly #provisioner: Provisioner;
 
   constructor(options: NodeOptions) {
     this.#options = options;
+    const { pruntime, transport, tell } = options;
+    this.#provisioner = new Provisioner({
+      pruntime: {
+        provision: (late) => this.#ofJoined(pruntime.ask("provision", { late })),
+        deliver: (bytes) => this.#ofJoined(pruntime.ask("deliver", bytes)),
+      },
+      transport,
+      tell,
+    });
+  }
+
+  /** Its pRuntime's status, as of the last block; null before it is known. */
+  get status(): PRuntimeStatus | null {
+    return this.#height === null ? null : this.#status;
+  }
+
+  /**
+   * Takes a message of another pRuntime: a MessageHandler.
+   * @throws GatekeeperError MESSAGE_INVALID; PRUNTIME_UNAVAILABLE, NOT_FOUND, SEALED_STATE_OLD: it can't be taken now.
+   */
+  async receive(bytes: Uint8Array): Promise<Uint8Array | null> {
+    const { pruntime } = this.#options;
+    // One that is not there is begun again where the chain is followed, not by whoever sends a message.
+    if (this.#height === null) throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime has not joined yet");
+    if (pruntime.ended !== null) throw pruntime.ended;
+    const delivered = await this.#ofJoined(pruntime.ask("deliver", bytes));
+    if (delivered.tag === "answer") return delivered.value;
+    this.#provisioner.wake();
+    return null;
   }
 
   /**
@@ -69,6 +104,14 @@ export class GatekeeperNode {
    * KEY_UNAVAILABLE; STORE_* of the chain; MESSAGE_REFUSED when it can't be registered.
    */
   async run(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const both = [this.#follow(either), this.#provisioner.run(either)];
+    const results = await Promise.allSettled(both.map((each) => each.finally(() => stop.abort())));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const moved = await this.step(signal);
@@ -90,9 +133,11 @@ export class GatekeeperNode {
       this.#height = await pruntime.ask("join", encodeGenesis(chain.genesis));
       this.#begun = pruntime.begun;
       this.#isDue = true;
+      this.#provisioner.reset();
     }
     // On a chain that makes no blocks, nothing would be asked that shows it.
     if (pruntime.ended !== null) throw pruntime.ended;
+    if (pruntime.begun !== this.#begun) throw begunAgain();
     const blocks = chain.blocks(this.#height + 1);
     if (blocks.length === 0 && !this.#isDue) return false;
     const more = blocks.length > 0 && chain.height() > blocks.at(-1)!.header.height;
@@ -101,6 +146,7 @@ export class GatekeeperNode {
     );
     this.#height = height;
     this.#isDue = false;
+    if (!more) this.#provisioner.wake();
     try {
       if (!more) await this.#look();
       for (const message of messages) await this.#handIn(message, height);
@@ -120,7 +166,7 @@ export class GatekeeperNode {
   async #ofJoined<T>(answer: Promise<T>): Promise<T> {
     await answer.catch(() => undefined);
     if (this.#options.pruntime.begun === this.#begun) return await answer;
-    throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime can't be used: it ended, and has begun again");
+    throw begunAgain();
   }
 
   /** What the pRuntime says again is handed in again unless it waits already. */
@@ -154,6 +200,10 @@ export class GatekeeperNode {
     const { height } = await sendCall(chain, replica, signer, { tag: "registerWorker", value }, signal);
     await tell({ kind: "Registered", height });
   }
+}
+
+function begunAgain(): GatekeeperError {
+  return new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime can't be used: it ended, and has begun again");
 }
 
 function isError(error: unknown, code: ErrorCode): error is GatekeeperError {

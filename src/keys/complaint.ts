@@ -15,7 +15,7 @@ import { CONTEXT } from "../context.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { checkDealer, checkTerms, type Dealing, type DealingTerms, dealingDigest, placeOf, u16 } from "./dealing.ts";
-import { type DleqStatement, PROOF_BYTES, verifyProof } from "./dleq.ts";
+import { type DleqStatement, verifyProof } from "./dleq.ts";
 import type { Group } from "./group.ts";
 import { hedgedNonce } from "./hedged-nonce.ts";
 import { subShareOf } from "./sub-share.ts";
@@ -28,7 +28,7 @@ const NONCE_LABEL = Buffer.from(CONTEXT.complaintNonce, "ascii");
 export interface Complaint {
   /** Z: one element. */
   readonly point: Uint8Array;
-  /** PROOF_BYTES. */
+  /** PROOF_BYTES of dleq.ts. */
   readonly proof: Uint8Array;
 }
 
@@ -99,7 +99,7 @@ export function judgeComplaint(
   checkTerms(terms);
   checkDealer(terms, dealer);
   const statement = new ComplaintStatement(terms, dealer, dealing, receiver, point);
-  if (point.length !== terms.group.elementBytes || proof.length !== PROOF_BYTES) return "FALSE_COMPLAINT";
+  if (point.length !== terms.group.elementBytes) return "FALSE_COMPLAINT";
   if (!isProved(statement, proof)) return "FALSE_COMPLAINT";
   using share = subShareOf(terms, dealer, dealing, receiver, point);
   return share === null ? "BAD_DEALING" : "FALSE_COMPLAINT";

@@ -242,7 +242,7 @@ const COLLATERAL_BYTES_MAX = 1 << 20;
 const BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 32_768;
 const BLOCKS_MAX = 4_096;
 /** A sealed message with its body: sealed-message.ts. */
-const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
+export const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
 /** A sealed request for partials. */
 const QUESTION_BYTES_MAX = 48 << 10;
 /** Messages of an answer: they fit into a frame. */

@@ -7,6 +7,7 @@ import { openReplica } from "../../src/chain/follow.ts";
 import { Producer } from "../../src/chain/producer.ts";
 import type { EmbeddedChain } from "../../src/chain/embedded.ts";
 import { GatekeeperNode, type NodeEvent, type NodeOptions } from "../../src/gatekeeper/node.ts";
+import { localTransport } from "../../src/gatekeeper/local-transport.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import { accountOf } from "../../src/protocol/account.ts";
 import { MESSAGE_BYTES_MAX } from "../../src/protocol/call.ts";
@@ -38,11 +39,13 @@ async function createIdentity(pruntime: PRuntime) {
   return { identityKey, ecdhKey };
 }
 
+const NOBODY = localTransport(new Map());
+
 /** A node with what it told. */
 function nodeOf(options: Pick<NodeOptions, "chain" | "pruntime"> & Partial<NodeOptions>) {
   const told: NodeEvent[] = [];
   const tell = async (event: NodeEvent): Promise<void> => void told.push(event);
-  return { told, node: new GatekeeperNode({ operator: null, tell, ...options }) };
+  return { told, node: new GatekeeperNode({ operator: null, transport: NOBODY, tell, ...options }) };
 }
 
 /** What the messages of a chain's blocks ask for. */

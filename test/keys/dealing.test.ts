@@ -3,12 +3,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { deal } from "../../src/keys/dealer.ts";
 import {
+  constantContext,
   type Dealing,
   type DealingKind,
   type DealingTerms,
   dealingDigest,
   dealingFault,
   dealingKeyContext,
+  ephemeralContext,
   RECEIVERS_MAX,
 } from "../../src/keys/dealing.ts";
 import { provePossession } from "../../src/keys/possession.ts";
@@ -199,6 +201,14 @@ describe.each(GROUPS.map((each, i) => ({ ...each, bad: BAD[i]! })))("dealings in
       )
       .digest("hex");
     expect(hex(dealingDigest(terms, 259, commitments))).toBe(expected);
+  });
+
+  test("the two proofs of a dealing are bound to it by different labels", () => {
+    const digest = named("digest");
+    const documented = (label: string): string =>
+      createHash("sha256").update(`gatekeeper/v1 ${label}`).update(digest).digest("hex");
+    expect(hex(constantContext(digest))).toBe(documented("possession of a constant term"));
+    expect(hex(ephemeralContext(digest))).toBe(documented("possession of an ephemeral key"));
   });
 
   test("a dealing key's proof is bound to genesis, session and receiver", () => {

@@ -80,7 +80,9 @@ describe.each(GROUPS)("a receiver in $name", ({ group }) => {
     expect(combine(subShare(1, 1, 1n), subShare(1, 1, 2n))).toThrow(refused(/counts once/));
     expect(combine(subShare(1, 1, 1n), subShare(2, 2, 2n))).toThrow(refused(/different receivers/));
     expect(combine(subShare(1, 4, 1n), subShare(2, 4, 2n))).toThrow(refused(/4 is no receiver/));
+    const [old] = held.shares as [Share];
     const three = upTo(3).map((dealer) => subShare(dealer, 1, 1n));
+    expect(() => combineSubShares({ ...refresh, minShares: 3 }, three, old)).toThrow(refused(/keeps the threshold/));
     expect(() => combineSubShares(resharing, three)).toThrow(refused(/3 dealers do not hand on/));
     expect(() => combineSubShares(resharing, three.slice(2))).toThrow(refused(/1 dealers do not hand on/));
     expect(() => combineSubShares(resharing, [subShare(1, 1, 1n), subShare(4, 1, 1n)])).toThrow(refused(/dealer 4/));

@@ -141,6 +141,8 @@ describe.each(GROUPS)("sharing a secret of $name", ({ group, oracle }) => {
         check(pieces, 65_535, lowest);
       }
       expect(at([...none, ...none], 65_535, lowest)).toBeNull();
+      // Two pieces that are opposite.
+      expect(at(vanishing(length + 3), 65_535, lowest)).toBeNull();
     }
   });
 

@@ -1,0 +1,72 @@
+/** What a node's commands say: of its pRuntime, and of what happens. */
+import type { NodeEvent } from "../gatekeeper/node.ts";
+import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import { counted } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+const SOFTWARE =
+  "sealed by software: whoever owns this machine can read what it keeps and what it computes; only other users can't";
+
+/** A pRuntime, for people. */
+export function describeStatus(status: PRuntimeStatus): string {
+  const { identityKey, ecdhKey, measurement, software, genesisHash, height, registered, gatekeeper } = status;
+  const role = gatekeeper ? "acts as a gatekeeper" : registered ? "registered" : "not registered";
+  return [
+    `IdentityKey ${identityKey}`,
+    `EcdhKey ${ecdhKey}`,
+    `measurement ${measurement}`,
+    software ? SOFTWARE : "sealed by a dstack machine, for this app alone",
+    genesisHash === null ? "it follows no chain yet" : `chain ${genesisHash}, block ${height}: ${role}`,
+  ].join("\n");
+}
+
+/** Says what happens: a line each, or the elements of one JSON array. */
+export class EventTeller {
+  readonly #terminal: Terminal;
+  #separator = "[";
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  async tell(event: NodeEvent): Promise<void> {
+    if (this.#terminal.json) {
+      await this.#terminal.write(`${this.#separator}${JSON.stringify(event)}`);
+      this.#separator = ",\n";
+    } else {
+      await this.#terminal.write(`${describeEvent(event)}\n`);
+    }
+  }
+
+  /** @param done - else an error is told, which is the document where nothing was told before it. */
+  async end(done: boolean): Promise<void> {
+    const nothing = this.#separator === "[";
+    if (this.#terminal.json && (done || !nothing)) await this.#terminal.write(nothing ? "[]\n" : "]\n");
+  }
+}
+
+function describeEvent(event: NodeEvent): string {
+  switch (event.kind) {
+    case "Started":
+    case "Changed":
+      return describeStatus(event.status);
+    case "Sent":
+      return `block ${event.height}: ${event.call ?? "a message that can't be read"} was handed in`;
+    case "Registered":
+      return `registered in block ${event.height}`;
+    case "Interrupted":
+      return `${event.reason}; it is tried again`;
+    case "Provisioned":
+      return event.missing === 0
+        ? "all contracts have their keys"
+        : `${counted(event.missing, "contract")} without keys`;
+    case "PeerLate":
+      return `${event.peer} has not answered in time; others are asked`;
+    case "PeerFailed":
+      return `${event.peer} can't be asked: ${event.reason}`;
+    case "PeerRefused":
+      return `${event.peer} gives no partials, at block ${event.height}: ${event.reason}`;
+    case "PeerWrong":
+      return `${event.peer} answered wrongly: ${event.reason}`;
+  }
+}

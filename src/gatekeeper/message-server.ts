@@ -1,0 +1,218 @@
+/**
+ * Takes messages of other pRuntimes' hosts by HTTP, for the pRuntime that is here:
+ *
+ *   POST /v1/messages   a sealed message as the body: 200 with the message that answers it, 204 where none does
+ *   GET  /v1/status     what is public of the pRuntime, as JSON
+ *
+ * Anybody may connect, and none of it is believed: the pRuntime judges messages. So what anybody can take is limited:
+ * connections, requests, bytes and time, in all and for each address. What is wrong is said by status, and as JSON
+ * `{ code, reason }`: 400 a message that the pRuntime does not open, 404, 405, 413 too long, 429 too many of one address,
+ * 500 a fault, 503 too many in all, or the pRuntime can't be used now. Nothing else is told of errors.
+ *
+ * HTTP is in the clear: length, time and addresses show, as they would under TLS; a proxy in front may speak that.
+ */
+import { once } from "node:events";
+import { type IncomingMessage, type Server, createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { type HttpBindings, createAdaptorServer } from "@hono/node-server";
+import { type Context, Hono } from "hono";
+import { GatekeeperError } from "../errors.ts";
+import { PEER_MESSAGE_BYTES_MAX, type PRuntimeStatus } from "../pruntime/boundary.ts";
+import { MESSAGES_PATH, type MessageHandler, STATUS_PATH } from "./message-transport.ts";
+import { RequestLimits, type Slot } from "./request-limits.ts";
+
+/** How long a request that is under way is waited for when the server closes. */
+export const CLOSE_MILLISECONDS = 5_000;
+/** From the first byte of a request to the last of its headers, and of its body. */
+const HEADERS_MILLISECONDS = 5_000;
+const REQUEST_MILLISECONDS = 10_000;
+/** How long a connection is kept on which nothing is asked, and one on which nothing moves. */
+const KEPT_MILLISECONDS = 30_000;
+const STILL_MILLISECONDS = 60_000;
+const HEADER_BYTES_MAX = 8_192;
+const CONNECTIONS_MAX = 256;
+/** Requests of a connection, before another has to be made. */
+const CONNECTION_REQUESTS_MAX = 1_000;
+
+/** What of a pRuntime anybody may know. */
+export type PublicStatus = Pick<PRuntimeStatus, "identityKey" | "genesisHash" | "height" | "registered" | "gatekeeper">;
+
+/** What a server serves. */
+export interface MessageServerOptions {
+  readonly deliver: MessageHandler;
+  /** Null while it is not known. */
+  readonly status: () => PublicStatus | null;
+  /** Told of what should not have happened. */
+  readonly onFault: (error: unknown) => void;
+}
+
+type Env = { Bindings: HttpBindings };
+type Status = 400 | 404 | 405 | 413 | 429 | 500 | 503;
+
+/** A server that listens. Dispose closes it: what is under way has some seconds. */
+export class MessageServer implements AsyncDisposable {
+  readonly #options: MessageServerOptions;
+  readonly #limits = new RequestLimits();
+  readonly #server: Server;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: MessageServerOptions) {
+    this.#options = options;
+    this.#server = createAdaptorServer({
+      fetch: this.#app().fetch,
+      createServer,
+      // Nothing here needs the adapter's in their place.
+      overrideGlobalObjects: false,
+      serverOptions: {
+        maxHeaderSize: HEADER_BYTES_MAX,
+        headersTimeout: HEADERS_MILLISECONDS,
+        requestTimeout: REQUEST_MILLISECONDS,
+        connectionsCheckingInterval: 1_000,
+        keepAliveTimeout: KEPT_MILLISECONDS,
+      },
+    }) as Server;
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.maxRequestsPerSocket = CONNECTION_REQUESTS_MAX;
+    this.#server.timeout = STILL_MILLISECONDS;
+    this.#server.on("connection", (socket) => this.#count(socket));
+  }
+
+  /**
+   * Listens there.
+   * @param address - port 0 is any that is free.
+   * @throws GatekeeperError IO_FAILED when it can't.
+   */
+  static async listen(
+    { host, port }: { readonly host: string; readonly port: number },
+    options: MessageServerOptions,
+  ): Promise<MessageServer> {
+    const server = new MessageServer(options);
+    server.#server.listen(port, host);
+    try {
+      await once(server.#server, "listening");
+    } catch (cause) {
+      const systemCode = String((cause as NodeJS.ErrnoException).code);
+      const message = `${host}:${port} can't be listened at: ${systemCode}`;
+      throw new GatekeeperError("IO_FAILED", message, { address: `${host}:${port}`, systemCode }, { cause });
+    }
+    return server;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const closed = once(this.#server, "close");
+    // Those that are idle it closes itself.
+    this.#server.close();
+    const limit = setTimeout(() => this.#server.closeAllConnections(), CLOSE_MILLISECONDS);
+    await closed;
+    clearTimeout(limit);
+  }
+
+  #app(): Hono<Env> {
+    const app = new Hono<Env>();
+    app.post(MESSAGES_PATH, (context) => this.#take(context));
+    app.get(STATUS_PATH, (context) => this.#tell(context));
+    for (const [path, allowed] of [
+      [MESSAGES_PATH, "POST"],
+      [STATUS_PATH, "GET, HEAD"],
+    ] as const) {
+      app.all(path, (context) => this.#refuse(context, 405, "NOT_FOUND", "Method", { Allow: allowed }));
+    }
+    app.notFound((context) => this.#refuse(context, 404, "NOT_FOUND", "Path"));
+    app.onError((error, context) => this.#failed(context, error));
+    return app;
+  }
+
+  #count(socket: Socket): void {
+    const address = socket.remoteAddress ?? "";
+    if (this.#limits.connected(address)) socket.once("close", () => this.#limits.disconnected(address));
+    else socket.destroy();
+  }
+
+  async #take(context: Context<Env>): Promise<Response> {
+    const { incoming, outgoing } = context.env;
+    const slot = this.#limits.enter(incoming.socket.remoteAddress ?? "");
+    if (slot === "address") return this.#busy(context, 429, "TooManyOfAddress");
+    if (slot === "all") return this.#busy(context, 503, "TooMany");
+    // An answer that nobody reads is held, too.
+    outgoing.once("close", slot.release);
+    const body = await readBody(incoming as IncomingMessage, slot);
+    if (body === "TooLong") return this.#refuse(context, 413, "MESSAGE_INVALID", body);
+    // Nobody reads what it is answered with.
+    if (body === "BrokenOff") return this.#refuse(context, 400, "MESSAGE_INVALID", body);
+    if (body === "NoRoom") return this.#busy(context, 503, "TooMany");
+    const answer = await this.#options.deliver(body);
+    if (answer === null) return this.#answer(context.body(null, 204));
+    return this.#answer(
+      context.body(answer as Uint8Array<ArrayBuffer>, 200, { "Content-Type": "application/octet-stream" }),
+    );
+  }
+
+  #tell(context: Context<Env>): Response {
+    const status = this.#options.status();
+    if (status === null) return this.#refuse(context, 503, "PRUNTIME_UNAVAILABLE", "Unknown");
+    const { identityKey, genesisHash, height, registered, gatekeeper } = status;
+    return this.#answer(context.json({ identityKey, genesisHash, height, registered, gatekeeper }));
+  }
+
+  #failed(context: Context<Env>, error: unknown): Response {
+    if (!(error instanceof GatekeeperError)) {
+      this.#options.onFault(error);
+      return this.#refuse(context, 500, "INTERNAL", "Fault");
+    }
+    if (error.code !== "MESSAGE_INVALID") return this.#busy(context, 503, error.code);
+    return this.#refuse(context, 400, error.code, String(error.detail["reason"] ?? "Malformed"));
+  }
+
+  #busy(context: Context<Env>, status: 429 | 503, reason: string): Response {
+    return this.#refuse(context, status, "PRUNTIME_UNAVAILABLE", reason, { "Retry-After": "1" });
+  }
+
+  #refuse(
+    context: Context<Env>,
+    status: Status,
+    code: string,
+    reason: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Response {
+    const response = context.json({ code, reason }, status, { ...headers });
+    // The rest of a request that was not read would be taken for the next.
+    if (!context.env.incoming.complete) response.headers.set("Connection", "close");
+    return this.#answer(response);
+  }
+
+  #answer(response: Response): Response {
+    if (this.#closing !== null) response.headers.set("Connection", "close");
+    return response;
+  }
+}
+
+/** The whole body of a request, no more of which is held than a message may have; or why there is none. */
+async function readBody(
+  incoming: IncomingMessage,
+  { hold }: Slot,
+): Promise<Uint8Array | "TooLong" | "NoRoom" | "BrokenOff"> {
+  if (Number(incoming.headers["content-length"] ?? 0) > PEER_MESSAGE_BYTES_MAX) return "TooLong";
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    // Destroyed, it could not be answered any more.
+    for await (const piece of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      length += piece.length;
+      if (length > PEER_MESSAGE_BYTES_MAX) return "TooLong";
+      if (!hold(piece.length)) return "NoRoom";
+      pieces.push(piece);
+    }
+  } catch {
+    return "BrokenOff";
+  }
+  return Buffer.concat(pieces, length);
+}

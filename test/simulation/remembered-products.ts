@@ -1,0 +1,50 @@
+/**
+ * Products of secp256k1 that a run asks for again, computed once: each receiver opens a sub-share twice, and each proof is
+ * checked against keys that were made from the same secrets. They are functions of their arguments alone.
+ */
+import { Secp256k1Group } from "../../src/keys/secp256k1-group.ts";
+import type { Secret } from "../../src/secret.ts";
+
+const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = Secp256k1Group.prototype;
+
+/** Remembers what all instances compute until it is disposed. */
+export class RememberedProducts implements Disposable {
+  readonly #known = new Map<string, Uint8Array<ArrayBuffer> | null>();
+
+  constructor() {
+    const once = this.#once.bind(this);
+    Object.assign(Secp256k1Group.prototype, {
+      multiplyBase(this: Secp256k1Group, scalars: readonly Secret[]) {
+        return once(["base", this.elementBytes, ...scalars.map(hexOf)], () => multiplyBase.call(this, scalars));
+      },
+      multiplyAll(this: Secp256k1Group, elements: Uint8Array, k: Secret) {
+        return once(["all", hex(elements), hexOf(k)], () => multiplyAll.call(this, elements, k));
+      },
+      multiScalar(this: Secp256k1Group, elements: Uint8Array, weights: Uint8Array) {
+        return once(["sum", hex(elements), hex(weights)], () => multiScalar.call(this, elements, weights));
+      },
+      hashToGroup(this: Secp256k1Group, messages: Uint8Array, messageBytes: number, dst: Uint8Array) {
+        const key = ["hash", this.elementBytes, hex(messages), messageBytes, hex(dst)];
+        return once(key, () => hashToGroup.call(this, messages, messageBytes, dst));
+      },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    Object.assign(Secp256k1Group.prototype, { multiplyBase, multiplyAll, multiScalar, hashToGroup });
+  }
+
+  /** A copy, which the caller may wipe. */
+  #once(arguments_: readonly (string | number)[], compute: () => Uint8Array<ArrayBuffer> | null) {
+    const key = arguments_.join();
+    let result = this.#known.get(key);
+    if (result === undefined) {
+      result = compute();
+      this.#known.set(key, result);
+    }
+    return result?.slice() ?? null;
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const hexOf = (secret: Secret): string => secret.use(hex);
