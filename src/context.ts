@@ -66,6 +66,8 @@ export const CONTEXT = Object.freeze({
   message: "gatekeeper/v1 message",
   /** What an IdentityKey signs to be registered by its operator: protocol/message.ts. */
   workerRegistration: "gatekeeper/v1 worker registration",
+  /** What a gatekeeper signs when it gives partials: protocol/partials-evidence.ts. */
+  statedPartials: "gatekeeper/v1 stated partials",
   /** The id of a key session: protocol/key-session-phases.ts. */
   keySession: "gatekeeper/v1 key session",
   /** A block's header, which its authority signs: protocol/block.ts. */

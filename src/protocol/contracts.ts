@@ -11,7 +11,7 @@ import type { KeySuite } from "../keys/group.ts";
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { reserve } from "./balances.ts";
 import type { PublishedKey } from "./call.ts";
-import { type Draft, ensure, tell } from "./draft.ts";
+import { type Draft, ensure, ensureFirstProof, tell } from "./draft.ts";
 import { ledgerGroup } from "./key-terms.ts";
 import { mayServe, workerOf } from "./registry.ts";
 import type { Hex } from "./scale.ts";
@@ -55,10 +55,11 @@ export function publishContractKeys(
   ensureServes(draft, worker);
   const sharing = state.sharings.find((each) => each.rotationId === rotationId);
   ensure(sharing !== undefined, "NotInForce");
+  for (const { contract } of keys) ensure(contractOf(draft, contract).worker === worker, "NotAssigned");
+  ensureFirstProof(draft, worker);
   ensure(areElements(sharing.keySuite, keys), "BadProof");
   for (const { contract: id, ecdhKey: publicKey } of keys) {
     const contract = contractOf(draft, id);
-    ensure(contract.worker === worker, "NotAssigned");
     const ecdhKey = { rotationId, publicKey };
     state.contracts = state.contracts.set(id, { ...contract, ecdhKey });
     tell(draft, { kind: "ContractKeyPublished", contract: id, ecdhKey });

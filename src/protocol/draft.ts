@@ -1,4 +1,5 @@
 /** A state on its way to the next one. Its tables never change, so a draft is copied and dropped at no cost. */
+import type { PublicKey } from "./account.ts";
 import type { Effect, FailureReason, Happening } from "./effect.ts";
 import type { Genesis } from "./genesis.ts";
 import type { Era, State } from "./state.ts";
@@ -13,11 +14,13 @@ export interface Draft {
   index: number | null;
   /** Quotes that this block has had verified. A message that fails takes no part of this back. */
   quotes: number;
+  /** Whose elements and proofs this block has had verified. A message that fails takes no part of this back. */
+  readonly proved: Set<PublicKey>;
 }
 
 /** Begins with a state; it is not changed. */
 export function draftOf(genesis: Genesis, genesisHash: Uint8Array, state: State): Draft {
-  return { genesis, genesisHash, state: { ...state }, effects: [], index: null, quotes: 0 };
+  return { genesis, genesisHash, state: { ...state }, effects: [], index: null, quotes: 0, proved: new Set() };
 }
 
 /** Adds to what there is to tell. */
@@ -38,6 +41,16 @@ export class Failure extends Error {
 /** @throws Failure with this reason unless the condition holds. */
 export function ensure(condition: boolean, reason: FailureReason): asserts condition {
   if (!condition) throw new Failure(reason);
+}
+
+/**
+ * Before elements and proofs of a message are verified: they cost what hundreds of messages cost, right or wrong. A pRuntime
+ * says one thing at a time, so that one a block is enough for each; and nobody takes the place of another.
+ * @throws Failure
+ */
+export function ensureFirstProof({ proved }: Draft, signer: PublicKey): void {
+  ensure(!proved.has(signer), "TooManyProofs");
+  proved.add(signer);
 }
 
 /** The era that is under way; none where gatekeepers are listed. */

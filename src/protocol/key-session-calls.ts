@@ -4,13 +4,13 @@ import { type Complaint, judgeComplaint } from "../keys/complaint.ts";
 import { type Dealing, dealingFault, dealingKeyContext } from "../keys/dealing.ts";
 import { verifyPossession } from "../keys/possession-check.ts";
 import { type TrialPartial, verifyTrial } from "../keys/trial-partial.ts";
-import { type AccountId, type PublicKey, accountOf } from "./account.ts";
-import { type Draft, ensure, tell } from "./draft.ts";
+import { type PublicKey, accountOf } from "./account.ts";
+import { type Draft, ensure, ensureFirstProof, tell } from "./draft.ts";
 import { type KeySession, type KeySessionPhase, type Receiver, dealersOf } from "./key-session.ts";
 import { advanceIfComplete } from "./key-session-phases.ts";
 import { ledgerGroup, termsOf } from "./key-terms.ts";
-import { convict } from "./offences.ts";
 import { mayServe } from "./registry.ts";
+import { exclude } from "./exclusion.ts";
 import type { PostedDealing, SharingMember } from "./sharing.ts";
 import { numberKey } from "./state.ts";
 
@@ -28,6 +28,7 @@ export function registerDealingKey(
   ensure(session.members[at]!.dealingKey === null, "AlreadySent");
   const worker = state.workers.get(accountOf(signer));
   ensure(worker !== undefined && mayServe(state, worker), "MeasurementNotAllowed");
+  ensureFirstProof(draft, signer);
   const context = dealingKeyContext(genesisHash, fromHex(session.id, "a session"), at + 1);
   ensure(verifyPossession(ledgerGroup(session.keySuite), context, dealingKey, proof), "BadProof");
   change(draft, session, at, { dealingKey: toHex(dealingKey) });
@@ -41,6 +42,7 @@ export function postDealing(draft: Draft, signer: PublicKey, epoch: number, deal
   const dealer = dealersOf(state, session).find(({ identityKey }) => identityKey === signer)?.index;
   ensure(dealer !== undefined, "NotDealer");
   ensure(!state.dealings.has(numberKey(dealer)), "AlreadySent");
+  ensureFirstProof(draft, signer);
   ensure(dealingFault(termsOf(genesisHash, state, session), dealer, dealing) === null, "BadDealing");
   state.dealings = state.dealings.set(numberKey(dealer), { ...dealing, dealer, disqualified: false });
   advanceIfComplete(draft);
@@ -79,30 +81,30 @@ export function judgeDealings(
   for (const [place, dealing] of accused.entries()) {
     const verdict = judgeComplaint(terms, dealing!.dealer, dealing!, at + 1, complaints[place]!.complaint);
     if (verdict === "FALSE_COMPLAINT") {
-      exclude(draft, "falseComplaint", signer, null);
+      exclude(draft, "falseComplaint", session.epoch, signer, null);
       break;
     }
     const dealer = dealerKey(draft, dealing!);
-    if (dealer !== null) exclude(draft, "misdealing", dealer, reporter);
+    if (dealer !== null) exclude(draft, "misdealing", session.epoch, dealer, reporter);
   }
   advanceIfComplete(draft);
 }
 
 /** A receiver has sealed its share; one that was too late may still say so of a sharing in force. @throws Failure */
 export function confirmShare(draft: Draft, signer: PublicKey, epoch: number, trial: TrialPartial): void {
-  const { state, genesisHash } = draft;
+  const { state } = draft;
   const inForce = state.sharings.find((sharing) => sharing.epoch === epoch);
   if (inForce === undefined) {
     const session = sessionIn(draft, epoch, "confirmation");
     const at = placeOf(session, signer);
-    checkTrial(genesisHash, session, session.members[at]!, at, trial);
+    checkTrial(draft, session, session.members[at]!, at, trial);
     change(draft, session, at, { confirmed: true });
     advanceIfComplete(draft);
     return;
   }
   const at = inForce.members.findIndex(({ identityKey }) => identityKey === signer);
   ensure(at >= 0 && !state.excluded.includes(signer), "NotReceiver");
-  checkTrial(genesisHash, { ...inForce, id: inForce.session }, inForce.members[at]!, at, trial);
+  checkTrial(draft, { ...inForce, id: inForce.session }, inForce.members[at]!, at, trial);
   const members = inForce.members.with(at, { ...inForce.members[at]!, confirmed: true });
   state.sharings = state.sharings.map((sharing) => (sharing === inForce ? { ...inForce, members } : sharing));
   tell(draft, { kind: "ShareConfirmed", epoch, identityKey: signer });
@@ -140,44 +142,22 @@ function change({ state }: Draft, session: KeySession, at: number, changes: Part
 }
 
 function checkTrial(
-  genesisHash: Uint8Array,
+  draft: Draft,
   { id, keySuite, rotationId }: Pick<KeySession, "id" | "keySuite" | "rotationId">,
-  { verificationShare, confirmed }: SharingMember,
+  { identityKey, verificationShare, confirmed }: SharingMember,
   at: number,
   trial: TrialPartial,
 ): void {
   ensure(verificationShare !== null, "NotReceiver");
   ensure(!confirmed, "AlreadySent");
+  ensureFirstProof(draft, identityKey);
   const share = fromHex(verificationShare, "a verification share");
   const session = fromHex(id, "a session");
-  ensure(verifyTrial(ledgerGroup(keySuite), genesisHash, session, rotationId, at + 1, share, trial), "BadProof");
+  ensure(verifyTrial(ledgerGroup(keySuite), draft.genesisHash, session, rotationId, at + 1, share, trial), "BadProof");
 }
 
 /** The dealer of a dealing, unless it is convicted already. */
 function dealerKey({ state }: Draft, { dealer }: PostedDealing): PublicKey | null {
   const known = dealersOf(state, state.keySession!).find(({ index }) => index === dealer);
   return known?.identityKey ?? null;
-}
-
-/** Convicts, and has no more to do with it: its dealing does not qualify, and it gets no share. */
-function exclude(
-  draft: Draft,
-  offence: "misdealing" | "falseComplaint",
-  identityKey: PublicKey,
-  reporter: AccountId | null,
-): void {
-  const { state } = draft;
-  const session = state.keySession!;
-  const dealer = dealersOf(state, session).find((known) => known.identityKey === identityKey)?.index;
-  const dealing = dealer === undefined ? undefined : state.dealings.get(numberKey(dealer));
-  if (dealing !== undefined) {
-    state.dealings = state.dealings.set(numberKey(dealing.dealer), { ...dealing, disqualified: true });
-  }
-  const members = session.members.map((member) =>
-    member.identityKey === identityKey ? { ...member, excluded: true } : member,
-  );
-  state.keySession = { ...session, members };
-  state.excluded = [...state.excluded, identityKey];
-  tell(draft, { kind: "Convicted", epoch: session.epoch, offence, identityKey });
-  convict(draft, offence, identityKey, reporter);
 }

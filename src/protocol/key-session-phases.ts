@@ -10,6 +10,7 @@ import type { AbortReason } from "./effect.ts";
 import {
   type KeySession,
   type KeySessionPhase,
+  type Receiver,
   currentSharing,
   isCommittee,
   isHandedOver,
@@ -21,7 +22,7 @@ import {
 } from "./key-session.ts";
 import { qualifiedDealings, termsOf } from "./key-terms.ts";
 import { type Hex, joined, u32, u8 } from "./scale.ts";
-import type { Sharing } from "./sharing.ts";
+import type { Sharing, SharingMember } from "./sharing.ts";
 import { emptyTables } from "./state-codec.ts";
 
 /** A session that is to begin. */
@@ -63,8 +64,11 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     confirmed: false,
     excluded: state.excluded.includes(identityKey),
   }));
-  // Without the convicted there may be too few, until others are elected.
-  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) return;
+  // Without the convicted there may be too few, until others are elected: whoever stands again may have been elected again.
+  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) {
+    giveUpHandover(draft, { kind, members });
+    return;
+  }
   const epoch = state.nextEpoch++;
   // A refreshed or reshared key keeps its group.
   const keySuite =
@@ -194,7 +198,7 @@ function adopt(draft: Draft, session: KeySession, silent: readonly PublicKey[]):
   const { state } = draft;
   const { epoch, id, rotationId, keySuite, threshold } = session;
   const before = state.sharings.find((sharing) => sharing.rotationId === rotationId);
-  if (before !== undefined) retire(draft, before);
+  if (before !== undefined) retire(draft, before, before.members.filter(hasShare));
   const sharing: Sharing = {
     epoch,
     session: id,
@@ -217,15 +221,20 @@ function adopt(draft: Draft, session: KeySession, silent: readonly PublicKey[]):
 
 function abort(draft: Draft, session: KeySession, reason: AbortReason, silent: readonly PublicKey[]): void {
   const { state, genesis } = draft;
-  // Some may have shares of a key that is in use.
-  if (session.phase === "confirmation" && session.kind !== "generation") retire(draft, session);
+  const owing = mayOpen(state, session);
+  if (owing.length > 0) retire(draft, session, owing);
   end(draft);
   state.nextSessionHeight = state.height + genesis.masterKey.phaseBlocks;
   tell(draft, { kind: "KeySessionAborted", epoch: session.epoch, reason, silent });
-  if (session.kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
-  if (!isCommittee(session.members, plannedCommittee(state)!)) return;
+  giveUpHandover(draft, session);
+}
+
+/** If it was to be handed over to those who were elected: others are elected, or the same once more if they still stand. */
+function giveUpHandover(draft: Draft, { kind, members }: Pick<KeySession, "kind" | "members">): void {
+  const { state } = draft;
+  if (kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
+  if (!isCommittee(members, plannedCommittee(state)!)) return;
   tell(draft, { kind: "HandoverFailed", era: state.planned.index });
-  // Others are elected, or the same once more if they still stand.
   state.planned = null;
 }
 
@@ -234,11 +243,26 @@ function end({ state }: Draft): void {
   state.dealings = emptyTables().dealings;
 }
 
-/** From now on its shares are to be destroyed. */
-function retire({ state }: Draft, sharing: Pick<Sharing, "epoch" | "rotationId" | "threshold" | "members">): void {
-  const { epoch, rotationId, threshold, members } = sharing;
-  const owing = keysOf(members.filter(({ verificationShare }) => verificationShare !== null));
-  state.retired = [...state.retired, { epoch, rotationId, threshold, height: state.height, owing }];
+/**
+ * Who has, after a session that failed, what says something of a key that is in use. Shares were dealt in a resharing, and
+ * stay on the chain: its dealing keys open them. In a refresh nothing was, before there are new shares.
+ */
+function mayOpen({ dealings }: Draft["state"], { kind, phase, members }: KeySession): readonly Receiver[] {
+  if (kind === "resharing" && dealings.size > 0) return members.filter(({ dealingKey }) => dealingKey !== null);
+  return kind === "refresh" && phase === "confirmation" ? members.filter(hasShare) : [];
+}
+
+function hasShare({ verificationShare }: Pick<SharingMember, "verificationShare">): boolean {
+  return verificationShare !== null;
+}
+
+/** From now on what these have of it is to be destroyed. */
+function retire(
+  { state }: Draft,
+  { epoch, rotationId, threshold }: Pick<Sharing, "epoch" | "rotationId" | "threshold">,
+  members: readonly { readonly identityKey: PublicKey }[],
+): void {
+  state.retired = [...state.retired, { epoch, rotationId, threshold, height: state.height, owing: keysOf(members) }];
 }
 
 /** Sharings of which nobody could put the key together any more. Where some could, they are waited for. */

@@ -64,7 +64,7 @@ export interface RetiredSharing {
   readonly threshold: number;
   /** Since when. */
   readonly height: number;
-  /** Who may have a share, and has not declared that it is destroyed. */
+  /** Who may have a share, or a dealing key that opens what was dealt to it, and has not declared that it is destroyed. */
   readonly owing: readonly PublicKey[];
 }
 

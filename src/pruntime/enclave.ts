@@ -37,6 +37,7 @@ import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
 import type { Shareholder } from "./shareholder.ts";
+import { WrongPartials } from "./wrong-partials.ts";
 import { openMessage, readMessageHeader, sealMessage } from "./sealed-message.ts";
 
 /** Blocks after which the ledger is saved anew. */
@@ -68,6 +69,7 @@ export class Enclave implements Disposable {
   /** Whether the file has the secrets of the shareholder as they are. */
   #sharesSealed = true;
   #replica: Replica | null = null;
+  readonly #wrongPartials: WrongPartials;
   readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
   #provisioning: Provisioning;
 
@@ -79,6 +81,7 @@ export class Enclave implements Disposable {
   constructor(files: EnclaveFiles, curve: Secp256k1) {
     this.#files = files;
     this.#curve = curve;
+    this.#wrongPartials = new WrongPartials(curve);
     let shareholder: Shareholder | null = null;
     try {
       this.#id = accountOf(files.identity.publicKey);
@@ -236,8 +239,11 @@ export class Enclave implements Disposable {
           wipe(answer);
         }
       }
-      case "partialsReply":
-        return { tag: "taken", value: { from: sender, ...this.#provisioning.take(sender, message.value) } };
+      case "partialsReply": {
+        const { contracts, blamed, evidence } = this.#provisioning.take(sender, message.value);
+        if (evidence !== null) this.#wrongPartials.keep(replica.ledger, evidence);
+        return { tag: "taken", value: { from: sender, contracts, blamed } };
+      }
       case "partialsRefused": {
         const { reason, height } = message.value;
         this.#provisioning.refuse(sender, message.value);
@@ -336,13 +342,17 @@ export class Enclave implements Disposable {
   /** What the ledger's word asks for. @returns what is to be sent. */
   #act(replica: Replica): Uint8Array[] {
     this.#checkSealed(replica);
-    if (!replica.ledger.state.workers.has(this.#id)) return [];
-    this.#turnEcdhKeys(replica);
+    const { ledger } = replica;
+    const isRegistered = ledger.state.workers.has(this.#id);
+    if (isRegistered) this.#turnEcdhKeys(replica);
+    // Also where it was deregistered before it heard that its shares are not in force any more.
     this.#followShares(replica);
+    const owed = isRegistered ? null : this.#shareholder.dueCall(ledger);
+    if (!isRegistered && owed === null) return [];
     const sequence = this.#sequence(replica);
     const { message, signed } = this.#progress;
     if (message !== null && signed === sequence + 1) return [message];
-    const call = this.#dueCall(replica);
+    const call = owed ?? this.#dueCall(replica);
     return call === null ? [] : [this.#sign(replica, sequence, call)];
   }
 
@@ -406,9 +416,8 @@ export class Enclave implements Disposable {
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
     const { identityKey } = this.keys();
-    return peerOf(replica, identityKey) === undefined
-      ? null
-      : duePublication(ledger.state, identityKey, this.#contractKeys);
+    if (peerOf(replica, identityKey) === undefined) return null;
+    return duePublication(ledger.state, identityKey, this.#contractKeys) ?? this.#wrongPartials.dueReport(ledger);
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
@@ -422,7 +431,7 @@ export class Enclave implements Disposable {
   #answerPartials(replica: Replica, sender: PublicKey, request: PartialsRequest): PartialsAnswer {
     const holder = {
       ledger: replica.ledger,
-      identityKey: this.keys().identityKey,
+      signer: this.#files.identity,
       share: (epoch: number) => this.#shareholder.share(epoch),
     };
     return answerPartials(holder, sender, request);

@@ -24,16 +24,12 @@ import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Effect } from "../protocol/effect.ts";
 import { mayServe } from "../protocol/registry.ts";
 import type { Hex } from "../protocol/scale.ts";
+import { type PartialsEvidence, REQUEST_CONTRACTS_MAX } from "../protocol/partials-evidence.ts";
 import type { Sharing } from "../protocol/sharing.ts";
 import { QUESTIONS_MAX } from "./boundary.ts";
-import { chainElement, partialGroup } from "./partial-groups.ts";
+import { chainElement, partialGroup } from "../protocol/partial-groups.ts";
 import type { ProvisioningLedger } from "./partial-service.ts";
-import {
-  type PartialsRefused,
-  type PartialsReply,
-  type PartialsRequest,
-  REQUEST_CONTRACTS_MAX,
-} from "./peer-message.ts";
+import type { PartialsRefused, PartialsReply, PartialsRequest } from "./peer-message.ts";
 import { CONTRACTS_HELD_MAX, type ProvisionedKeys } from "./provisioned-keys.ts";
 
 /**
@@ -60,6 +56,8 @@ export interface Taken {
   readonly contracts: number;
   /** What is wrong with it. */
   readonly blamed: string | null;
+  /** What shows that to everybody, if the gatekeeper has signed it: which is to be verified. */
+  readonly evidence: PartialsEvidence | null;
 }
 
 /** A holder of a share. */
@@ -98,6 +96,8 @@ interface Supply {
   wanted: Set<Hex>;
   readonly batches: Set<Batch>;
 }
+
+const NOTHING: Taken = { contracts: 0, blamed: null, evidence: null };
 
 /** Owns what holders have answered until it is combined; dispose wipes it. The keys are lent. */
 export class Provisioning implements Disposable {
@@ -171,9 +171,10 @@ export class Provisioning implements Disposable {
   }
 
   /** Takes a reply: partials are copied from it. One that nothing was asked for any more changes nothing. */
-  take(from: PublicKey, { nonce, proof, partials }: PartialsReply): Taken {
+  take(from: PublicKey, reply: PartialsReply): Taken {
+    const { nonce, proof, partials } = reply;
     const asked = this.#waitingFor(from, nonce);
-    if (asked === undefined) return { contracts: 0, blamed: null };
+    if (asked === undefined) return NOTHING;
     const { batch, index, request } = asked;
     const { sharing } = batch.supply;
     const verificationShare = chainElement(sharing.keySuite, sharing.members[index - 1]!.verificationShare!);
@@ -183,12 +184,12 @@ export class Provisioning implements Disposable {
     if (blamed.length > 0) {
       asked.state = "blamed";
       this.#blamed.add(from);
-      return { contracts: 0, blamed: blamed[0]!.reason };
+      return { contracts: 0, blamed: blamed[0]!.reason, evidence: evidenceOf(asked, reply) };
     }
     asked.state = "verified";
     this.#late.delete(from);
     batch.verified.push(...verified);
-    return { contracts: batch.verified.length < sharing.threshold ? 0 : this.#finish(batch), blamed: null };
+    return { ...NOTHING, contracts: batch.verified.length < sharing.threshold ? 0 : this.#finish(batch) };
   }
 
   /** Takes a refusal: others are asked in its place. @returns whether something was asked that this answers. */
@@ -375,6 +376,27 @@ function changedIn(effects: readonly Effect[]): Hex[] {
 /** Whether an answer would still count that is not waited for. */
 function isOpen(state: Asked["state"]): boolean {
   return state === "late" || state === "refused";
+}
+
+/** A reply that is wrong, with what it was asked for. */
+function evidenceOf({ identityKey, index, request, batch }: Asked, reply: PartialsReply): PartialsEvidence {
+  const { nonce, partials, proof, signature } = reply;
+  const { epoch, rotationId } = batch.supply.sharing;
+  const contracts = request.contracts.ids;
+  // They lie in memory that is wiped.
+  const copied = partials.slice();
+  return {
+    gatekeeper: identityKey,
+    nonce,
+    epoch,
+    rotationId,
+    index,
+    quorum: request.quorum,
+    contracts,
+    partials: copied,
+    proof: proof.slice(),
+    signature: signature.slice(),
+  };
 }
 
 function questionOf({ identityKey, nonce, request, batch }: Asked): Question {

@@ -23,11 +23,12 @@ import { type DealtSubShare, combineSubShares, complain, openSubShare } from "..
 import { SCALAR_BYTES } from "../keys/scalars.ts";
 import { Share } from "../keys/shamir.ts";
 import { proveTrial } from "../keys/trial-partial.ts";
-import type { PublicKey } from "../protocol/account.ts";
+import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Call } from "../protocol/call.ts";
 import { type KeySession, dealersOf } from "../protocol/key-session.ts";
 import { ledgerGroup, qualifiedDealings, termsOf } from "../protocol/key-terms.ts";
 import type { Ledger } from "../protocol/ledger.ts";
+import { mayServe } from "../protocol/registry.ts";
 import type { Hex } from "../protocol/scale.ts";
 import { KEY_SUITES } from "../protocol/sharing.ts";
 import { numberKey } from "../protocol/state.ts";
@@ -220,10 +221,13 @@ export class Shareholder implements Disposable {
     }
   }
 
-  #registration({ genesisHash }: Ledger, session: KeySession): Call | null {
+  #registration({ state, genesisHash }: Ledger, session: KeySession): Call | null {
     const at = this.#placeIn(session);
     const held = this.#dealingKey;
     if (at < 0 || held?.epoch !== session.epoch || session.members[at]!.dealingKey !== null) return null;
+    // The chain would not take it: it would be said in every block, and a heartbeat in none.
+    const worker = state.workers.get(accountOf(this.#identityKey));
+    if (worker === undefined || !mayServe(state, worker)) return null;
     const group = ledgerGroup(session.keySuite);
     const dealingKey = fromHex(held.publicKey, "a dealing key");
     const context = dealingKeyContext(genesisHash, fromHex(session.id, "a session"), at + 1);

@@ -179,6 +179,33 @@ describe("a node", () => {
     expect(await node.step(NEVER)).toBe(false);
   });
 
+  test("gives messages of others to a pRuntime that has joined, and begins none for them", async () => {
+    await using pruntime = new PRuntime({ home: at("home") });
+    using at1 = new FolderChain(enclaveGenesis([await createIdentity(pruntime)]));
+    const { node } = nodeOf({ chain: at1.chain, pruntime });
+    const unavailable = { code: "PRUNTIME_UNAVAILABLE" };
+    await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject(unavailable);
+    expect(node.status).toBe(null);
+    await node.step(NEVER);
+    await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject({ code: "MESSAGE_INVALID" });
+    expect(node.status).toMatchObject({ height: 0, gatekeeper: true });
+    started.at(-1)!.kill("SIGKILL");
+    await vi.waitUntil(() => pruntime.ended !== null);
+    await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject(unavailable);
+    expect(started).toHaveLength(1);
+  });
+
+  test("joins again with a pRuntime that another has begun meanwhile", async () => {
+    await using pruntime = new PRuntime({ home: at("home") });
+    using at1 = new FolderChain(enclaveGenesis([await createIdentity(pruntime)]));
+    const { node } = nodeOf({ chain: at1.chain, pruntime });
+    await node.step(NEVER);
+    started.at(-1)!.kill("SIGKILL");
+    await vi.waitUntil(() => pruntime.ended !== null);
+    await pruntime.ask("status", undefined);
+    await expect(node.step(NEVER)).rejects.toMatchObject({ code: "PRUNTIME_UNAVAILABLE" });
+  });
+
   test("ends when it is stopped while its registration waits for a block", async () => {
     await using pruntime = new PRuntime({ home: at("home") });
     await createIdentity(pruntime);

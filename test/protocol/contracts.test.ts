@@ -13,6 +13,7 @@ import {
   idOf,
   identity,
   measurementOf,
+  outcomes,
   publicOf,
   register,
   vote,
@@ -178,6 +179,16 @@ describe("a contract's EcdhKey", () => {
     for (const key of bad) expect(network.send(WORKER, publish([CONTRACT, key])), key).toBe("BadProof");
     expect(network.send(WORKER, publish([CONTRACT, good], [CONTRACT, noElement]))).toBe("BadProof");
     expect(network.state.contracts.get(CONTRACT)!.ecdhKey!.publicKey).toBe(good);
+  });
+
+  test("is verified for a pRuntime once a block, and after all that costs nothing", () => {
+    const network = shared();
+    const foreign = publish([idOfContract("rich", "other"), "0x"]);
+    const calls = [foreign, publish([CONTRACT, publicOf("k")]), publish([CONTRACT, publicOf("k2")])];
+    const sequence = network.sequenceOf(WORKER);
+    const messages = calls.map((call, ahead) => network.unsigned(WORKER, call, sequence + ahead));
+    expect(outcomes(network.blockOf(messages))).toEqual(["NoContract", "done", "TooManyProofs"]);
+    expect(network.send(WORKER, calls[2]!)).toBe("done");
   });
 
   test("is of a MasterKey that is shared", () => {

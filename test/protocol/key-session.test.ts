@@ -6,7 +6,7 @@ import type { Effect } from "../../src/protocol/effect.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { currentSharing } from "../../src/protocol/key-session.ts";
 import { lagrangeCoefficient } from "../../src/keys/lagrange.ts";
-import { GATEKEEPERS, Network, identity, outcomes, publicOf } from "./network.ts";
+import { GATEKEEPERS, Network, idOf, identity, measurementOf, outcomes, publicOf, register, vote } from "./network.ts";
 import { Shareholders, type Says, keyGenesis, launch } from "./shareholders.ts";
 
 type Told<K extends Effect["kind"]> = Extract<Effect, { readonly kind: K }>;
@@ -91,6 +91,23 @@ describe("a key session", () => {
     },
   );
 
+  test("goes on without one whose measurement was withdrawn, which says nothing that would be refused", () => {
+    const measurement = measurementOf("pRuntime");
+    const network = new Network(keyGenesis({ measurements: [measurement], sessionBlocks: 50 }));
+    const all = new Shareholders(network, GATEKEEPERS);
+    expect(network.send("d", register(network, "d", identity("d")))).toBe("done");
+    for (const member of ["g1", "g2"]) network.send(member, vote(network, { tag: "withdraw", value: measurement }));
+    launch(network);
+    const said: string[] = [];
+    const listen: Says = (name, call) => {
+      if (name === "d" && call !== null) said.push(call.tag);
+      return call;
+    };
+    const [adopted] = told(all.until("SharingAdopted", listen), "SharingAdopted");
+    expect([...adopted!.holders].sort()).toEqual(keys("a", "b", "c").sort());
+    expect(said).toEqual([]);
+  });
+
   test("takes a share that is confirmed too late", () => {
     const { network, all } = launched();
     all.until("SharingAdopted", (name, call) => (name === "c" && call?.tag === "confirmShare" ? null : call));
@@ -111,12 +128,7 @@ describe("a key session", () => {
 
   test("convicts who complains about what is right", () => {
     const { network, all } = launched();
-    const slander: Says = (name, call) => {
-      if (name !== "d" || call?.tag !== "judgeDealings") return call;
-      const complaint = { point: ledgerGroup(1).generator, proof: new Uint8Array(64) };
-      return { ...call, value: { ...call.value, complaints: [{ dealer: 1, complaint }] } };
-    };
-    all.until("SharingAdopted", slander);
+    all.until("SharingAdopted", (name, call) => (name === "d" ? slandering(call) : call));
     expect(network.state.excluded).toEqual(keys("d"));
     expectShares(network, all, ["a", "b", "c"]);
   });
@@ -156,6 +168,40 @@ describe("a key session", () => {
     expectShares(network, all, [...namesOf(network)]);
     all.until("GatekeeperChange");
     expect(network.state.gatekeepers).not.toEqual(old);
+  });
+
+  test("does not wait for ever for convicted ones who were elected again: others are", () => {
+    const { network, all } = launched({
+      gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } },
+    });
+    all.until("SharingAdopted");
+    elect(network, "e");
+    all.until("HandoverFailed", (name, call) => (name === "e" ? slandering(call) : call));
+    expect(network.state.excluded).toEqual(keys("e"));
+    expect(network.send("e", { tag: "validate", value: { commission: 0, blocked: false } })).toBe("done");
+    const again = all.until("StakersElected");
+    expect(told(again, "StakersElected")[0]!.stashes).toContain(idOf("e"));
+    expect(told(again, "HandoverFailed")).toHaveLength(1);
+    expect(network.state.planned).toBeNull();
+    expect(network.send("e", { tag: "chill", value: undefined })).toBe("done");
+    all.until("EraStarted");
+    expect(network.state.gatekeepers).not.toContain(keys("e")[0]);
+  });
+
+  test("has those destroy their dealing keys on the record to whom the key was dealt in vain", () => {
+    const { network, all } = launched({
+      gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } },
+    });
+    all.until("SharingAdopted");
+    elect(network, "e");
+    const [started] = told(all.until("KeySessionStarted"), "KeySessionStarted");
+    const aborted = all.until("KeySessionAborted", (name, call) => (name === "e" ? slandering(call) : call));
+    expect(told(aborted, "KeySessionAborted")).toMatchObject([{ reason: "TooFewReceivers" }]);
+    const { epoch, committee } = started!;
+    expect(network.state.retired).toMatchObject([{ epoch, owing: committee }]);
+    const destroyed = told(all.block(), "ShareDestroyed");
+    expect(destroyed.map(({ identityKey }) => identityKey).sort()).toEqual([...committee].sort());
+    expect(network.state.retired).toEqual([]);
   });
 
   test("refreshes shares: the key stays, and old and new ones do not mix", () => {
@@ -212,6 +258,24 @@ describe("a key session", () => {
     }
     expect(network.send(identity("e"), { tag: "declareDestroyed", value: 0 })).toBe("NothingToDo");
   });
+
+  test.each([
+    ["registerDealingKey", "BadProof"],
+    ["deal", "BadDealing"],
+    ["confirmShare", "BadProof"],
+  ] as const)("verifies one %s of a gatekeeper in a block, and that of every other still", (tag, wrong) => {
+    const { network, all } = launched();
+    const isDue = (): boolean => all.due().every(([name, call]) => name > "d" || call?.tag === tag);
+    while (!isDue()) all.block();
+    const calls = new Map(all.due());
+    const a = identity("a");
+    const forged = forgery(calls.get("a")!);
+    const sequence = network.sequenceOf(a);
+    const flood = [0, 1, 2].map((ahead) => network.unsigned(a, forged, sequence + ahead));
+    const effects = network.blockOf([...flood, network.unsigned(identity("b"), calls.get("b")!)]);
+    expect(outcomes(effects)).toEqual([wrong, "TooManyProofs", "TooManyProofs", "done"]);
+    expect(network.send(a, calls.get("a")!)).toBe("done");
+  });
 });
 
 /** The stashes whose pRuntimes have shares. */
@@ -228,6 +292,22 @@ function spoiled(call: Call | null): Call | null {
   const ciphertexts = call.value.dealing.ciphertexts.slice();
   ciphertexts[0]! ^= 1;
   return { ...call, value: { ...call.value, dealing: { ...call.value.dealing, ciphertexts } } };
+}
+
+/** The same with a proof of something else. */
+function forgery(call: Call): Call {
+  const proof = new Uint8Array(64).fill(1);
+  if (call.tag === "registerDealingKey") return { ...call, value: { ...call.value, proof } };
+  if (call.tag === "confirmShare") return { ...call, value: { ...call.value, trial: { ...call.value.trial, proof } } };
+  if (call.tag !== "deal") throw new Error(`${call.tag} proves nothing`);
+  return { ...call, value: { ...call.value, dealing: { ...call.value.dealing, ephemeralProof: proof } } };
+}
+
+/** A complaint about what is right. */
+function slandering(call: Call | null): Call | null {
+  if (call?.tag !== "judgeDealings") return call;
+  const complaint = { point: ledgerGroup(1).generator, proof: new Uint8Array(64) };
+  return { ...call, value: { ...call.value, complaints: [{ dealer: 1, complaint }] } };
 }
 
 /** Two others stand for election, with more behind them than anybody has. */

@@ -1,11 +1,13 @@
 /** Key sessions by whole pRuntimes, with their files and signatures: killed, late, and put back to what was kept. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { toHex } from "../../src/bytes.ts";
+import { accountOf } from "../../src/protocol/account.ts";
+import type { Call } from "../../src/protocol/call.ts";
 import type { Genesis } from "../../src/protocol/genesis.ts";
 import { currentSharing } from "../../src/protocol/key-session.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
-import { CURVE } from "../protocol/network.ts";
+import { CURVE, UNIT, idOf } from "../protocol/network.ts";
 import { Authority, enclaveGenesis } from "./authority.ts";
 import { EnclaveHome, said } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
@@ -111,6 +113,55 @@ describe("gatekeepers' pRuntimes", () => {
     await until(chain, () => chain.ledger.state.retired.length === 0);
     expect(currentSharing(chain.ledger.state)!.publicKey).toBe(publicKey);
     await expectSealed(chain, [epoch]);
+  });
+
+  test("that were deregistered before they heard of it destroy their old shares all the same, and say so", async () => {
+    const stashes = ["a", "b", "c", "e"];
+    for (const stash of stashes) homes.push(await EnclaveHome.create(at(`home-${stash}`)));
+    const workers = homes.map(({ keys }, place) => ({ ...keys, operator: idOf(stashes[place]!), endpoint: null }));
+    const chain = new Authority(
+      enclaveGenesis([], {
+        gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 0 } },
+        masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 6, refreshBlocks: 1_000 },
+        ecdhKeys: { interval: 1_000, overlap: 3 },
+        workers,
+        stakers: workers.slice(0, 3).map(({ identityKey, operator }, place) => ({
+          stash: operator,
+          bond: BigInt(10 - place) * UNIT,
+          role: { tag: "validator", value: { identityKey, commission: 0, blocked: false } },
+        })),
+      }),
+    );
+    for (const home of homes) home.enclave.join(chain.genesis);
+    const value = { round: 0, action: { tag: "launch", value: undefined } } as const;
+    chain.block(["g1", "g2"].map((member) => chain.message(member, { tag: "govern", value })));
+    await until(chain, () => currentSharing(chain.ledger.state) !== undefined);
+    const { epoch } = currentSharing(chain.ledger.state)!;
+    // The others follow the chain without the third, which has the least behind it.
+    const [gone] = homes.splice(2, 1);
+    gone!.follow(chain);
+    const stand: readonly Call[] = [
+      { tag: "bond", value: { amount: 100n * UNIT, payee: { tag: "staked", value: undefined } } },
+      { tag: "setKeys", value: workers[3]!.identityKey },
+      { tag: "validate", value: { commission: 0, blocked: false } },
+    ];
+    for (const call of stand) chain.block([chain.message("e", call)]);
+    await until(chain, () => !chain.ledger.state.gatekeepers.includes(workers[2]!.identityKey));
+    chain.block([chain.message("c", { tag: "deregisterWorker", value: workers[2]!.identityKey })]);
+    expect(chain.ledger.state.workers.has(accountOf(workers[2]!.identityKey))).toBe(false);
+    homes.push(gone!);
+    const all: string[] = [];
+    for (let messages = gone!.follow(chain); messages.length > 0; messages = gone!.follow(chain)) {
+      all.push(...messages.map((message) => said(message).replace(/^\d+: /, "")));
+      chain.block(messages);
+    }
+    // After what was on its way when it was last heard of.
+    expect(all.filter((what) => !what.startsWith("heartbeat"))).toEqual(["declareDestroyed"]);
+    expect(chain.outcomes).toEqual(["done"]);
+    gone!.kill();
+    using files = await EnclaveFiles.open(gone!.home, CURVE, gone!.vault.open);
+    using shareholder = files.readShares();
+    expect(shareholder.share(epoch)).toBeNull();
   });
 
   test("that have an old dealing key back stay silent, are blamed for nothing, and get a share the next time", async () => {

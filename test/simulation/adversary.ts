@@ -49,10 +49,15 @@ export class Adversary implements Disposable {
   readonly #plans = new Map<string, Plan>();
   readonly #shares = new Map<string, { readonly epoch: number; readonly share: Share }[]>();
   readonly #archive: Heard[] = [];
+  readonly #favourite: AttackName;
   #held: readonly Held[] = [];
 
-  /** @param names - of stashes. */
-  constructor(network: Network, names: readonly string[], random: Seeded) {
+  /**
+   * @param names - of stashes.
+   * @param favourite - number of the attack that they try more than others.
+   */
+  constructor(network: Network, names: readonly string[], random: Seeded, favourite: number) {
+    this.#favourite = ATTACK_NAMES[favourite % ATTACK_NAMES.length]!;
     this.#network = network;
     this.#random = random;
     this.#identities = names.map((name) => publicOf(identity(name)));
@@ -134,6 +139,9 @@ export class Adversary implements Disposable {
       shares: this.#shares.get(name)!,
     });
     if (said === null || said === undefined) {
+      // It may have to hear others first.
+      const isLast = ledger.state.height + 1 >= session.deadline;
+      if (attack !== null && !isLast && this.#isAwaited(session, pending)) return [];
       if (own === null) return [];
       plan.isDone = true;
       // Who speaks in the last block of a phase is heard.
@@ -189,8 +197,9 @@ export class Adversary implements Disposable {
   }
 
   #drawAttack({ phase }: KeySession): AttackName | null {
-    // Whoever always departs from the rules is soon out.
-    if (this.#random.below(5) < 2) return null;
+    if (ATTACKS[this.#favourite].phase === phase && this.#random.below(3) > 0) return this.#favourite;
+    // Whoever always departs from the rules is soon out, and one without a dealing key can do no more.
+    if (this.#random.below(5) < (phase === "registration" ? 4 : 2)) return null;
     return this.#random.of(ATTACK_NAMES.filter((name) => ATTACKS[name].phase === phase));
   }
 

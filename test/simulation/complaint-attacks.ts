@@ -52,11 +52,11 @@ export const COMPLAINT_ATTACKS = {
     const dealers = honestDealers(scene);
     if (dealers.length === 0) return null;
     const dealer = scene.random.of(dealers);
-    return [{ call: judging(scene, [{ dealer, complaint: provedComplaint(scene, dealer) }]), fate: "any" }];
+    return [{ call: judging(scene, [{ dealer, complaint: provedComplaint(scene, dealer) }]), fate: "convicted" }];
   }),
   "complaint about everybody": byReceiver((scene) => {
     const complaints = honestDealers(scene).map((dealer) => ({ dealer, complaint: provedComplaint(scene, dealer) }));
-    return complaints.length === 0 ? null : [{ call: judging(scene, complaints), fate: "any" }];
+    return complaints.length === 0 ? null : [{ call: judging(scene, complaints), fate: "convicted" }];
   }),
   "garbage complaint": byReceiver((scene) => {
     const dealers = honestDealers(scene);
@@ -72,11 +72,11 @@ export const COMPLAINT_ATTACKS = {
       { point: group.generator, proof: new Uint8Array(64) },
       { ...right, proof: new Uint8Array(64).fill(0xff) },
     ]);
-    return [{ call: judging(scene, [{ dealer, complaint }]), fate: "any" }];
+    return [{ call: judging(scene, [{ dealer, complaint }]), fate: "convicted" }];
   }),
   "borrowed complaint": byReceiver((scene) => {
     const complaints = heard(scene, "judgeDealings").flatMap(({ call }) => call.value.complaints);
-    return complaints.length === 0 ? null : [{ call: judging(scene, [complaints[0]!]), fate: "any" }];
+    return complaints.length === 0 ? null : [{ call: judging(scene, [complaints[0]!]), fate: "convicted" }];
   }),
   "complaint about nobody": byReceiver((scene) => {
     const [dealer] = honestDealers(scene);

@@ -66,15 +66,16 @@ function byDealer(says: (scene: Scene, mine: Dealt) => readonly Said[] | null): 
 }
 
 /**
- * What makes the sum of all first commitments a target, or nothing at all: one composed of those of the others, whose
+ * What makes the sum of all commitments at a place a target, or nothing at all: one composed of those of the others, whose
  * secret nobody knows.
  */
-function composed(scene: Scene, target: Uint8Array | null): Uint8Array | null {
+function composed(scene: Scene, place: number, target: Uint8Array | null): Uint8Array | null {
   const group = groupOf(scene);
-  const others = heard(scene, "deal").map(({ call }) => call.value.dealing.commitments.subarray(0, group.elementBytes));
-  const isWhole = others.every(
-    (element) => element.length === group.elementBytes && group.invalid(element).length === 0,
+  const size = group.elementBytes;
+  const others = heard(scene, "deal").map(({ call }) =>
+    call.value.dealing.commitments.subarray(place * size, (place + 1) * size),
   );
+  const isWhole = others.every((element) => element.length === size && group.invalid(element).length === 0);
   if (others.length === 0 || !isWhole) return null;
   const minus = others.map(() => group.scalars.order - 1n);
   const { elements, identities } = group.linearCombinations(
@@ -151,18 +152,24 @@ export const DEALING_ATTACKS = {
     if (scene.session.kind !== "generation") return null;
     const group = groupOf(scene);
     using wanted = group.scalars.random();
-    const constant = composed(scene, group.multiplyBase([wanted]));
+    const constant = composed(scene, 0, group.multiplyBase([wanted]));
     if (constant === null) return null;
     const rest = mine.value.dealing.commitments.subarray(constant.length);
     const commitments = Buffer.concat([constant, rest]);
     return refused(scene, forged(scene, { constant: wanted, commitments }));
   }),
   "cancelled coefficient": byDealer((scene, mine) => {
-    const { kind, threshold } = scene.session;
-    if (kind !== "refresh" || threshold !== 2) return null;
-    const commitments = composed(scene, null);
-    if (commitments === null || commitments.length !== mine.value.dealing.commitments.length) return null;
-    return [{ call: forged(scene, { commitments }), fate: "any", spoils: receivers(scene) }];
+    const group = groupOf(scene);
+    const { kind } = scene.session;
+    if (kind === "resharing") return null;
+    const place = kind === "generation" ? 1 : 0;
+    const element = composed(scene, place, null);
+    if (element === null) return null;
+    const constant = group.scalars.random();
+    const before = place === 1 ? group.multiplyBase([constant]) : new Uint8Array(0);
+    const after = mine.value.dealing.commitments.subarray((place + 1) * group.elementBytes);
+    const forgery = { commitments: Buffer.concat([before, element, after]), ...(place === 1 ? { constant } : {}) };
+    return [{ call: forged(scene, forgery), fate: "any", spoils: receivers(scene) }];
   }),
   "copied dealing": byDealer((scene) => {
     const others = heard(scene, "deal");
@@ -207,9 +214,11 @@ export const DEALING_ATTACKS = {
       { commitments: new Uint8Array(0) },
       { possession: new Uint8Array(scene.session.kind === "refresh" ? 64 : 0) },
     ];
-    if (dealing.commitments.length > 0) {
-      changes.push({ commitments: Buffer.concat([wrong, dealing.commitments.subarray(group.elementBytes)]) });
-    }
+    const from = scene.random.below(dealing.commitments.length / group.elementBytes) * group.elementBytes;
+    const commitments = [dealing.commitments.subarray(0, from), wrong];
+    changes.push({
+      commitments: Buffer.concat([...commitments, dealing.commitments.subarray(from + group.elementBytes)]),
+    });
     return refused(scene, changed(mine, scene.random.of(changes)));
   }),
   "dealing of a stranger": {

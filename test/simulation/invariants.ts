@@ -87,6 +87,9 @@ export class Invariants {
       if (attack?.fate === "done" && !excluded.includes(signer)) {
         ensure(outcome === "done", `${call.tag} in the last block of its phase: ${outcome}`);
       }
+      if (attack?.fate === "convicted" && outcome === "done") {
+        ensure(excluded.includes(signer), "a false complaint, and nobody is convicted");
+      }
       if (outcome === "done" && attack?.spoils !== undefined) {
         const session = before.state.keySession!;
         this.#spoiled.push({ epoch: session.epoch, dealer: signer, victims: attack.spoils });

@@ -23,8 +23,8 @@ export interface Heard {
   readonly call: Call;
 }
 
-/** What the ledger must do with a call: anything, count it as done, or not do it. */
-export type Fate = "any" | "done" | "refused";
+/** What the ledger must do with a call: anything, count it as done, not do it, or convict its signer if it is done. */
+export type Fate = "any" | "done" | "refused" | "convicted";
 
 /** What a Byzantine gatekeeper says. */
 export interface Said {

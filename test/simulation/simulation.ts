@@ -32,7 +32,7 @@
  *     a degree too low                   less commitments than t: refused
  *     another constant                   in a resharing other than its share: refused; in a refresh other than 0: convicted
  *     rogue key                          C_0 composed of others', so that their sum is a chosen key: refused
- *     cancelled coefficient              C_1 of a refresh composed so that the sum is no change: convicted
+ *     cancelled coefficient              C_1 composed of others', so that the sum is of a lower degree: convicted
  *     copied dealing                     another's, bit by bit: refused
  *     copied constant                    another's commitments and possession: refused
  *     copied ephemeral key               so that a complaint would decrypt another's sub-share: refused
@@ -136,7 +136,7 @@ class Simulation implements Disposable {
     this.#pRuntimes = honest.map((name) => new HonestPRuntime(name));
     this.#machines = new Machines(random);
     this.#wire = new Wire(random);
-    this.#adversary = new Adversary(this.#network, byzantine, random);
+    this.#adversary = new Adversary(this.#network, byzantine, random, seed);
     this.#operators = new Operators(this.#network, [...honest, ...byzantine], random);
     this.#invariants = new Invariants(this.#network, this.#setting);
     this.#sharings = new SharingInvariants(this.#network, this.#pRuntimes, this.#adversary, random);

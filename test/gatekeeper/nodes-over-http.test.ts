@@ -1,0 +1,184 @@
+/** Nodes with pRuntimes in processes of their own, whose messages go over HTTP to where the chain says. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test, vi } from "vitest";
+import { MessageClient } from "../../src/gatekeeper/message-client.ts";
+import { MessageServer } from "../../src/gatekeeper/message-server.ts";
+import type { MessageHandler } from "../../src/gatekeeper/message-transport.ts";
+import { GatekeeperNode, type NodeEvent } from "../../src/gatekeeper/node.ts";
+import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
+import type { Genesis } from "../../src/protocol/genesis.ts";
+import { FolderChain } from "../chain/folder-chain.ts";
+import { idOf } from "../protocol/network.ts";
+import { type Keys, enclaveGenesis } from "../pruntime/authority.ts";
+import { useFolder } from "../pruntime/folder.ts";
+
+const at = useFolder();
+const NEVER = new AbortController().signal;
+const HERE = { host: "127.0.0.1", port: 0 };
+
+/** A pRuntime and its host. */
+class TestNode {
+  readonly told: NodeEvent[] = [];
+  readonly faults: unknown[] = [];
+  readonly pruntime: PRuntime;
+  readonly keys: Keys;
+  node: GatekeeperNode | null = null;
+  endpoint = "";
+  /** What it does with messages that come by HTTP. */
+  hear: MessageHandler = (bytes) => this.node!.receive(bytes);
+
+  private constructor(pruntime: PRuntime, keys: Keys) {
+    this.pruntime = pruntime;
+    this.keys = keys;
+  }
+
+  static async create(stack: AsyncDisposableStack, name: string): Promise<TestNode> {
+    const pruntime = stack.use(new PRuntime({ home: at(name) }));
+    await pruntime.ask("createIdentity", undefined);
+    const { identityKey, ecdhKey } = await pruntime.ask("status", undefined);
+    const node = new TestNode(pruntime, { identityKey, ecdhKey });
+    const server = stack.use(
+      await MessageServer.listen(HERE, {
+        deliver: (bytes) => node.hear(bytes),
+        status: () => node.node!.status,
+        onFault: (error) => void node.faults.push(error),
+      }),
+    );
+    node.endpoint = `http://127.0.0.1:${server.port}/`;
+    return node;
+  }
+
+  /** Runs it until the stack is disposed. */
+  run(stack: AsyncDisposableStack, chain: FolderChain): Promise<void> {
+    const client = stack.use(new MessageClient());
+    const own = stack.use(chain.reopened());
+    const transport = httpTransport(client, new PeerEndpoints(own));
+    this.node = new GatekeeperNode({
+      chain: own,
+      pruntime: this.pruntime,
+      operator: null,
+      transport,
+      tell: async (event) => void this.told.push(event),
+    });
+    const stop = new AbortController();
+    const running = this.node.run(stop.signal);
+    stack.defer(async () => {
+      stop.abort();
+      await running;
+    });
+    return running;
+  }
+}
+
+/** Has the first of these nodes that is asked for something not answer, then and later. @returns which one that is. */
+function silenceFirst(stack: AsyncDisposableStack, nodes: readonly TestNode[]): () => string | null {
+  let silent: TestNode | null = null;
+  const end = Promise.withResolvers<null>();
+  stack.defer(() => end.resolve(null));
+  for (const each of nodes) {
+    const { hear } = each;
+    each.hear = (bytes) => {
+      silent ??= each;
+      return silent === each ? end.promise : hear(bytes);
+    };
+  }
+  return () => silent?.keys.identityKey ?? null;
+}
+
+function chainOf(stack: AsyncDisposableStack, nodes: readonly TestNode[], changes: Partial<Genesis>): FolderChain {
+  const workers = nodes.map(({ keys, endpoint }) => ({
+    ...keys,
+    operator: idOf("rich"),
+    endpoint: Buffer.from(endpoint),
+  }));
+  const keys = nodes.map((node) => node.keys);
+  return stack.use(new FolderChain(enclaveGenesis(keys, { workers, ...changes })));
+}
+
+/** Makes blocks until it holds, each when all nodes have said to the one before what they have to say. */
+async function produceUntil(
+  chain: FolderChain,
+  nodes: readonly TestNode[],
+  running: readonly Promise<void>[],
+  holds: () => boolean,
+): Promise<void> {
+  for (let now = 1; !holds(); now++) {
+    if (now > 200) throw new Error(`it did not come to that: ${JSON.stringify(nodes.map(({ told }) => told))}`);
+    const isThere = (): boolean => nodes.every(({ node }) => node!.status?.height === chain.chain.height());
+    await Promise.race([Promise.all(running), vi.waitUntil(isThere, { timeout: 30_000 })]);
+    // What they say is handed in behind that.
+    await sleep(50);
+    chain.producer.produce(now, true);
+  }
+}
+
+describe("nodes", () => {
+  test("bring their pRuntimes' questions and answers to each other, and say what is public", async () => {
+    await using stack = new AsyncDisposableStack();
+    const nodes = [await TestNode.create(stack, "a"), await TestNode.create(stack, "b")] as const;
+    const [a, b] = nodes;
+    const chain = chainOf(stack, nodes, {});
+    const running = nodes.map((node) => node.run(stack, chain));
+    await produceUntil(chain, nodes, running, () => nodes.every(({ node }) => (node!.status?.height ?? 0) > 1));
+    const client = stack.use(new MessageClient());
+    const transport = httpTransport(client, new PeerEndpoints(chain.chain));
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const question = await from.pruntime.ask("ping", to.keys.identityKey);
+      const answer = await transport(to.keys.identityKey, question, NEVER);
+      expect(await from.pruntime.ask("deliver", answer!)).toMatchObject({
+        tag: "pong",
+        value: { from: to.keys.identityKey },
+      });
+      // It opens once.
+      const again = { code: "PEER_FAILED", detail: { reason: "Refused", status: 400, why: "Replayed" } };
+      await expect(transport(to.keys.identityKey, question, NEVER)).rejects.toMatchObject(again);
+    }
+    const response = await fetch(`${a.endpoint}v1/status`);
+    expect(await response.json()).toEqual({
+      identityKey: a.keys.identityKey,
+      genesisHash: a.node!.status!.genesisHash,
+      height: a.node!.status!.height,
+      registered: true,
+      gatekeeper: true,
+    });
+    await expect(transport(idOf("rich"), Uint8Array.of(1), NEVER)).rejects.toMatchObject({
+      code: "PEER_FAILED",
+      detail: { reason: "NoEndpoint" },
+    });
+  });
+
+  test("bring partials to a pRuntime that runs a contract, from others in the place of one whose host is silent", async () => {
+    await using stack = new AsyncDisposableStack();
+    const nodes: TestNode[] = [];
+    for (const name of ["g1", "g2", "g3", "worker"]) nodes.push(await TestNode.create(stack, name));
+    const worker = nodes[3]!;
+    const gatekeepers = nodes.slice(0, 3);
+    const silent = silenceFirst(stack, gatekeepers);
+    const chain = chainOf(stack, nodes, {
+      gatekeepers: { tag: "listed", value: gatekeepers.map(({ keys }) => keys.identityKey) },
+      masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 4, refreshBlocks: 1_000 },
+      ecdhKeys: { interval: 1_000, overlap: 3 },
+      sessionBlocks: 100,
+    });
+    const running = nodes.map((node) => node.run(stack, chain));
+    const launch = { round: 0, action: { tag: "launch", value: undefined } } as const;
+    for (const member of ["g1", "g2"]) chain.chain.submit(chain.message(member, 0, { tag: "govern", value: launch }));
+    const names = ["one", "two", "three"];
+    for (const [sequence, name] of names.entries()) {
+      const value = { name: Buffer.from(name), worker: worker.keys.identityKey };
+      chain.chain.submit(chain.message("rich", sequence, { tag: "deployContract", value }));
+    }
+    const missing = (): number[] =>
+      worker.told.flatMap((event) => (event.kind === "Provisioned" ? [event.missing] : []));
+    await produceUntil(chain, nodes, running, () => missing().at(-1) === 0);
+    expect(missing()[0]).toBe(names.length);
+    expect(worker.told).toContainEqual({ kind: "PeerLate", peer: silent() });
+    // Others may have been late, or behind by a block, on a machine that is busy; wrong was nobody.
+    expect(worker.told.filter(({ kind }) => kind === "PeerWrong" || kind === "PeerFailed")).toEqual([]);
+    expect(nodes.flatMap(({ faults }) => faults)).toEqual([]);
+  });
+});

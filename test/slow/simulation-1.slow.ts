@@ -1,0 +1,3 @@
+import { slowSimulation } from "../simulation/slow-simulation.ts";
+
+slowSimulation(0);
