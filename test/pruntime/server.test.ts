@@ -254,7 +254,7 @@ describe("a host that breaks the rules", () => {
       [greeted, refusal(2, "OutOfOrder")],
     ],
     ["sends what is malformed", (talk) => talk.send(Uint8Array.of(0, 0, 0, 0, 3, 9)), [refusal(0, "Malformed")]],
-    ["sends what is not known", (talk) => talk.send(Uint8Array.of(0, 0, 0, 0, 17)), [refusal(0, "Unknown")]],
+    ["sends what is not known", (talk) => talk.send(Uint8Array.of(0, 0, 0, 0, 255)), [refusal(0, "Unknown")]],
     ["sends what has no number", (talk) => talk.send(Uint8Array.of(1, 2, 3)), [refusal(NO_REQUEST, "Malformed")]],
     ["sends nothing in a frame", (talk) => talk.send(new Uint8Array(0)), [refusal(NO_REQUEST, "Malformed")]],
     [
