@@ -183,7 +183,7 @@ function genesisOf(keys: readonly PublicKey[], threshold: number): Genesis {
       maxValidatorCount: 1,
       maxNominatorCount: 1,
       slashRewardFraction: 0,
-      offences: { unresponsive: 0, equivocation: 0, misdealing: 0, falseComplaint: 0 },
+      offences: { unresponsive: 0, equivocation: 0, misdealing: 0, falseComplaint: 0, wrongPartials: 0 },
       inflation: { minimum: 0, maximum: 0, idealStake: 1, falloff: 1 },
     },
     governance: { members: [governor], threshold: 1 },

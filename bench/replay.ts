@@ -158,7 +158,7 @@ function genesisFor(keys: readonly Secret[], authority: Secret): Genesis {
       maxValidatorCount: 1_000,
       maxNominatorCount: 22_500,
       slashRewardFraction: 100_000_000,
-      offences: { unresponsive: 0, equivocation: 100_000_000, misdealing: 0, falseComplaint: 0 },
+      offences: { unresponsive: 0, equivocation: 100_000_000, misdealing: 0, falseComplaint: 0, wrongPartials: 0 },
       inflation: { minimum: 25_000_000, maximum: 100_000_000, idealStake: 750_000_000, falloff: 50_000_000 },
     },
     governance: { members: [publicKeyOf(authority)], threshold: 1 },

@@ -15,6 +15,8 @@ export const CONTEXT = Object.freeze({
   contractKey: "gatekeeper/v1 contract key",
   /** HKDF info of the key that users encrypt commands to a contract with: contract-ecdh-key.ts. */
   contractEcdhKey: "gatekeeper/v1 contract EcdhKey",
+  /** HKDF info of the key that a command to a contract is encrypted under: sealed-command.ts. */
+  sealedCommandKey: "gatekeeper/v1 key of a sealed command",
   /** What a gatekeeper's proof for a batch of partials is about: partial-proof.ts. */
   dleqTranscript: "gatekeeper/v1 dleq transcript",
   /** The weights that fold the batch of such a proof into one statement: partial-proof.ts. */
@@ -64,6 +66,8 @@ export const CONTEXT = Object.freeze({
   message: "gatekeeper/v1 message",
   /** What an IdentityKey signs to be registered by its operator: protocol/message.ts. */
   workerRegistration: "gatekeeper/v1 worker registration",
+  /** What a gatekeeper signs when it gives partials: protocol/partials-evidence.ts. */
+  statedPartials: "gatekeeper/v1 stated partials",
   /** The id of a key session: protocol/key-session-phases.ts. */
   keySession: "gatekeeper/v1 key session",
   /** A block's header, which its authority signs: protocol/block.ts. */

@@ -27,7 +27,7 @@ export type { Suite } from "./engine/suite.ts";
 export { POINT_BYTES, type PointForm, type Points, Secp256k1 } from "./engine/secp256k1.ts";
 export { type ErrorCode, type ErrorDetail, GatekeeperError, type WireError } from "./errors.ts";
 export { combinePartials } from "./keys/combination.ts";
-export { CONTRACT_KIND, type ContractKind, contractId } from "./contract-id.ts";
+export { CONTRACT_KIND, type ContractKind, contractId, deployedName } from "./contract-id.ts";
 export { contractKeyInfo, expandContractKey, prfOutputs } from "./keys/contract-key.ts";
 export { type HashedContracts, hashContracts } from "./keys/contract-points.ts";
 export type { Combination, Group, KeySuite } from "./keys/group.ts";
@@ -49,6 +49,9 @@ export {
   type ContractStatesOptions,
   type StateEdit,
 } from "./pruntime/contract-states.ts";
+export { ContractWorker, type ContractWorkerOptions, type OpenedCommand } from "./pruntime/contract-worker.ts";
+export { ProvisionedKeys } from "./pruntime/provisioned-keys.ts";
+export { COMMAND_BYTES_MAX, type CommandRecipient, sealCommand } from "./keys/sealed-command.ts";
 export type { WriteResult } from "./pruntime/boundary.ts";
 export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts";
 export { type LedgerBlock, apply } from "./protocol/apply.ts";

@@ -19,7 +19,7 @@ const DEFAULTS = Object.freeze({
   maxValidatorCount: 1_000,
   maxNominatorCount: 22_500,
   slashRewardFraction: 0.1,
-  offences: { unresponsive: 0, equivocation: 0.1, misdealing: 0.1, falseComplaint: 0.1 },
+  offences: { unresponsive: 0, equivocation: 0.1, misdealing: 0.1, falseComplaint: 0.1, wrongPartials: 0.1 },
   /** Ten minutes and a week, of blocks of six seconds. */
   masterKey: { phaseBlocks: 100, refreshBlocks: 100_800 },
   inflation: { minimum: 0.025, maximum: 0.1, idealStake: 0.75, falloff: 0.05 },
@@ -60,6 +60,7 @@ const stakingSchema = v.strictObject({
       equivocation: fraction,
       misdealing: v.optional(fraction, DEFAULTS.offences.misdealing),
       falseComplaint: v.optional(fraction, DEFAULTS.offences.falseComplaint),
+      wrongPartials: v.optional(fraction, DEFAULTS.offences.wrongPartials),
     }),
     DEFAULTS.offences,
   ),

@@ -8,6 +8,7 @@ import { assignContract, deployContract, publishContractKeys } from "./contracts
 import { type Draft, Failure, draftOf, ensure, tell } from "./draft.ts";
 import type { Effect, RefusalReason } from "./effect.ts";
 import { advanceSession } from "./eras.ts";
+import { reportWrongPartials } from "./exclusion.ts";
 import { govern } from "./governance.ts";
 import { confirmShare, declareDestroyed, judgeDealings, postDealing, registerDealingKey } from "./key-session-calls.ts";
 import { advanceKeySession } from "./key-session-phases.ts";
@@ -114,8 +115,10 @@ const HANDLERS: {
   deregisterWorker: (draft, identityKey, { sender }) => deregisterWorker(draft, sender, identityKey),
   setEcdhKey: (draft, ecdhKey, { sender }) => setEcdhKey(draft, sender, ecdhKey),
   heartbeat: (draft, { session, stateHash }, { sender }) => heartbeat(draft, sender, session, stateHash),
-  reportOffence: (draft, _, { sender, evidence: [first, second] }) =>
-    reportEquivocation(draft, sender, first!, second!),
+  reportOffence: (draft, offence, { sender, evidence: [first, second] }) =>
+    offence.tag === "equivocation"
+      ? reportEquivocation(draft, sender, first!, second!)
+      : reportWrongPartials(draft, sender, offence.value),
   govern: (draft, { round, action }, { signer }) => govern(draft, signer, round, action),
   registerDealingKey: (draft, { epoch, dealingKey, proof }, { signer }) =>
     registerDealingKey(draft, signer, epoch, dealingKey, proof),

@@ -6,8 +6,9 @@ import { fromHex, toHex } from "../bytes.ts";
 import { Blake2b256 } from "../engine/blake2b.ts";
 import { CURVE_BATCH_MAX, type Secp256k1 } from "../engine/secp256k1.ts";
 import { type AccountId, HASH_BYTES, PUBLIC_KEY_BYTES, type PublicKey, SIGNATURE_BYTES, accountOf } from "./account.ts";
-import { type Call, type Evidence, MESSAGE_BYTES_MAX } from "./call.ts";
+import { type Call, type Equivocation, MESSAGE_BYTES_MAX } from "./call.ts";
 import { type Message, hasLowS, messageDomain, readMessage, registrationBytes, registrationDomain } from "./message.ts";
+import { partialsDomain, statedDigest } from "./partials-evidence.ts";
 
 /** Keys whose accounts are remembered, before they are forgotten; one call may add more. */
 const ACCOUNTS_MAX = 65_536;
@@ -49,6 +50,7 @@ export class Authenticator {
   readonly #blake2b = new Blake2b256();
   readonly #messages: Uint8Array;
   readonly #registrations: Uint8Array;
+  readonly #partials: Uint8Array;
   readonly #accounts = new Map<PublicKey, AccountId>();
 
   /** @param curve - of compressed points. */
@@ -56,6 +58,7 @@ export class Authenticator {
     this.#curve = curve;
     this.#messages = messageDomain(genesisHash);
     this.#registrations = registrationDomain(genesisHash);
+    this.#partials = partialsDomain(genesisHash);
   }
 
   /** What each of these messages is, in their order. */
@@ -91,13 +94,23 @@ export class Authenticator {
       statements.push({ signed: [this.#registrations, about], signature: fromHex(proof, "a proof"), key });
       return { message, statements, points: [ecdhKey], evidence: [] };
     }
-    if (call.tag === "reportOffence") return this.#readEvidence(message, statements, call.value);
+    if (call.tag === "reportOffence") {
+      if (call.value.tag === "equivocation") return this.#readEquivocation(message, statements, call.value.value);
+      const { gatekeeper, signature: given } = call.value.value;
+      const about = statedDigest(call.value.value);
+      statements.push({
+        signed: [this.#partials, about],
+        signature: given,
+        key: fromHex(gatekeeper, "an IdentityKey"),
+      });
+      return { message, statements, points: [], evidence: [] };
+    }
     return { message, statements, points: call.tag === "setEcdhKey" ? [call.value] : [], evidence: [] };
   }
 
-  #readEvidence(message: Message, own: readonly Statement[], { value }: Evidence): Reading | Unreadable {
+  #readEquivocation(message: Message, own: readonly Statement[], pair: Equivocation): Reading | Unreadable {
     const evidence: Reading[] = [];
-    for (const bytes of [value.first, value.second]) {
+    for (const bytes of [pair.first, pair.second]) {
       const part = messageIn(bytes);
       // Evidence of evidence is none: nothing nests.
       if (typeof part === "string" || part.call.tag !== "heartbeat") return "Malformed";

@@ -27,6 +27,7 @@ import {
   u32,
   u8,
 } from "./scale.ts";
+import { type PartialsEvidence, partialsEvidenceCodec } from "./partials-evidence.ts";
 import { GATEKEEPERS_MAX, dealingCodec, elementCodec, elementHexCodec, proofCodec } from "./sharing.ts";
 
 /** Bytes of a message at most. */
@@ -87,8 +88,15 @@ export type Action =
 
 /** Proof of an offence that needs no other word: signed messages of the offender. */
 export type Evidence =
-  /** Two heartbeats of one session that vouch for different states: two messages, as they were signed. */
-  { readonly tag: "equivocation"; readonly value: { readonly first: Uint8Array; readonly second: Uint8Array } };
+  | { readonly tag: "equivocation"; readonly value: Equivocation }
+  /** Partials that a gatekeeper has given, and that are not what its share makes. */
+  | { readonly tag: "wrongPartials"; readonly value: PartialsEvidence };
+
+/** Two heartbeats of one session that vouch for different states: two messages, as they were signed. */
+export interface Equivocation {
+  readonly first: Uint8Array;
+  readonly second: Uint8Array;
+}
 
 /** A pRuntime introduces itself, through the account of its operator. */
 export interface Registration {
@@ -200,7 +208,11 @@ export const actionCodec = Enum({
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({
-  equivocation: struct({ first: boundedBytes(EVIDENCE_BYTES_MAX), second: boundedBytes(EVIDENCE_BYTES_MAX) }),
+  equivocation: struct<Equivocation>({
+    first: boundedBytes(EVIDENCE_BYTES_MAX),
+    second: boundedBytes(EVIDENCE_BYTES_MAX),
+  }),
+  wrongPartials: partialsEvidenceCodec,
 });
 
 export const registrationCodec = struct<Registration>({

@@ -168,11 +168,11 @@ export type Happening =
       readonly reason: AbortReason;
       readonly silent: readonly PublicKey[];
     }
-  /** Somebody was convicted in a key session, and is out of it. */
+  /** Somebody was convicted, in a key session or for what it did with its share of it, and gets no other. */
   | {
       readonly kind: "Convicted";
       readonly epoch: number;
-      readonly offence: "misdealing" | "falseComplaint";
+      readonly offence: "misdealing" | "falseComplaint" | "wrongPartials";
       readonly identityKey: PublicKey;
     }
   /** Shares of a MasterKey are in force, those before are not. */

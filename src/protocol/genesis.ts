@@ -42,6 +42,8 @@ export interface OffenceFractions {
   readonly misdealing: number;
   /** A complaint about a dealing that was right. */
   readonly falseComplaint: number;
+  /** Partials that the gatekeeper's share does not make. */
+  readonly wrongPartials: number;
 }
 
 /** The rules of staking, `pallet_staking::Config`. */
@@ -177,7 +179,13 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
     maxValidatorCount: u32,
     maxNominatorCount: u32,
     slashRewardFraction: u32,
-    offences: struct<OffenceFractions>({ unresponsive: u32, equivocation: u32, misdealing: u32, falseComplaint: u32 }),
+    offences: struct<OffenceFractions>({
+      unresponsive: u32,
+      equivocation: u32,
+      misdealing: u32,
+      falseComplaint: u32,
+      wrongPartials: u32,
+    }),
     inflation: struct<InflationCurve>({ minimum: u32, maximum: u32, idealStake: u32, falloff: u32 }),
   }),
   governance: struct({ members: boundedVector(publicKeyCodec, MEMBERS_MAX), threshold: u32 }),

@@ -4,13 +4,13 @@ import { type Complaint, judgeComplaint } from "../keys/complaint.ts";
 import { type Dealing, dealingFault, dealingKeyContext } from "../keys/dealing.ts";
 import { verifyPossession } from "../keys/possession-check.ts";
 import { type TrialPartial, verifyTrial } from "../keys/trial-partial.ts";
-import { type AccountId, type PublicKey, accountOf } from "./account.ts";
+import { type PublicKey, accountOf } from "./account.ts";
 import { type Draft, ensure, tell } from "./draft.ts";
 import { type KeySession, type KeySessionPhase, type Receiver, dealersOf } from "./key-session.ts";
 import { advanceIfComplete } from "./key-session-phases.ts";
 import { ledgerGroup, termsOf } from "./key-terms.ts";
-import { convict } from "./offences.ts";
 import { mayServe } from "./registry.ts";
+import { exclude } from "./exclusion.ts";
 import type { PostedDealing, SharingMember } from "./sharing.ts";
 import { numberKey } from "./state.ts";
 
@@ -79,11 +79,11 @@ export function judgeDealings(
   for (const [place, dealing] of accused.entries()) {
     const verdict = judgeComplaint(terms, dealing!.dealer, dealing!, at + 1, complaints[place]!.complaint);
     if (verdict === "FALSE_COMPLAINT") {
-      exclude(draft, "falseComplaint", signer, null);
+      exclude(draft, "falseComplaint", session.epoch, signer, null);
       break;
     }
     const dealer = dealerKey(draft, dealing!);
-    if (dealer !== null) exclude(draft, "misdealing", dealer, reporter);
+    if (dealer !== null) exclude(draft, "misdealing", session.epoch, dealer, reporter);
   }
   advanceIfComplete(draft);
 }
@@ -157,27 +157,4 @@ function checkTrial(
 function dealerKey({ state }: Draft, { dealer }: PostedDealing): PublicKey | null {
   const known = dealersOf(state, state.keySession!).find(({ index }) => index === dealer);
   return known?.identityKey ?? null;
-}
-
-/** Convicts, and has no more to do with it: its dealing does not qualify, and it gets no share. */
-function exclude(
-  draft: Draft,
-  offence: "misdealing" | "falseComplaint",
-  identityKey: PublicKey,
-  reporter: AccountId | null,
-): void {
-  const { state } = draft;
-  const session = state.keySession!;
-  const dealer = dealersOf(state, session).find((known) => known.identityKey === identityKey)?.index;
-  const dealing = dealer === undefined ? undefined : state.dealings.get(numberKey(dealer));
-  if (dealing !== undefined) {
-    state.dealings = state.dealings.set(numberKey(dealing.dealer), { ...dealing, disqualified: true });
-  }
-  const members = session.members.map((member) =>
-    member.identityKey === identityKey ? { ...member, excluded: true } : member,
-  );
-  state.keySession = { ...session, members };
-  state.excluded = [...state.excluded, identityKey];
-  tell(draft, { kind: "Convicted", epoch: session.epoch, offence, identityKey });
-  convict(draft, offence, identityKey, reporter);
 }

@@ -38,14 +38,17 @@ export function punishUnresponsive(draft: Draft): void {
   }
 }
 
+/** What a gatekeeper may do wrong with the MasterKey. */
+export type GatekeeperOffence = "misdealing" | "falseComplaint" | "wrongPartials";
+
 /**
- * Somebody did in a key session what can't happen to who is honest: whoever acts is punished, whoever was elected and does
+ * Somebody did in a key session, or with its share, what can't happen to who is honest: whoever acts is punished, whoever was elected and does
  * not act yet is not elected again before it stands anew.
  * @param reporter - whose complaint showed it; null where it shows itself.
  */
 export function convict(
   draft: Draft,
-  offence: "misdealing" | "falseComplaint",
+  offence: GatekeeperOffence,
   identityKey: PublicKey,
   reporter: AccountId | null,
 ): void {

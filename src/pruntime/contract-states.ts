@@ -6,16 +6,15 @@
  */
 import type { Engine } from "../engine/engine.ts";
 import { SEALED_OVERHEAD_BYTES, decodeHeader } from "../engine/sealed-state.ts";
-import { type Suite, suiteId } from "../engine/suite.ts";
+import type { Suite } from "../engine/suite.ts";
 import { compareBytes, toHex } from "../bytes.ts";
 import { type ErrorCode, GatekeeperError } from "../errors.ts";
-import { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import type { MasterKey } from "../keys/master-key.ts";
-import { readRotation } from "../rotation/control.ts";
 import { editPage } from "../store/page-edit.ts";
 import { findRecord, findRecords, highestWriteVersion } from "../store/page.ts";
 import type { ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
 import type { WriteResult } from "./boundary.ts";
+import { type ContractKeys, MasterKeyRing } from "./contract-keys.ts";
 import { type PlacedState, type PlainState, checkStateSize, openStates, sealStates } from "./state-sealer.ts";
 
 /** Reads that meet a key destroyed in between are repeated so often; each time the record has moved on. */
@@ -35,13 +34,20 @@ export interface ContractEdit {
 }
 
 /** What contract states are read and written with. */
-export interface ContractStatesOptions {
+export type ContractStatesOptions = {
   readonly store: StateStore;
   readonly engine: Engine;
   readonly suite: Suite;
-  /** The MasterKey of a generation, given into the hands of the caller; KEY_UNAVAILABLE once it is destroyed. */
-  readonly masterKey: (rotationId: number) => Promise<MasterKey>;
-}
+} & (
+  | {
+      /** The MasterKey of a generation, given into the hands of the caller; KEY_UNAVAILABLE once it is destroyed. */
+      readonly masterKey: (rotationId: number) => Promise<MasterKey>;
+    }
+  | {
+      /** Where contract keys come from that are derived elsewhere; lent. */
+      readonly keys: ContractKeys;
+    }
+);
 
 /** The part of a contract's edits that falls into one page. */
 interface PageEdit {
@@ -50,21 +56,20 @@ interface PageEdit {
   readonly edits: readonly StateEdit[];
 }
 
-/** Owns contract keys of the generations it has met; dispose wipes them. */
+/** Owns contract keys of the generations it has met, unless they are derived elsewhere; dispose wipes them. */
 export class ContractStates implements Disposable {
   readonly #options: ContractStatesOptions;
-  #keys: ContractKeyRing | null = null;
-  #rotationIds: readonly number[] = [];
-  /** The last change of the ring: calls that run beside each other change it one after the other. */
-  #holding: Promise<void> = Promise.resolve();
+  readonly #keys: ContractKeys;
+  readonly #ring: MasterKeyRing | null;
 
   constructor(options: ContractStatesOptions) {
     this.#options = options;
+    this.#ring = "keys" in options ? null : new MasterKeyRing(options.store, options.suite, options.masterKey);
+    this.#keys = "keys" in options ? options.keys : this.#ring!;
   }
 
   [Symbol.dispose](): void {
-    this.#keys?.[Symbol.dispose]();
-    this.#keys = null;
+    this.#ring?.[Symbol.dispose]();
   }
 
   /**
@@ -79,13 +84,13 @@ export class ContractStates implements Disposable {
       const rotationId = rotationIdOf(sealed);
       if (rotationId === null) throw unopenable(contract, key);
       try {
-        await this.#holdKeys([rotationId]);
+        await this.#keys.hold([rotationId]);
         return this.#open({ contract, key, sealed });
       } catch (error) {
         // A rotation may have moved the record and destroyed its old key since the page was read.
         if (!isCode(error, "KEY_UNAVAILABLE")) throw error;
         if (attempt < READ_ATTEMPTS) continue;
-        const current = (await readRotation(this.#options.store)).value.rotationId;
+        const current = await this.#keys.current();
         throw rotationId === current ? error : unopenable(contract, key, error);
       }
     }
@@ -112,14 +117,13 @@ export class ContractStates implements Disposable {
     contractEdits: readonly ContractEdit[],
     done: { -readonly [K in keyof WriteResult]: number },
   ): Promise<ContractEdit[]> {
-    const { store } = this.#options;
-    const { rotationId } = (await readRotation(store)).value;
+    const rotationId = await this.#keys.current();
     try {
       return await this.#writeUnder(rotationId, contractEdits, done);
     } catch (error) {
       // The generation was retired, or even destroyed, between reading and writing: seal again under the current one.
       const retired = isCode(error, "ROTATION_ID_RETIRED") || isCode(error, "KEY_UNAVAILABLE");
-      if (retired && (await readRotation(store)).value.rotationId !== rotationId) return [...contractEdits];
+      if (retired && (await this.#keys.current()) !== rotationId) return [...contractEdits];
       throw error;
     }
   }
@@ -131,7 +135,7 @@ export class ContractStates implements Disposable {
   ): Promise<ContractEdit[]> {
     const { store } = this.#options;
     const pageEdits = (await Promise.all(contractEdits.map((edit) => this.#placeEdits(edit)))).flat();
-    await this.#holdKeys([rotationId]);
+    await this.#keys.hold([rotationId]);
     const changes = await this.#dropUnchanged(pageEdits);
     const groups = this.#sealChanges(changes, rotationId);
     const seals = changes.some(({ edits }) => edits.some(({ value }) => value !== null));
@@ -194,7 +198,7 @@ export class ContractStates implements Disposable {
       }
     }
     if (present.length > 0) {
-      openStates(this.#options.engine, this.#ring(), this.#options.suite, present, (index, plaintext) => {
+      openStates(this.#options.engine, this.#keys, this.#options.suite, present, (index, plaintext) => {
         if (plaintext !== null && compareBytes(plaintext, values[index]!) === 0) unchanged.add(compared[index]!);
       });
     }
@@ -206,7 +210,7 @@ export class ContractStates implements Disposable {
     const rotationId = rotationIdOf(sealed);
     if (rotationId === null) return false;
     try {
-      await this.#holdKeys([rotationId]);
+      await this.#keys.hold([rotationId]);
       return true;
     } catch (error) {
       if (isCode(error, "KEY_UNAVAILABLE")) return false;
@@ -223,7 +227,7 @@ export class ContractStates implements Disposable {
         value === null ? [] : [{ contract: contract.id, key, value, writeVersion: versions[index]! }],
       ),
     );
-    const sealed = plain.length === 0 ? [] : sealStates(engine, this.#ring(), suite, rotationId, plain);
+    const sealed = plain.length === 0 ? [] : sealStates(engine, this.#keys, suite, rotationId, plain);
     let next = 0;
     return changes.map(({ contract, page, edits }, index) => {
       const records = edits.map(({ key, value }) => ({ key, sealed: value === null ? null : sealed[next++]! }));
@@ -233,54 +237,11 @@ export class ContractStates implements Disposable {
 
   #open(state: PlacedState): Uint8Array {
     let value: Uint8Array | null = null;
-    openStates(this.#options.engine, this.#ring(), this.#options.suite, [state], (_, plaintext) => {
+    openStates(this.#options.engine, this.#keys, this.#options.suite, [state], (_, plaintext) => {
       value = plaintext === null ? null : plaintext.slice();
     });
     if (value === null) throw unopenable(state.contract, state.key);
     return value;
-  }
-
-  #ring(): ContractKeyRing {
-    if (this.#keys === null) throw new GatekeeperError("KEY_UNAVAILABLE", "no contract keys are held");
-    return this.#keys;
-  }
-
-  /**
-   * Makes sure that the ring holds these generations; of those it held, the newest two stay if they still exist.
-   * @throws GatekeeperError KEY_UNAVAILABLE when one of them does not exist; the ring is then as it was.
-   */
-  #holdKeys(rotationIds: readonly number[]): Promise<void> {
-    const held = this.#holding.then(() => this.#changeRing(rotationIds));
-    this.#holding = held.catch(() => undefined);
-    return held;
-  }
-
-  async #changeRing(rotationIds: readonly number[]): Promise<void> {
-    if (this.#keys !== null && rotationIds.every((id) => this.#rotationIds.includes(id))) return;
-    const newest = Math.max(...rotationIds, ...this.#rotationIds);
-    const kept = this.#rotationIds.filter((id) => id >= newest - 1 && !rotationIds.includes(id));
-    const held: MasterKey[] = [];
-    try {
-      for (const id of new Set(rotationIds)) held.push(await this.#options.masterKey(id));
-      for (const id of kept) {
-        const key = await this.#masterKeyIfLeft(id);
-        if (key !== null) held.push(key);
-      }
-      this[Symbol.dispose]();
-      this.#keys = new ContractKeyRing(held, suiteId(this.#options.suite));
-      this.#rotationIds = held.map(({ rotationId }) => rotationId);
-    } finally {
-      for (const key of held) key[Symbol.dispose]();
-    }
-  }
-
-  async #masterKeyIfLeft(rotationId: number): Promise<MasterKey | null> {
-    try {
-      return await this.#options.masterKey(rotationId);
-    } catch (error) {
-      if (isCode(error, "KEY_UNAVAILABLE")) return null;
-      throw error;
-    }
   }
 }
 

@@ -10,6 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { toHex } from "../bytes.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
+import type { Engine } from "../engine/engine.ts";
 import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type AccountId, type PublicKey, accountOf } from "../protocol/account.ts";
@@ -23,6 +24,8 @@ import { mayServe, nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { Worker } from "../protocol/state.ts";
+import type { StateStore } from "../store/store.ts";
+import { ContractWorker } from "./contract-worker.ts";
 import type { Delivered, Followed, PRuntimeStatus, Provisioned } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
@@ -34,6 +37,7 @@ import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
 import type { Shareholder } from "./shareholder.ts";
+import { WrongPartials } from "./wrong-partials.ts";
 import { openMessage, readMessageHeader, sealMessage } from "./sealed-message.ts";
 
 /** Blocks after which the ledger is saved anew. */
@@ -65,6 +69,7 @@ export class Enclave implements Disposable {
   /** Whether the file has the secrets of the shareholder as they are. */
   #sharesSealed = true;
   #replica: Replica | null = null;
+  readonly #wrongPartials: WrongPartials;
   readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
   #provisioning: Provisioning;
 
@@ -76,13 +81,13 @@ export class Enclave implements Disposable {
   constructor(files: EnclaveFiles, curve: Secp256k1) {
     this.#files = files;
     this.#curve = curve;
+    this.#wrongPartials = new WrongPartials(curve);
     let shareholder: Shareholder | null = null;
     try {
       this.#id = accountOf(files.identity.publicKey);
       this.#progress = files.readProgress();
       this.#sequences = MessageSequences.decode(this.#progress.sequences);
       shareholder = files.readShares();
-      this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
       this.#ecdhKeys = files.readEcdhKeys(0);
     } catch (error) {
       shareholder?.[Symbol.dispose]();
@@ -90,6 +95,7 @@ export class Enclave implements Disposable {
       throw error;
     }
     this.#shareholder = shareholder;
+    this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
     const genesis = this.#knownGenesis();
     if (genesis !== null) this.#begin(genesis, null);
   }
@@ -233,8 +239,11 @@ export class Enclave implements Disposable {
           wipe(answer);
         }
       }
-      case "partialsReply":
-        return { tag: "taken", value: { from: sender, ...this.#provisioning.take(sender, message.value) } };
+      case "partialsReply": {
+        const { contracts, blamed, evidence } = this.#provisioning.take(sender, message.value);
+        if (evidence !== null) this.#wrongPartials.keep(replica.ledger, evidence);
+        return { tag: "taken", value: { from: sender, contracts, blamed } };
+      }
       case "partialsRefused": {
         const { reason, height } = message.value;
         this.#provisioning.refuse(sender, message.value);
@@ -260,6 +269,14 @@ export class Enclave implements Disposable {
     const sealed = this.#sealAll(replica, outgoing);
     const messages = outgoing.map(({ to }, at) => ({ to, bytes: sealed[at]! }));
     return { messages, missing: this.#provisioning.missing };
+  }
+
+  /**
+   * What code in this pRuntime runs contracts with.
+   * @param store, engine - lent for as long as it is used.
+   */
+  contractWorker(store: StateStore, engine: Engine): ContractWorker {
+    return new ContractWorker({ store, engine, suite: NETWORK_SUITE, keys: this.#contractKeys });
   }
 
   [Symbol.dispose](): void {
@@ -395,9 +412,8 @@ export class Enclave implements Disposable {
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
     const { identityKey } = this.keys();
-    return peerOf(replica, identityKey) === undefined
-      ? null
-      : duePublication(ledger.state, identityKey, this.#contractKeys);
+    if (peerOf(replica, identityKey) === undefined) return null;
+    return duePublication(ledger.state, identityKey, this.#contractKeys) ?? this.#wrongPartials.dueReport(ledger);
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
@@ -411,7 +427,7 @@ export class Enclave implements Disposable {
   #answerPartials(replica: Replica, sender: PublicKey, request: PartialsRequest): PartialsAnswer {
     const holder = {
       ledger: replica.ledger,
-      identityKey: this.keys().identityKey,
+      signer: this.#files.identity,
       share: (epoch: number) => this.#shareholder.share(epoch),
     };
     return answerPartials(holder, sender, request);

@@ -12,17 +12,13 @@ import { evaluatePartials } from "../keys/partial.ts";
 import type { Share } from "../keys/shamir.ts";
 import { type PublicKey, accountOf } from "../protocol/account.ts";
 import { mayServe } from "../protocol/registry.ts";
+import type { Signer } from "../protocol/message.ts";
+import { REQUEST_CONTRACTS_MAX, statedHash } from "../protocol/partials-evidence.ts";
 import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
 import { fromHex } from "../bytes.ts";
-import { partialGroup } from "./partial-groups.ts";
-import {
-  type PartialsRefusal,
-  type PartialsRefused,
-  type PartialsReply,
-  type PartialsRequest,
-  REQUEST_CONTRACTS_MAX,
-} from "./peer-message.ts";
+import { partialGroup } from "../protocol/partial-groups.ts";
+import type { PartialsRefusal, PartialsRefused, PartialsReply, PartialsRequest } from "./peer-message.ts";
 
 /** What provisioning looks at of a ledger. */
 export interface ProvisioningLedger {
@@ -34,7 +30,8 @@ export interface ProvisioningLedger {
 export interface PartialHolder {
   /** Its own, as far as it has followed the chain. */
   readonly ledger: ProvisioningLedger;
-  readonly identityKey: PublicKey;
+  /** Its IdentityKey. */
+  readonly signer: Signer;
   /** The share of a sharing, by the number of its key session; lent, null where there is none. */
   readonly share: (epoch: number) => Share | null;
 }
@@ -50,7 +47,7 @@ export type PartialsAnswer =
  * @param request - outside bytes, of the right form.
  */
 export function answerPartials(holder: PartialHolder, sender: PublicKey, request: PartialsRequest): PartialsAnswer {
-  const { ledger, identityKey } = holder;
+  const { ledger, signer } = holder;
   const refused = (reason: PartialsRefusal): PartialsAnswer => ({
     tag: "partialsRefused",
     value: { nonce: request.nonce, reason, height: ledger.state.height },
@@ -59,7 +56,7 @@ export function answerPartials(holder: PartialHolder, sender: PublicKey, request
   const sharing = ledger.state.sharings.find((each) => each.epoch === epoch && each.rotationId === rotationId);
   if (sharing === undefined) return refused("UnknownSharing");
   const share = holder.share(epoch);
-  if (share === null || sharing.members[share.index - 1]?.identityKey !== identityKey) return refused("NoShare");
+  if (share === null || sharing.members[share.index - 1]?.identityKey !== signer.publicKey) return refused("NoShare");
   if (!isWellFormed(request, sharing, share.index)) return refused("BadRequest");
   if (!runsAll(ledger, sender, request.contracts)) return refused("NotAssigned");
   const contracts = hashContracts(partialGroup(sharing.keySuite), request.contracts);
@@ -74,7 +71,19 @@ export function answerPartials(holder: PartialHolder, sender: PublicKey, request
     },
     share,
   );
-  return { tag: "partialsReply", value: { nonce: request.nonce, proof, partials } };
+  const { nonce, quorum } = request;
+  const stated = {
+    nonce,
+    epoch,
+    rotationId,
+    index: share.index,
+    quorum,
+    contracts: request.contracts,
+    partials,
+    proof,
+  };
+  const signature = signer.sign(statedHash(ledger.genesisHash, stated));
+  return { tag: "partialsReply", value: { nonce, proof, signature, partials } };
 }
 
 /** Whether there is something to multiply, and a factor to do it with. */

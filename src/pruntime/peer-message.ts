@@ -8,6 +8,7 @@ import { type Codec, Enum, compact } from "scale-ts";
 import { CONTRACT_ID_BYTES } from "../contract-id.ts";
 import { GatekeeperError } from "../errors.ts";
 import { PROOF_BYTES } from "../keys/dleq.ts";
+import { SIGNATURE_BYTES } from "../protocol/account.ts";
 import {
   type Hex,
   boundedBytes,
@@ -23,10 +24,9 @@ import {
   u32,
   u8,
 } from "../protocol/scale.ts";
+import { REQUEST_CONTRACTS_MAX } from "../protocol/partials-evidence.ts";
 import { type Secret, secretCopy } from "../secret.ts";
 
-/** Contracts that partials are asked for in one message, at most. */
-export const REQUEST_CONTRACTS_MAX = 1_024;
 /** More than there are gatekeepers. */
 const QUORUM_MAX = 1_024;
 /** An uncompressed point of secp256k1 a contract, which no other group's elements are longer than. */
@@ -49,6 +49,8 @@ export interface PartialsReply {
   /** The request's. */
   readonly nonce: Hex;
   readonly proof: Uint8Array;
+  /** Of all that the proof is about, by the gatekeeper: protocol/partials-evidence.ts. */
+  readonly signature: Uint8Array;
   /** Key material. Of a message that was decoded it lies where the message does. */
   readonly partials: Uint8Array;
 }
@@ -109,6 +111,7 @@ const codec = Enum({
   partialsReply: struct<PartialsReply>({
     nonce,
     proof: exactBytes(PROOF_BYTES),
+    signature: exactBytes(SIGNATURE_BYTES),
     // Last: encodePeerMessage puts them behind the rest.
     partials: lentBytes(PARTIALS_BYTES_MAX),
   }),

@@ -8,7 +8,7 @@ import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalar } from "../keys/contract-ecdh-key.ts";
 import { contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
-import type { KeySuite } from "../keys/group.ts";
+import type { Group, KeySuite } from "../keys/group.ts";
 import { ledgerGroup } from "../protocol/key-terms.ts";
 import type { Hex } from "../protocol/scale.ts";
 import { type Secret, secretCopy } from "../secret.ts";
@@ -39,6 +39,18 @@ export class ProvisionedKeys implements Disposable {
   /** The generation that writes go under, which is the last that began; null where none did. */
   get rotationId(): number | null {
     return this.#generations.size === 0 ? null : Math.max(...this.#generations.keys());
+  }
+
+  /** The same. @throws GatekeeperError KEY_UNAVAILABLE where there is none. */
+  current(): number {
+    const { rotationId } = this;
+    if (rotationId === null) throw new GatekeeperError("KEY_UNAVAILABLE", "no MasterKey is in force here yet");
+    return rotationId;
+  }
+
+  /** The group of a generation, with elements as the chain has them. @throws GatekeeperError KEY_UNAVAILABLE */
+  group(rotationId: number): Group {
+    return ledgerGroup(this.#generation(rotationId).keySuite);
   }
 
   /** A generation is in force from here on; keys of it are added as they come. */
@@ -106,16 +118,21 @@ export class ProvisionedKeys implements Disposable {
     );
   }
 
+  /** @throws GatekeeperError as `keys` does, where that would. */
+  check(rotationId: number, contracts: readonly Uint8Array[]): void {
+    for (const contract of contracts) this.#prf(rotationId, toHex(contract));
+  }
+
   /** A contract's EcdhKey; the caller owns its scalar. @throws GatekeeperError as `keys` does. */
   ecdhKey(rotationId: number, contract: Hex): ContractEcdhKey {
-    const group = ledgerGroup(this.#generation(rotationId).keySuite);
+    const group = this.group(rotationId);
     const prf = this.#prf(rotationId, contract);
     return contractEcdhKey(group, prf, this.#cipherSuite, rotationId, fromHex(contract, "a contract id"));
   }
 
   /** Contracts' EcdhKeys as the chain has them. @throws GatekeeperError as `keys` does. */
   publicEcdhKeys(rotationId: number, contracts: readonly Hex[]): Hex[] {
-    const group = ledgerGroup(this.#generation(rotationId).keySuite);
+    const group = this.group(rotationId);
     const scalars: Secret[] = [];
     try {
       for (const contract of contracts) {

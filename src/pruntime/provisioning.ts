@@ -17,24 +17,29 @@ import { fromHex, toHex } from "../bytes.ts";
 import { combinePartials } from "../keys/combination.ts";
 import { PRF_BYTES, prfOutputs } from "../keys/contract-key.ts";
 import { hashContracts } from "../keys/contract-points.ts";
+import { KEY_SUITE, type KeySuite } from "../keys/group.ts";
 import { type VerifiedPartials, sortReplies } from "../keys/partial.ts";
 import type { PartialRequest } from "../keys/partial-request.ts";
 import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Effect } from "../protocol/effect.ts";
 import { mayServe } from "../protocol/registry.ts";
 import type { Hex } from "../protocol/scale.ts";
+import { type PartialsEvidence, REQUEST_CONTRACTS_MAX } from "../protocol/partials-evidence.ts";
 import type { Sharing } from "../protocol/sharing.ts";
 import { QUESTIONS_MAX } from "./boundary.ts";
-import { chainElement, partialGroup } from "./partial-groups.ts";
+import { chainElement, partialGroup } from "../protocol/partial-groups.ts";
 import type { ProvisioningLedger } from "./partial-service.ts";
-import {
-  type PartialsRefused,
-  type PartialsReply,
-  type PartialsRequest,
-  REQUEST_CONTRACTS_MAX,
-} from "./peer-message.ts";
+import type { PartialsRefused, PartialsReply, PartialsRequest } from "./peer-message.ts";
 import { CONTRACTS_HELD_MAX, type ProvisionedKeys } from "./provisioned-keys.ts";
 
+/**
+ * Contracts of a batch, at most: what a gatekeeper computes within a tenth of a second, or half of one where noble does it
+ * (keys/noble-group.ts).
+ */
+const BATCH_CONTRACTS_MAX: Readonly<Record<KeySuite, number>> = {
+  [KEY_SUITE.secp256k1]: REQUEST_CONTRACTS_MAX,
+  [KEY_SUITE.ristretto255]: 128,
+};
 /** Batches of a sharing that are under way at a time. */
 const BATCHES_MAX = 8;
 const NONCE_BYTES = 32;
@@ -51,6 +56,8 @@ export interface Taken {
   readonly contracts: number;
   /** What is wrong with it. */
   readonly blamed: string | null;
+  /** What shows that to everybody, if the gatekeeper has signed it: which is to be verified. */
+  readonly evidence: PartialsEvidence | null;
 }
 
 /** A holder of a share. */
@@ -89,6 +96,8 @@ interface Supply {
   wanted: Set<Hex>;
   readonly batches: Set<Batch>;
 }
+
+const NOTHING: Taken = { contracts: 0, blamed: null, evidence: null };
 
 /** Owns what holders have answered until it is combined; dispose wipes it. The keys are lent. */
 export class Provisioning implements Disposable {
@@ -162,9 +171,10 @@ export class Provisioning implements Disposable {
   }
 
   /** Takes a reply: partials are copied from it. One that nothing was asked for any more changes nothing. */
-  take(from: PublicKey, { nonce, proof, partials }: PartialsReply): Taken {
+  take(from: PublicKey, reply: PartialsReply): Taken {
+    const { nonce, proof, partials } = reply;
     const asked = this.#waitingFor(from, nonce);
-    if (asked === undefined) return { contracts: 0, blamed: null };
+    if (asked === undefined) return NOTHING;
     const { batch, index, request } = asked;
     const { sharing } = batch.supply;
     const verificationShare = chainElement(sharing.keySuite, sharing.members[index - 1]!.verificationShare!);
@@ -174,12 +184,12 @@ export class Provisioning implements Disposable {
     if (blamed.length > 0) {
       asked.state = "blamed";
       this.#blamed.add(from);
-      return { contracts: 0, blamed: blamed[0]!.reason };
+      return { contracts: 0, blamed: blamed[0]!.reason, evidence: evidenceOf(asked, reply) };
     }
     asked.state = "verified";
     this.#late.delete(from);
     batch.verified.push(...verified);
-    return { contracts: batch.verified.length < sharing.threshold ? 0 : this.#finish(batch), blamed: null };
+    return { ...NOTHING, contracts: batch.verified.length < sharing.threshold ? 0 : this.#finish(batch) };
   }
 
   /** Takes a refusal: others are asked in its place. @returns whether something was asked that this answers. */
@@ -273,7 +283,7 @@ export class Provisioning implements Disposable {
     let held = this.#keys.count(rotationId);
     for (const { names } of batches) held += names.size;
     while (batches.size < BATCHES_MAX && wanted.size > 0) {
-      const room = Math.min(REQUEST_CONTRACTS_MAX, CONTRACTS_HELD_MAX - held);
+      const room = Math.min(BATCH_CONTRACTS_MAX[keySuite], CONTRACTS_HELD_MAX - held);
       const names = new Set([...wanted].slice(0, room));
       if (names.size === 0) return;
       held += names.size;
@@ -366,6 +376,27 @@ function changedIn(effects: readonly Effect[]): Hex[] {
 /** Whether an answer would still count that is not waited for. */
 function isOpen(state: Asked["state"]): boolean {
   return state === "late" || state === "refused";
+}
+
+/** A reply that is wrong, with what it was asked for. */
+function evidenceOf({ identityKey, index, request, batch }: Asked, reply: PartialsReply): PartialsEvidence {
+  const { nonce, partials, proof, signature } = reply;
+  const { epoch, rotationId } = batch.supply.sharing;
+  const contracts = request.contracts.ids;
+  // They lie in memory that is wiped.
+  const copied = partials.slice();
+  return {
+    gatekeeper: identityKey,
+    nonce,
+    epoch,
+    rotationId,
+    index,
+    quorum: request.quorum,
+    contracts,
+    partials: copied,
+    proof: proof.slice(),
+    signature: signature.slice(),
+  };
 }
 
 function questionOf({ identityKey, nonce, request, batch }: Asked): Question {

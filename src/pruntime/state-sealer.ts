@@ -14,8 +14,11 @@ import {
 import { NONCE_BYTES, type Suite } from "../engine/suite.ts";
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import type { ContractKeyRing } from "../keys/contract-key-ring.ts";
 import type { Secret } from "../secret.ts";
+import type { ContractKeys } from "./contract-keys.ts";
+
+/** What gives contracts' keys. */
+type KeySource = Pick<ContractKeys, "keys">;
 
 /** A state to seal. */
 export interface PlainState {
@@ -51,7 +54,7 @@ export function checkStateSize(contract: Uint8Array, key: Uint8Array, valueBytes
  */
 export function sealStates(
   engine: Engine,
-  keys: ContractKeyRing,
+  keys: KeySource,
   suite: Suite,
   rotationId: number,
   states: readonly PlainState[],
@@ -100,7 +103,7 @@ export function sealStates(
  */
 export function openStates(
   engine: Engine,
-  keys: ContractKeyRing,
+  keys: KeySource,
   suite: Suite,
   states: readonly PlacedState[],
   use: (index: number, plaintext: Uint8Array | null) => void,
@@ -154,9 +157,9 @@ class KeySlots implements Disposable {
   }
 
   /** Derives the keys that were asked for, each generation's together. */
-  derive(ring: ContractKeyRing): void {
+  derive(source: KeySource): void {
     for (const [rotationId, contracts] of this.#asked) {
-      const keys = ring.keys(rotationId, [...contracts.values()]);
+      const keys = source.keys(rotationId, [...contracts.values()]);
       for (const name of contracts.keys()) this.#slots.set(name, this.#slots.size);
       this.#keys.push(...keys);
     }

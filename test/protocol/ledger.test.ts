@@ -23,7 +23,9 @@ describe("a genesis", () => {
     [/minCommission is more/, staking({ minCommission: 1_000_000_001 })],
     [
       /equivocation is more/,
-      staking({ offences: { unresponsive: 0, equivocation: 1_000_000_001, misdealing: 0, falseComplaint: 0 } }),
+      staking({
+        offences: { unresponsive: 0, equivocation: 1_000_000_001, misdealing: 0, falseComplaint: 0, wrongPartials: 0 },
+      }),
     ],
     [/blocks take no time/, genesisOf({ blockMilliseconds: 0 })],
     [/sessions have no blocks/, genesisOf({ sessionBlocks: 0 })],

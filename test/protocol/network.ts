@@ -5,7 +5,7 @@ import { accountOf } from "../../src/protocol/account.ts";
 import { apply } from "../../src/protocol/apply.ts";
 import { type AuthenticMessage, Authenticator, type Unreadable } from "../../src/protocol/authenticate.ts";
 import { encodeAttestation } from "../../src/protocol/attestation.ts";
-import type { Action, Call, Registration } from "../../src/protocol/call.ts";
+import type { Action, Call, Equivocation, Registration } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import type { Genesis, GenesisStaker } from "../../src/protocol/genesis.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
@@ -88,6 +88,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
         equivocation: 250_000_000,
         misdealing: 250_000_000,
         falseComplaint: 100_000_000,
+        wrongPartials: 100_000_000,
       },
       inflation: { minimum: 25_000_000, maximum: 100_000_000, idealStake: 750_000_000, falloff: 50_000_000 },
       ...staking,
@@ -233,13 +234,17 @@ export function vote({ state }: Network, action: Action): Call {
 /** Two states that are not the ledger's. */
 export const STATE_HASHES = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`] as const;
 
+type ReportedEquivocation = Extract<Call, { readonly tag: "reportOffence" }> & {
+  readonly value: { readonly tag: "equivocation"; readonly value: Equivocation };
+};
+
 /** A report of two heartbeats that contradict each other. */
 export function equivocation(
   { ledger }: Network,
   stash: string,
   session: number,
   hashes: readonly string[] = STATE_HASHES,
-): Call {
+): ReportedEquivocation {
   const [first, second] = hashes.map((stateHash) =>
     signMessage(signerOf(identity(stash)), ledger.genesisHash, 0, { tag: "heartbeat", value: { session, stateHash } }),
   );

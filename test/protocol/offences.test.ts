@@ -64,7 +64,6 @@ describe("an equivocation", () => {
     expect(network.send("rich", equivocation(network, "a", 0, [STATE_HASHES[0], STATE_HASHES[0]]))).toBe("NoOffence");
     expect(network.send("rich", equivocation(network, "e", 0))).toBe("NoExposure");
     const [a, b] = [equivocation(network, "a", 0), equivocation(network, "b", 0)];
-    if (a.tag !== "reportOffence" || b.tag !== "reportOffence") throw new Error();
     const mixed: Call = {
       tag: "reportOffence",
       value: { tag: "equivocation", value: { first: a.value.value.first, second: b.value.value.second } },
@@ -130,7 +129,7 @@ describe("who does nothing in an era", () => {
   });
 
   test("only loses the candidacy where the genesis says so", () => {
-    const offences = { unresponsive: 0, equivocation: 0, misdealing: 0, falseComplaint: 0 };
+    const offences = { unresponsive: 0, equivocation: 0, misdealing: 0, falseComplaint: 0, wrongPartials: 0 };
     const network = new Network(genesisOf({}, { slashDeferDuration: 0, offences }), checkInvariants);
     network.toEra(1, ["a", "b", "c"]);
     expect(own(network, "d")).toBe(100n * UNIT);

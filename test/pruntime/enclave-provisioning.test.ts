@@ -5,6 +5,10 @@ import { duePublication } from "../../src/pruntime/key-publication.ts";
 import { ProvisionedKeys } from "../../src/pruntime/provisioned-keys.ts";
 import { contractEcdhScalar } from "../../src/keys/contract-ecdh-key.ts";
 import { contractKeyInfo, expandContractKey } from "../../src/keys/contract-key.ts";
+import { sealCommand } from "../../src/keys/sealed-command.ts";
+import { ledgerGroup } from "../../src/protocol/key-terms.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { ENGINE } from "../rotation/sealed-store.ts";
 import { hashContracts } from "../../src/keys/contract-points.ts";
 import { lagrangeCoefficient } from "../../src/keys/lagrange.ts";
 import type { Share } from "../../src/keys/shamir.ts";
@@ -38,6 +42,15 @@ describe("keys of contracts", () => {
     expect(published.map(({ rotationId }) => rotationId)).toEqual([0, 0, 0]);
     // Once it is on chain it is not said again.
     expect(worker.follow(network.chain)).toEqual([]);
+    // Code in the pRuntime runs contracts with them.
+    const runtime = worker.enclave.contractWorker(new MemoryStore(), ENGINE);
+    const shop = { id: fromHex(contracts[0]!, "an id"), kind: 5, name: new Uint8Array(32) };
+    await runtime.put(shop, Buffer.from("key"), Buffer.from("value"));
+    expect(Buffer.from((await runtime.get(shop.id, Buffer.from("key")))!).toString()).toBe("value");
+    const ecdhKey = fromHex(published[0]!.publicKey, "an EcdhKey");
+    const recipient = { group: ledgerGroup(suite), contract: shop.id, rotationId: 0, ecdhKey };
+    using command = runtime.openCommand(sealCommand(recipient, Buffer.from("buy"))).body;
+    expect(command.use((bytes) => Buffer.from(bytes).toString())).toBe("buy");
   });
 
   test("are the same for whoever runs a contract, whomever it asks, and a restarted pRuntime asks again", async () => {

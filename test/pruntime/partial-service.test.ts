@@ -4,7 +4,7 @@ import { fromHex } from "../../src/bytes.ts";
 import { accountOf } from "../../src/protocol/account.ts";
 import { type PartialHolder, answerPartials } from "../../src/pruntime/partial-service.ts";
 import type { PartialsRequest } from "../../src/pruntime/peer-message.ts";
-import { identity, measurementOf, publicOf } from "../protocol/network.ts";
+import { identity, measurementOf, publicOf, signerOf } from "../protocol/network.ts";
 import { OTHER_WORKER, Parties, WORKER, contractOf } from "./provisioning-parties.ts";
 
 /** The parties, with two contracts of the worker and one of another, and what the worker asks. */
@@ -17,7 +17,7 @@ function asked() {
   const shareholder = parties.gatekeepers.held.get(name)!;
   const holder: PartialHolder = {
     ledger: parties.network.ledger,
-    identityKey: question.to,
+    signer: signerOf(identity(name)),
     share: (epoch) => shareholder.share(epoch),
   };
   const said = (changes: Partial<PartialsRequest>, sender = WORKER, by: Partial<PartialHolder> = {}): string => {
@@ -72,7 +72,7 @@ describe("partials", () => {
     expect(said({ epoch: question.request.epoch + 1 })).toBe("UnknownSharing");
     expect(said({ rotationId: 1 })).toBe("UnknownSharing");
     expect(said({}, WORKER, { share: () => null })).toBe("NoShare");
-    expect(said({}, WORKER, { identityKey: publicOf(WORKER) })).toBe("NoShare");
+    expect(said({}, WORKER, { signer: signerOf(WORKER) })).toBe("NoShare");
     const { genesisHash, state } = parties.network.ledger;
     expect(said({}, WORKER, { ledger: { genesisHash, state: { ...state, sharings: [] } } })).toBe("UnknownSharing");
     expect(holder.share(question.request.epoch)).not.toBeNull();
@@ -95,14 +95,14 @@ describe("partials", () => {
     expect(said({ quorum: [1, 2, 3, 4, 2 ** 32 - 1] })).toBe("BadRequest");
   });
 
-  test("are asked for of 1 to 1,024 whole ids", () => {
+  test("are asked for of 1 to 512 whole ids", () => {
     const { parties, said } = asked();
     using _ = parties;
     const one = ids("one");
     for (const contracts of [new Uint8Array(0), one.subarray(1), Buffer.concat([one, Buffer.of(1)])]) {
       expect(said({ contracts })).toBe("BadRequest");
     }
-    const many = Buffer.concat(Array.from({ length: 1_025 }, () => one));
+    const many = Buffer.concat(Array.from({ length: 513 }, () => one));
     expect(said({ contracts: many })).toBe("BadRequest");
     expect(said({ contracts: many.subarray(32) })).toBe("partials");
   });

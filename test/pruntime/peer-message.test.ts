@@ -16,14 +16,15 @@ function decoded(bytes: Uint8Array): PeerMessage | null {
   return structuredClone(decodePeerMessage(body));
 }
 const request = { nonce: NONCE, epoch: 3, rotationId: 2, quorum: [1, 4], contracts: new Uint8Array(64).fill(9) };
-const reply = { nonce: NONCE, proof: new Uint8Array(64).fill(7), partials: new Uint8Array(130).fill(8) };
+const signature = new Uint8Array(64).fill(6);
+const reply = { nonce: NONCE, proof: new Uint8Array(64).fill(7), signature, partials: new Uint8Array(130).fill(8) };
 const MESSAGES: readonly PeerMessage[] = [
   { tag: "ping", value: NONCE },
   { tag: "pong", value: { nonce: NONCE, height: 7 } },
   { tag: "partialsRequest", value: request },
   { tag: "partialsRequest", value: { ...request, quorum: null } },
   { tag: "partialsReply", value: reply },
-  { tag: "partialsReply", value: { ...reply, partials: new Uint8Array(1_024 * 65).fill(8) } },
+  { tag: "partialsReply", value: { ...reply, partials: new Uint8Array(512 * 65).fill(8) } },
   ...PARTIALS_REFUSALS.map(
     (reason) => ({ tag: "partialsRefused", value: { nonce: NONCE, reason, height: 7 } }) as const,
   ),
@@ -37,7 +38,9 @@ describe("a message between pRuntimes", () => {
     expect(hex({ tag: "pong", value: { nonce: NONCE, height: 0x01020304 } })).toBe(`0x01${nonce}04030201`);
     const asked = `0x02${nonce}03000000020000000108010000000400000`;
     expect(hex({ tag: "partialsRequest", value: request })).toBe(`${asked}00101${"09".repeat(64)}`);
-    expect(hex({ tag: "partialsReply", value: reply })).toBe(`0x03${nonce}${"07".repeat(64)}0902${"08".repeat(130)}`);
+    expect(hex({ tag: "partialsReply", value: reply })).toBe(
+      `0x03${nonce}${"07".repeat(64)}${"06".repeat(64)}0902${"08".repeat(130)}`,
+    );
     const refused = { nonce: NONCE, reason: "NotAssigned", height: 5 } as const;
     expect(hex({ tag: "partialsRefused", value: refused })).toBe(`0x04${nonce}0205000000`);
     for (const message of MESSAGES) expect(decoded(encodePeerMessage(message))).toEqual(message);
@@ -55,22 +58,22 @@ describe("a message between pRuntimes", () => {
     }
   });
 
-  test("has 1,024 contracts at most, and their partials", () => {
-    const contracts = new Uint8Array(1_025 * 32);
+  test("has 512 contracts at most, and their partials", () => {
+    const contracts = new Uint8Array(513 * 32);
     const asks = (bytes: Uint8Array) =>
       encodePeerMessage({ tag: "partialsRequest", value: { ...request, contracts: bytes } });
     const answers = (bytes: Uint8Array) =>
       encodePeerMessage({ tag: "partialsReply", value: { ...reply, partials: bytes } });
     expect(decoded(asks(contracts.subarray(32)))).not.toBeNull();
     expect(() => asks(contracts)).toThrow("more than");
-    expect(() => answers(new Uint8Array(1_024 * 65 + 1))).toThrow("more than");
+    expect(() => answers(new Uint8Array(512 * 65 + 1))).toThrow("more than");
     const grown = encodePeerMessage({
       tag: "partialsReply",
-      value: { ...reply, partials: new Uint8Array(1_024 * 65) },
+      value: { ...reply, partials: new Uint8Array(512 * 65) },
     });
     const bytes = Buffer.concat([grown, Buffer.of(0)]);
     // Four more in the length, which takes the place of three of six bits.
-    bytes.writeUInt32LE((1_024 * 65 + 1) * 4 + 2, 1 + 32 + 64);
+    bytes.writeUInt32LE((512 * 65 + 1) * 4 + 2, 1 + 32 + 64 + 64);
     expect(decoded(bytes)).toBeNull();
   });
 

@@ -7,13 +7,13 @@ import type { KeySuite } from "../../src/keys/group.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { currentSharing } from "../../src/protocol/key-session.ts";
 import type { Sharing } from "../../src/protocol/sharing.ts";
-import { partialGroup } from "../../src/pruntime/partial-groups.ts";
+import { partialGroup } from "../../src/protocol/partial-groups.ts";
 import { type PartialsAnswer, answerPartials } from "../../src/pruntime/partial-service.ts";
 import { ProvisionedKeys } from "../../src/pruntime/provisioned-keys.ts";
 import { type Question, type Taken, Provisioning } from "../../src/pruntime/provisioning.ts";
 import { Secret } from "../../src/secret.ts";
 import { interpolated } from "../keys/interpolation.ts";
-import { GATEKEEPERS, Network, idOf, identity, publicOf } from "../protocol/network.ts";
+import { GATEKEEPERS, Network, idOf, identity, publicOf, signerOf } from "../protocol/network.ts";
 import { Shareholders, keyGenesis, launch } from "../protocol/shareholders.ts";
 
 export const WORKER = identity("e");
@@ -95,7 +95,7 @@ export class Parties implements Disposable {
   answer(name: string, { request }: Question, sender = WORKER, ledger = this.network.ledger): PartialsAnswer {
     const shareholder = this.gatekeepers.held.get(name)!;
     return answerPartials(
-      { ledger, identityKey: publicOf(identity(name)), share: (epoch) => shareholder.share(epoch) },
+      { ledger, signer: signerOf(identity(name)), share: (epoch) => shareholder.share(epoch) },
       publicOf(sender),
       request,
     );

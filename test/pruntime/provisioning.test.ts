@@ -91,9 +91,13 @@ describe.each<[string, KeySuite]>([
     const [hedge] = parties.ask();
     expect(parties.bring(hedge!)).toEqual({ contracts: 3, blamed: null });
     expect(parties.heldKeys(contracts)).toEqual(parties.expectedKeys(contracts));
-    // It is asked last from now on: not at all where others answer.
-    parties.give(names(3, "d"));
-    expect(parties.ask().map((question) => parties.nameOf(question))).not.toContain(liar);
+    // It is asked last from now on, wherever a batch begins: not at all where others answer.
+    for (let batch = 0; batch < 4; batch++) {
+      parties.give([`d${batch}`]);
+      const questions = parties.ask();
+      expect(questions.map((question) => parties.nameOf(question))).not.toContain(liar);
+      for (const question of questions) parties.bring(question);
+    }
   });
 
   test("shares that were refreshed give the same keys, and what was asked of those before is asked anew", () => {
@@ -119,13 +123,15 @@ describe.each<[string, KeySuite]>([
 
 describe("an answer", () => {
   test("counts once, from who was asked, and to what it was asked", () => {
-    using parties = new Parties(1, 3);
+    using parties = new Parties(1, 2);
     parties.give(names(2));
     const [first, second] = parties.ask() as [Question, Question];
     const [one, two] = [first, second].map((question) => replyOf(parties.answer(parties.nameOf(question), question)));
     const nothing = { contracts: 0, blamed: null };
     const { provisioning } = parties;
-    // Right partials of another, under the nonce of the first: proved for another index.
+    // The first is not to blame for what the second says.
+    expect(provisioning.take(second.to, { ...one!, proof: two!.proof })).toEqual(nothing);
+    // Nor does it count that somebody else brings what the first would.
     expect(provisioning.take(second.to, one!)).toEqual(nothing);
     expect(provisioning.take(publicOf(OTHER_WORKER), one!)).toEqual(nothing);
     expect(provisioning.take(first.to, { ...one!, nonce: `0x${"00".repeat(32)}` })).toEqual(nothing);
@@ -281,24 +287,30 @@ describe("a bound", () => {
 
   test("is eight batches of 1,024 contracts each, until one is done", () => {
     using parties = new Parties(1, 2);
-    const contracts = parties.give(names(9 * 1_024));
+    const contracts = parties.give(names(9 * 512));
     const questions = parties.ask();
     expect(questions).toHaveLength(16);
     expect(parties.ask()).toEqual([]);
-    for (const { request } of questions) expect(request.contracts.length).toBe(1_024 * 32);
+    for (const { request } of questions) expect(request.contracts.length).toBe(512 * 32);
     // Batches begin with different gatekeepers.
     expect(new Set(questions.map(({ to }) => to)).size).toBe(4);
     for (const question of questions.slice(0, 2)) parties.bring(question);
-    expect(parties.provisioning.missing).toBe(8 * 1_024);
+    expect(parties.provisioning.missing).toBe(8 * 512);
     expect(parties.ask()).toHaveLength(2);
     expect(parties.provide()).toEqual([]);
-    const some = [0, 1_023, 1_024, 9_215].map((at) => contracts[at]!);
+    const some = [0, 511, 512, 4_607].map((at) => contracts[at]!);
     expect(parties.heldKeys(some)).toEqual(parties.expectedKeys(some));
+  });
+
+  test("is 128 contracts a batch where elements take longer", () => {
+    using parties = new Parties(2, 1);
+    parties.give(names(130));
+    expect(parties.ask().map(({ request }) => request.contracts.length / 32)).toEqual([128, 2]);
   });
 
   test("is 256 questions at a time; what is left is asked the next time", () => {
     using parties = new Parties(1, 2);
-    parties.give(names(8 * 1_024));
+    parties.give(names(8 * 512));
     const ledger = crowded(parties, 40, 79);
     parties.provisioning.follow(ledger, []);
     const first = parties.provisioning.ask(ledger, []);

@@ -18,7 +18,7 @@ import { Secret } from "../../src/secret.ts";
 import type { ContractName, StateStore } from "../../src/store/store.ts";
 
 export const SUITE: Suite = "aes-256-gcm";
-const ENGINE = new Engine();
+export const ENGINE = new Engine();
 const PAGE_ENGINE = new PageEngine();
 
 /** The generations of a test's MasterKey. */

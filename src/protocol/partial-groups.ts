@@ -6,7 +6,7 @@ import { fromHex } from "../bytes.ts";
 import { type Group, KEY_SUITE, type KeySuite } from "../keys/group.ts";
 import { RISTRETTO255_GROUP } from "../keys/ristretto255-group.ts";
 import { Secp256k1Group } from "../keys/secp256k1-group.ts";
-import type { Hex } from "../protocol/scale.ts";
+import type { Hex } from "./scale.ts";
 
 /** One a thread: it takes tens of milliseconds to make and check. */
 let secp256k1: Secp256k1Group | undefined;

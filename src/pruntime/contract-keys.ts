@@ -1,0 +1,111 @@
+/** Where the keys come from that contracts' states are sealed under. */
+import { type Suite, suiteId } from "../engine/suite.ts";
+import { GatekeeperError } from "../errors.ts";
+import { ContractKeyRing } from "../keys/contract-key-ring.ts";
+import type { MasterKey } from "../keys/master-key.ts";
+import { readRotation } from "../rotation/control.ts";
+import type { Secret } from "../secret.ts";
+import type { StateStore } from "../store/store.ts";
+import type { ProvisionedKeys } from "./provisioned-keys.ts";
+
+/** Keys of contracts, of one generation of the MasterKey or several. */
+export interface ContractKeys {
+  /** The generation that writes go under. @throws GatekeeperError KEY_UNAVAILABLE when there is none; STORE_*. */
+  current(): Promise<number>;
+
+  /**
+   * Makes sure that `keys` gives those of these generations.
+   * @throws GatekeeperError KEY_UNAVAILABLE when one of them does not exist; then all is as it was.
+   */
+  hold(rotationIds: readonly number[]): Promise<void>;
+
+  /**
+   * Contracts' keys; the caller owns them.
+   * @param contracts - ids.
+   * @throws GatekeeperError KEY_UNAVAILABLE for a generation that is not held; KEY_NOT_PROVISIONED for a contract without a
+   * key.
+   */
+  keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[];
+}
+
+/** Derived from MasterKeys that are whole, as a local home has them. Owns what it holds; dispose wipes it. */
+export class MasterKeyRing implements ContractKeys, Disposable {
+  readonly #store: StateStore;
+  readonly #suite: Suite;
+  readonly #masterKey: (rotationId: number) => Promise<MasterKey>;
+  #ring: ContractKeyRing | null = null;
+  #rotationIds: readonly number[] = [];
+  /** The last change of the ring: calls that run beside each other change it one after the other. */
+  #holding: Promise<void> = Promise.resolve();
+
+  /**
+   * @param store - says which generation is current.
+   * @param masterKey - gives a generation into the hands of the caller; KEY_UNAVAILABLE once it is destroyed.
+   */
+  constructor(store: StateStore, suite: Suite, masterKey: (rotationId: number) => Promise<MasterKey>) {
+    this.#store = store;
+    this.#suite = suite;
+    this.#masterKey = masterKey;
+  }
+
+  async current(): Promise<number> {
+    return (await readRotation(this.#store)).value.rotationId;
+  }
+
+  /** Of the generations that it held before, the newest two stay if they still exist. */
+  hold(rotationIds: readonly number[]): Promise<void> {
+    const held = this.#holding.then(() => this.#changeRing(rotationIds));
+    this.#holding = held.catch(() => undefined);
+    return held;
+  }
+
+  keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[] {
+    if (this.#ring === null) throw new GatekeeperError("KEY_UNAVAILABLE", "no contract keys are held");
+    return this.#ring.keys(rotationId, contracts);
+  }
+
+  [Symbol.dispose](): void {
+    this.#ring?.[Symbol.dispose]();
+    this.#ring = null;
+  }
+
+  async #changeRing(rotationIds: readonly number[]): Promise<void> {
+    if (this.#ring !== null && rotationIds.every((id) => this.#rotationIds.includes(id))) return;
+    const newest = Math.max(...rotationIds, ...this.#rotationIds);
+    const kept = this.#rotationIds.filter((id) => id >= newest - 1 && !rotationIds.includes(id));
+    const held: MasterKey[] = [];
+    try {
+      for (const id of new Set(rotationIds)) held.push(await this.#masterKey(id));
+      for (const id of kept) {
+        const key = await this.#masterKeyIfLeft(id);
+        if (key !== null) held.push(key);
+      }
+      this[Symbol.dispose]();
+      this.#ring = new ContractKeyRing(held, suiteId(this.#suite));
+      this.#rotationIds = held.map(({ rotationId }) => rotationId);
+    } finally {
+      for (const key of held) key[Symbol.dispose]();
+    }
+  }
+
+  async #masterKeyIfLeft(rotationId: number): Promise<MasterKey | null> {
+    try {
+      return await this.#masterKey(rotationId);
+    } catch (error) {
+      if (error instanceof GatekeeperError && error.code === "KEY_UNAVAILABLE") return null;
+      throw error;
+    }
+  }
+}
+
+/** Those that gatekeepers have given, which are lent: they come and go as the chain has it. */
+export function provisionedContractKeys(provisioned: ProvisionedKeys): ContractKeys {
+  return {
+    // Within a promise, so that what is thrown is a rejection.
+    current: async () => provisioned.current(),
+    hold: async (rotationIds) => {
+      for (const rotationId of rotationIds) provisioned.group(rotationId);
+    },
+    keys: (rotationId, contracts) => provisioned.keys(rotationId, contracts),
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * What a contract runtime, which is code inside the pRuntime, works with: it reads and writes the states of contracts under
+ * the keys that gatekeepers gave for them, and opens the commands that users have sealed to them.
+ *
+ * Keys come and go by what the chain says: a contract that is another pRuntime's from some block on has none here behind
+ * that block. What is written goes under the generation of the MasterKey that came last; what lies in the store may be under
+ * any that is in force.
+ */
+import { toHex } from "../bytes.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Suite } from "../engine/suite.ts";
+import { GatekeeperError } from "../errors.ts";
+import { openCommand, readCommandHeader } from "../keys/sealed-command.ts";
+import type { Secret } from "../secret.ts";
+import type { ContractName, StateStore } from "../store/store.ts";
+import type { WriteResult } from "./boundary.ts";
+import { provisionedContractKeys } from "./contract-keys.ts";
+import { type ContractEdit, ContractStates } from "./contract-states.ts";
+import type { ProvisionedKeys } from "./provisioned-keys.ts";
+
+/** What contracts are run with; all of it is lent. */
+export interface ContractWorkerOptions {
+  readonly store: StateStore;
+  readonly engine: Engine;
+  /** That of the sealed states, which the keys are for. */
+  readonly suite: Suite;
+  readonly keys: ProvisionedKeys;
+}
+
+/** A command to a contract. */
+export interface OpenedCommand {
+  /** The contract's id. */
+  readonly contract: Uint8Array;
+  /** The generation of the MasterKey whose EcdhKey it was sealed to. */
+  readonly rotationId: number;
+  /** The caller's, who disposes it. */
+  readonly body: Secret;
+}
+
+/** Owns nothing: the keys go with the pRuntime that holds them. */
+export class ContractWorker {
+  readonly #keys: ProvisionedKeys;
+  readonly #states: ContractStates;
+
+  constructor({ keys, ...options }: ContractWorkerOptions) {
+    this.#keys = keys;
+    this.#states = new ContractStates({ ...options, keys: provisionedContractKeys(keys) });
+  }
+
+  /** Whether a contract's states can be read and written: gatekeepers have given its keys. */
+  isReady(contract: Uint8Array): boolean {
+    const { rotationId } = this.#keys;
+    return rotationId !== null && this.#keys.has(rotationId, toHex(contract));
+  }
+
+  /**
+   * A state's plaintext, which the caller owns, or null if there is none.
+   * @throws GatekeeperError KEY_NOT_PROVISIONED when the contract has no keys here; TAG_MISMATCH, naming contract and key,
+   * when what lies there can't be opened; STORE_*.
+   */
+  async get(contract: Uint8Array, key: Uint8Array): Promise<Uint8Array | null> {
+    this.#checkReady([contract]);
+    return await this.#states.get(contract, key);
+  }
+
+  /**
+   * Puts a state, or deletes it where the value is null.
+   * @throws GatekeeperError as `write` does.
+   */
+  async put(contract: ContractName, key: Uint8Array, value: Uint8Array | null): Promise<void> {
+    await this.write([{ contract, edits: [{ key, value }] }]);
+  }
+
+  /**
+   * Puts and deletes states of contracts in as few commits as can be; when this resolves, all are durable.
+   * @throws GatekeeperError KEY_NOT_PROVISIONED when a contract has no keys here, before anything is written; and as
+   * ContractStates does.
+   */
+  async write(edits: readonly ContractEdit[]): Promise<WriteResult> {
+    this.#checkReady(edits.map(({ contract }) => contract.id));
+    return await this.#states.write(edits);
+  }
+
+  /**
+   * Opens a command of a user.
+   * @param sealed - outside bytes.
+   * @throws GatekeeperError COMMAND_INVALID when it is none, was altered or sealed to another key; KEY_UNAVAILABLE when its
+   * generation is not in force; KEY_NOT_PROVISIONED when its contract has no keys here.
+   */
+  openCommand(sealed: Uint8Array): OpenedCommand {
+    const header = readCommandHeader(sealed);
+    if (header === null) {
+      throw new GatekeeperError("COMMAND_INVALID", "these bytes are no command to a contract", { reason: "Malformed" });
+    }
+    const { contract, rotationId } = header;
+    const key = this.#keys.ecdhKey(rotationId, toHex(contract));
+    using _scalar = key.scalar;
+    return { contract, rotationId, body: openCommand(this.#keys.group(rotationId), key, sealed) };
+  }
+
+  /** In the generation that writes go under. */
+  #checkReady(contracts: readonly Uint8Array[]): void {
+    this.#keys.check(this.#keys.current(), contracts);
+  }
+}
