@@ -138,7 +138,7 @@ describe("an answer", () => {
     expect(provisioning.take(first.to, one!)).toEqual(nothing);
     expect(provisioning.take(first.to, one!)).toEqual(nothing);
     expect(provisioning.take(first.to, { ...one!, proof: two!.proof })).toEqual(nothing);
-    expect(provisioning.take(second.to, { ...two!, partials: one!.partials })).toEqual({
+    expect(provisioning.take(second.to, { ...two!, partials: one!.partials })).toMatchObject({
       contracts: 0,
       blamed: "PROOF",
     });
