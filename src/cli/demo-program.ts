@@ -1,13 +1,14 @@
 /**
  * The demo behind `npm start`: real chain states, imported, sealed, rotated and verified by what the commands call, and
- * then the proof that the old key is gone.
+ * then the proof that the old key is gone; and a network (demo-network.ts).
  */
 import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { getGenesis } from "@ethereumjs/genesis";
 import { Home } from "../gatekeeper/home.ts";
 import { type GenesisState, genesisAllocJson } from "./demo-genesis.ts";
+import { demoNetwork } from "./demo-network.ts";
 import { copyHome, liesIn, sealedState, takeKeysOf, valueIn } from "./demo-old-record.ts";
 import { GatekeeperError } from "../errors.ts";
 import { describeImport, importFiles } from "./import-command.ts";
@@ -34,14 +35,15 @@ const SUITE = "aes-256-gcm";
 export async function main(): Promise<void> {
   const terminal = new Terminal("demo", false);
   try {
-    await demo(terminal);
+    const number = unusedNumber();
+    await demo(terminal, `demo-home-${number}`);
+    await demoNetwork(terminal, resolve(`demo-network-${number}`));
   } catch (error) {
     await terminal.fail(error);
   }
 }
 
-async function demo(terminal: Terminal): Promise<void> {
-  const folder = unusedFolder();
+async function demo(terminal: Terminal, folder: string): Promise<void> {
   await say(terminal, `A new home: ${folder}`);
   await Home.init(folder, SUITE);
   await using home = await Home.open(folder);
@@ -110,11 +112,10 @@ function genesisOf(chain: number): GenesisState {
   return state;
 }
 
-/** The first of demo-home-1, demo-home-2, … that is not there yet. */
-function unusedFolder(): string {
+/** The first number that no demo had. */
+function unusedNumber(): number {
   for (let number = 1; ; number++) {
-    const folder = `demo-home-${number}`;
-    if (!existsSync(folder)) return folder;
+    if (![`demo-home-${number}`, `demo-network-${number}`].some((folder) => existsSync(folder))) return number;
   }
 }
 

@@ -29,6 +29,7 @@ interface StartOptions {
   readonly folder: string;
   readonly gatekeepers: number;
   readonly threshold: number;
+  readonly candidates: number;
   readonly workers: number;
   readonly keySuite: number;
   readonly interval: number;
@@ -44,6 +45,7 @@ export function addNetworkCommand(program: Command, terminal: Terminal): void {
     .option("--folder <dir>", "where it is, or is to be", "gatekeeper-network")
     .option("--gatekeepers <n>", "of a new network", numberArgument, 4)
     .option("--threshold <t>", "how many of them stand for the MasterKey, of a new network", numberArgument, 2)
+    .option("--candidates <n>", "others that stand for election, of a new network", numberArgument, 0)
     .option("--workers <n>", "pRuntimes that run contracts, of a new network", numberArgument, 1)
     .option("--key-suite <n>", "1 secp256k1, 2 ristretto255, of a new network", numberArgument, 1)
     .option("--interval <ms>", "milliseconds between blocks, of a new network", millisecondsArgument, 500)

@@ -4,7 +4,8 @@
  *
  *   chain.sqlite, authority.key   the chain, and who makes its blocks
  *   governance.key                the one member of governance
- *   gatekeeper-1, worker-1, …     homes of nodes, each with the key of its operator: operator.key
+ *   gatekeeper-1, worker-1, …     homes of nodes, each with the key of its operator: operator.key. Candidates stand for election
+ *                                 with half the stake of gatekeepers; workers run contracts
  *
  * Its secrets are as safe as the machine: pRuntimes are sealed by software, and anybody who reads the folder has them.
  */
@@ -19,7 +20,7 @@ import { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf } from "../protocol/message.ts";
 import { PRuntime } from "./pruntime.ts";
 
-/** What everybody has; operators of gatekeepers have half of it at stake. */
+/** What everybody has; operators of gatekeepers have half of it at stake, of candidates a quarter. */
 const FREE = 1_000_000;
 const PORT_MAX = 65_535;
 /** Blocks. A minute of half seconds for each phase of a key session, so that nobody who is slow is left out. */
@@ -34,6 +35,8 @@ export interface LocalNetworkSize {
   readonly gatekeepers: number;
   /** Shares that stand for the MasterKey. */
   readonly threshold: number;
+  /** Others that stand for election, with less stake. */
+  readonly candidates: number;
   /** pRuntimes that run contracts. */
   readonly workers: number;
   /** 1 secp256k1, 2 ristretto255. */
@@ -64,7 +67,11 @@ export async function createLocalNetwork(folder: string, size: LocalNetworkSize,
   makeFolder(dirname(folder));
   const building = mkdtempSync(join(dirname(folder), `.${basename(folder)}.new-`));
   try {
-    const names = [...numbered("gatekeeper", size.gatekeepers), ...numbered("worker", size.workers)];
+    const names = [
+      ...numbered("candidate", size.candidates),
+      ...numbered("gatekeeper", size.gatekeepers),
+      ...numbered("worker", size.workers),
+    ];
     const nodes: CreatedNode[] = [];
     for (const name of names) nodes.push(await createNode(join(building, name), name, size.port + nodes.length));
     using authority = generateAccountKey();
@@ -84,8 +91,8 @@ export async function createLocalNetwork(folder: string, size: LocalNetworkSize,
   }
 }
 
-function checkPorts({ port, gatekeepers, workers }: LocalNetworkSize): void {
-  const last = port + gatekeepers + workers - 1;
+function checkPorts({ port, gatekeepers, candidates, workers }: LocalNetworkSize): void {
+  const last = port + gatekeepers + candidates + workers - 1;
   if (port >= 1 && last <= PORT_MAX) return;
   throw new GatekeeperError(
     "INVALID_ARGUMENT",
@@ -93,10 +100,10 @@ function checkPorts({ port, gatekeepers, workers }: LocalNetworkSize): void {
   );
 }
 
-/** The nodes of the network in a folder, gatekeepers first. */
+/** The nodes of the network in a folder, in the order of its genesis: by role, then by number. */
 export function localNodes(folder: string): LocalNode[] {
   return namesIn(folder)
-    .filter((name) => /^(gatekeeper|worker)-[0-9]+$/.test(name))
+    .filter((name) => /^(candidate|gatekeeper|worker)-[0-9]+$/.test(name))
     .sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
     .map((name) => ({ name, home: join(folder, name) }));
 }
@@ -147,10 +154,10 @@ function genesisFile(
       endpoint,
     })),
     stakers: nodes
-      .filter((node) => node.name.startsWith("gatekeeper"))
-      .map(({ operator, identityKey }) => ({
+      .filter((node) => !node.name.startsWith("worker"))
+      .map(({ name: role, operator, identityKey }) => ({
         stash: operator,
-        bond: String(FREE / 2),
+        bond: String(role.startsWith("candidate") ? FREE / 4 : FREE / 2),
         validate: { identityKey },
       })),
   };

@@ -7,7 +7,15 @@ import { createLocalNetwork } from "../../src/gatekeeper/local-network.ts";
 import { Seeded } from "../slow/seeded.ts";
 
 /** Blocks of a tenth of a second; refreshed every four seconds. */
-const SIZE = { gatekeepers: 4, threshold: 2, workers: 1, keySuite: 1, blockMilliseconds: 100, refreshBlocks: 40 };
+const SIZE = {
+  gatekeepers: 4,
+  threshold: 2,
+  candidates: 0,
+  workers: 1,
+  keySuite: 1,
+  blockMilliseconds: 100,
+  refreshBlocks: 40,
+};
 const PATIENCE_MILLISECONDS = 120_000;
 
 type Told = NetworkNews["value"] & {

@@ -11,6 +11,7 @@ const at = useFolder();
 const SIZE = {
   gatekeepers: 2,
   threshold: 1,
+  candidates: 0,
   workers: 1,
   keySuite: 1,
   blockMilliseconds: 100,

@@ -1,0 +1,130 @@
+/**
+ * The second part of `npm start`: a network of real processes makes a MasterKey that nobody holds, gives the keys of a
+ * contract to the pRuntime that runs it, and hands the MasterKey on to another committee.
+ */
+import { join } from "node:path";
+import { readAccountKey } from "../chain/account-key.ts";
+import { EmbeddedChain } from "../chain/embedded.ts";
+import { openReplica } from "../chain/follow.ts";
+import { sendCall } from "../chain/send.ts";
+import { GatekeeperError } from "../errors.ts";
+import { createLocalNetwork } from "../gatekeeper/local-network.ts";
+import type { Call } from "../protocol/call.ts";
+import { replicaCurve } from "../protocol/curve.ts";
+import { accountSigner } from "../protocol/message.ts";
+import { type NetworkNews, runNetwork } from "./network-command.ts";
+import type { Terminal } from "./terminal.ts";
+
+const SIZE = {
+  gatekeepers: 4,
+  threshold: 2,
+  candidates: 1,
+  workers: 1,
+  keySuite: 1,
+  blockMilliseconds: 100,
+  refreshBlocks: 100_000,
+  port: 7_450,
+};
+/** What the candidate's operator adds to his stake: then he has most. */
+const RAISE = 500_000n;
+/** How long a step may take, on a machine with other work to do. */
+const STEP_MILLISECONDS = 120_000;
+
+/** One that is waited for. */
+type Kind = "SharingAdopted" | "ContractKeyPublished" | "GatekeeperChange" | "ShareDestroyed";
+
+/** Runs it, and says what happens. @throws GatekeeperError ABORTED when a step takes too long; and as a network does. */
+export async function demoNetwork(terminal: Terminal, folder: string): Promise<void> {
+  await terminal.write(
+    `\nA network: ${folder}, ${SIZE.gatekeepers} gatekeepers elected of ${SIZE.gatekeepers + SIZE.candidates} who stand, any ${SIZE.threshold} of whom stand for the MasterKey;\neach node and each pRuntime is a process, and so is the chain:\n`,
+  );
+  await createLocalNetwork(folder, SIZE, Date.now());
+  const stop = new AbortController();
+  const waiting = new Waiting(stop);
+  const running = runNetwork(
+    folder,
+    async (news) => {
+      await terminal.write(`  ${news.text.replaceAll(/0x([0-9a-f]{8})[0-9a-f]{50,}/g, "0x$1…")}\n`);
+      waiting.told(news);
+    },
+    stop.signal,
+  );
+  try {
+    await Promise.race([story(terminal, folder, waiting), running]);
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+async function story(terminal: Terminal, folder: string, waiting: Waiting): Promise<void> {
+  const made = await waiting.for("SharingAdopted");
+  await terminal.write("\nA contract is deployed, and its pRuntime asks gatekeepers for what its keys are made of:\n");
+  await send(folder, "worker-1", ({ workers }) => ({
+    tag: "deployContract",
+    value: { name: Buffer.from("demo", "utf8"), worker: workers.at(-1)!.identityKey },
+  }));
+  await waiting.for("ContractKeyPublished");
+  await terminal.write(
+    "\nThe candidate raises its stake, is elected, and the MasterKey is handed on before it acts:\n",
+  );
+  await send(folder, "candidate-1", () => ({ tag: "bondExtra", value: RAISE }));
+  const handedOn = await waiting.for("SharingAdopted");
+  await waiting.for("GatekeeperChange");
+  await terminal.write(
+    `\n  the MasterKey's public key is the same: ${yesOrNo(made["publicKey"] === handedOn["publicKey"])}\n` +
+      `  its holders are the same: ${yesOrNo(String(made["holders"]) === String(handedOn["holders"]))}\n`,
+  );
+  if (made["publicKey"] !== handedOn["publicKey"]) terminal.complain("  and that is wrong");
+}
+
+function yesOrNo(answer: boolean): string {
+  return answer ? "yes" : "no";
+}
+
+/** Sends a call of the operator of a node, and waits for its block. */
+async function send(folder: string, node: string, call: (genesis: EmbeddedChain["genesis"]) => Call): Promise<void> {
+  using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
+  using key = readAccountKey(join(folder, node, "operator.key"));
+  const replica = openReplica(chain, replicaCurve());
+  await sendCall(chain, replica, accountSigner(key), call(chain.genesis), AbortSignal.timeout(STEP_MILLISECONDS));
+}
+
+type Told = Readonly<Record<string, unknown>>;
+
+/** What was told and not waited for yet, by its kind. */
+class Waiting {
+  readonly #told: Told[] = [];
+  readonly #stop: AbortController;
+  #wake = (): void => undefined;
+
+  /** @param stop - fires when nothing more is waited for. */
+  constructor(stop: AbortController) {
+    this.#stop = stop;
+  }
+
+  told({ value }: NetworkNews): void {
+    this.#told.push(value as Told);
+    this.#wake();
+  }
+
+  /** The next of this kind; what was told before it is forgotten. */
+  async for(kind: Kind): Promise<Told> {
+    const timer = setTimeout(() => this.#wake(), STEP_MILLISECONDS);
+    const end = performance.now() + STEP_MILLISECONDS;
+    try {
+      for (;;) {
+        const at = this.#told.findIndex((told) => told["kind"] === kind);
+        if (at >= 0) return this.#told.splice(0, at + 1).at(-1)!;
+        if (this.#stop.signal.aborted || performance.now() >= end) {
+          throw new GatekeeperError("ABORTED", `the network did not come to ${kind}: is this machine very busy?`);
+        }
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
