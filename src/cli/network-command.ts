@@ -79,7 +79,8 @@ export interface NetworkNews {
 /**
  * Runs the network in a folder until the signal fires, and has its MasterKey made if there is none.
  * @param tell - what happens; the network goes on meanwhile.
- * @throws GatekeeperError NOT_FOUND when there is none; STORE_*.
+ * @throws GatekeeperError NOT_FOUND when there is none; KEY_UNAVAILABLE when the key of its governance is no more there; STORE_*;
+ * and what `tell` throws. All of its processes have ended then.
  */
 export async function runNetwork(
   folder: string,
@@ -94,9 +95,10 @@ export async function runNetwork(
   await using _ = new NetworkProcesses(processesOf(folder, nodes, replica), (name, how) =>
     ended.push({ text: `${name} ${how}; it is started again`, value: { kind: "ProcessEnded", name, how } }),
   );
-  const launched = launch(folder, chain, replica, signal);
-  try {
-    while (!signal.aborted) {
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  const show = async (): Promise<void> => {
+    while (!stop.aborted) {
       for (const { height, effects } of catchUp(chain, replica)) {
         for (const effect of effects) {
           const text = describe(effect, names);
@@ -105,11 +107,14 @@ export async function runNetwork(
         }
       }
       for (const news of ended.splice(0)) await tell(news);
-      await sleep(POLL_MILLISECONDS, undefined, { signal }).catch(() => undefined);
+      await sleep(POLL_MILLISECONDS, undefined, { signal: stop }).catch(() => undefined);
     }
-  } finally {
-    await launched;
-  }
+  };
+  // If one fails the other ends, and so do the processes.
+  const parts = [launch(folder, chain, replica, stop), show()];
+  for (const part of parts) part.catch(() => failed.abort());
+  await Promise.allSettled(parts);
+  await Promise.all(parts);
 }
 
 /** Governance has the MasterKey made, once. */

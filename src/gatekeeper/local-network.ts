@@ -14,12 +14,14 @@ import { createAccountKey, generateAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { parseGenesis } from "../chain/genesis-file.ts";
 import { alreadyExists, makeFolder, namesIn, syncFolder } from "../durable-file.ts";
+import { GatekeeperError } from "../errors.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { publicKeyOf } from "../protocol/message.ts";
 import { PRuntime } from "./pruntime.ts";
 
 /** What everybody has; operators of gatekeepers have half of it at stake. */
 const FREE = 1_000_000;
+const PORT_MAX = 65_535;
 /** Blocks. A minute of half seconds for each phase of a key session, so that nobody who is slow is left out. */
 const RULES = Object.freeze({
   sessionBlocks: 20,
@@ -54,10 +56,11 @@ export interface LocalNode {
  * Makes a network, whole or not at all.
  * @param now - milliseconds since 1970.
  * @throws GatekeeperError ALREADY_EXISTS when anything is at `folder`; GENESIS_INVALID when there can't be such a network;
- * PRUNTIME_UNAVAILABLE, IO_FAILED.
+ * INVALID_ARGUMENT when there are not as many ports; PRUNTIME_UNAVAILABLE, IO_FAILED.
  */
 export async function createLocalNetwork(folder: string, size: LocalNetworkSize, now: number): Promise<void> {
   if (existsSync(folder)) throw alreadyExists(folder);
+  checkPorts(size);
   makeFolder(dirname(folder));
   const building = mkdtempSync(join(dirname(folder), `.${basename(folder)}.new-`));
   try {
@@ -79,6 +82,15 @@ export async function createLocalNetwork(folder: string, size: LocalNetworkSize,
     rmSync(building, { recursive: true, force: true });
     throw error;
   }
+}
+
+function checkPorts({ port, gatekeepers, workers }: LocalNetworkSize): void {
+  const last = port + gatekeepers + workers - 1;
+  if (port >= 1 && last <= PORT_MAX) return;
+  throw new GatekeeperError(
+    "INVALID_ARGUMENT",
+    `nodes can't listen at the ports ${port} to ${last}: 1 to ${PORT_MAX} are`,
+  );
 }
 
 /** The nodes of the network in a folder, gatekeepers first. */

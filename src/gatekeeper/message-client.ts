@@ -62,16 +62,11 @@ export class MessageClient implements Disposable {
   async #ask(url: URL, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array | null> {
     for (;;) {
       const call = this.#begin(url, bytes, signal);
-      let response: IncomingMessage | null = null;
       try {
-        response = await responseTo(call);
-        return await readAnswer(response);
+        return await readAnswer(await responseTo(call));
       } catch (error) {
         // A connection that was kept, and that its host ended while this was sent. What it got twice, it opens once.
         if (!call.reusedSocket || (error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
-      } finally {
-        // One whose response was read to its end is kept; of another, nothing more is read.
-        if (response?.complete !== true) call.destroy();
       }
     }
   }
@@ -124,7 +119,7 @@ async function readAnswer(response: IncomingMessage): Promise<Uint8Array | null>
   return status === 204 ? null : body;
 }
 
-/** The whole body; null when it is longer. */
+/** The whole body; null when it is longer: then its connection is ended, and nothing more is read. */
 async function readUpTo(response: IncomingMessage, bytesMax: number): Promise<Uint8Array | null> {
   const pieces: Uint8Array[] = [];
   let length = 0;

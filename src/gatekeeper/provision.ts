@@ -182,12 +182,9 @@ export class Provisioner {
 
   /** Sends what is next, of each lane where nothing is under way. */
   #send(): void {
-    for (const [to, lane] of this.#lanes) {
+    for (const lane of this.#lanes.values()) {
       if (this.#sent >= MESSAGES_AT_ONCE) return;
       if (lane.sent !== null || lane.queue.length === 0) continue;
-      // It comes last the next time.
-      this.#lanes.delete(to);
-      this.#lanes.set(to, lane);
       for (const waiting of lane.queue) if (waiting.timer === null) this.#time(lane, waiting);
       const question = lane.queue.shift()!;
       lane.sent = question;
@@ -196,8 +193,7 @@ export class Provisioner {
       const running = this.#carry(lane, question)
         .catch((error: unknown) => this.#fail(error))
         .finally(() => {
-          this.#over(question);
-          lane.sent = null;
+          this.#over(lane, question);
           this.#running.delete(running);
           if (!this.#stopped) this.#send();
         });
@@ -210,8 +206,13 @@ export class Provisioner {
     this.wake();
   }
 
-  /** It takes no place any more. */
-  #over(question: Question): void {
+  /** It takes no place any more; whom it was for comes behind the others. */
+  #over(lane: Lane, question: Question): void {
+    lane.sent = null;
+    if (this.#lanes.get(question.to) === lane) {
+      this.#lanes.delete(question.to);
+      this.#lanes.set(question.to, lane);
+    }
     if (question.state === "sent") this.#sent--;
     question.state = "over";
     this.#lateQuestions.delete(question);

@@ -115,10 +115,10 @@ const HANDLERS: {
   deregisterWorker: (draft, identityKey, { sender }) => deregisterWorker(draft, sender, identityKey),
   setEcdhKey: (draft, ecdhKey, { sender }) => setEcdhKey(draft, sender, ecdhKey),
   heartbeat: (draft, { session, stateHash }, { sender }) => heartbeat(draft, sender, session, stateHash),
-  reportOffence: (draft, offence, { sender, evidence: [first, second] }) =>
+  reportOffence: (draft, offence, { signer, sender, evidence: [first, second] }) =>
     offence.tag === "equivocation"
       ? reportEquivocation(draft, sender, first!, second!)
-      : reportWrongPartials(draft, sender, offence.value),
+      : reportWrongPartials(draft, signer, offence.value),
   govern: (draft, { round, action }, { signer }) => govern(draft, signer, round, action),
   registerDealingKey: (draft, { epoch, dealingKey, proof }, { signer }) =>
     registerDealingKey(draft, signer, epoch, dealingKey, proof),

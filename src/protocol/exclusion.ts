@@ -1,24 +1,27 @@
 /** Gatekeepers that were proved to have cheated with the MasterKey: they are punished, and get no share any more. */
-import type { AccountId, PublicKey } from "./account.ts";
-import { type Draft, ensure, tell } from "./draft.ts";
+import { type AccountId, type PublicKey, accountOf } from "./account.ts";
+import { type Draft, ensure, ensureFirstProof, tell } from "./draft.ts";
 import { type KeySession, dealersOf } from "./key-session.ts";
 import { type GatekeeperOffence, convict } from "./offences.ts";
 import { type PartialsEvidence, areWrong } from "./partials-evidence.ts";
+import { workerOf } from "./registry.ts";
 import { numberKey } from "./state.ts";
 
 /**
  * Partials that a gatekeeper gave and signed, and that are wrong.
- * @param reporter - an account; where it is a pRuntime's, its operator is paid.
+ * @param reporter - the IdentityKey of a pRuntime: nobody else is given any. Its operator is paid.
  * @throws Failure
  */
-export function reportWrongPartials(draft: Draft, reporter: AccountId, evidence: PartialsEvidence): void {
+export function reportWrongPartials(draft: Draft, reporter: PublicKey, evidence: PartialsEvidence): void {
   const { state, genesisHash } = draft;
   const { gatekeeper, epoch } = evidence;
+  const { operator } = workerOf(draft, accountOf(reporter));
   const sharing = state.sharings.find((known) => known.epoch === epoch);
   ensure(sharing !== undefined, "NoExposure");
   ensure(!state.excluded.includes(gatekeeper), "AlreadySlashed");
+  ensureFirstProof(draft, reporter);
   ensure(areWrong(genesisHash, sharing, evidence), "NoOffence");
-  exclude(draft, "wrongPartials", epoch, gatekeeper, state.workers.get(reporter)?.operator ?? reporter);
+  exclude(draft, "wrongPartials", epoch, gatekeeper, operator);
 }
 
 /**

@@ -11,7 +11,8 @@ const BALANCING_MAX = 100;
 
 /** Sessions of an era, and eras of a duration, at most: their products stay far below 2^32. */
 const ERAS_MAX = 10_000;
-/** Blocks of a phase of a key session, at most. */
+/** Blocks of a phase of a key session: whoever hears in one that it begins says nothing before the next. */
+const PHASE_BLOCKS_MIN = 2;
 const PHASE_BLOCKS_MAX = 100_000;
 /** Milliseconds: what timers take. */
 const INTERVAL_MAX = 2 ** 31 - 1;
@@ -69,7 +70,8 @@ function checkMasterKey({ masterKey, gatekeepers }: Genesis): void {
   const fewest = gatekeepers.tag === "listed" ? gatekeepers.value.length : gatekeepers.value.minimum;
   check(threshold >= 1, "no share is enough for the MasterKey");
   check(fewest >= 2 * threshold - 1, `a threshold of ${threshold} needs ${2 * threshold - 1} gatekeepers at least`);
-  check(phaseBlocks >= 1 && phaseBlocks <= PHASE_BLOCKS_MAX, `a phase takes 1 to ${PHASE_BLOCKS_MAX} blocks`);
+  const takesTime = phaseBlocks >= PHASE_BLOCKS_MIN && phaseBlocks <= PHASE_BLOCKS_MAX;
+  check(takesTime, `a phase takes ${PHASE_BLOCKS_MIN} to ${PHASE_BLOCKS_MAX} blocks`);
   check(refreshBlocks >= 1, "shares are refreshed without end");
 }
 

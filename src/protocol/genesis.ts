@@ -83,7 +83,10 @@ interface MasterKeyRule {
    * said before, then leave t. Where there are 3t − 2 or more, t − 1 silent ones can't even keep a key from coming into use.
    */
   readonly threshold: number;
-  /** Blocks that a phase of a key session takes at most; and after one that failed, until the next begins. */
+  /**
+   * Blocks that a phase of a key session takes at most, 2 or more; and after one that failed, until the next begins. With less
+   * than 4, a pRuntime may be too late that has something else on its way, and its EcdhKey to change.
+   */
   readonly phaseBlocks: number;
   /** Blocks after which shares are refreshed, where no election has had them reshared meanwhile. */
   readonly refreshBlocks: number;

@@ -185,10 +185,9 @@ export interface Facts {
   readonly excluded: readonly PublicKey[];
 }
 
-/** Tables by account id, but for `unapplied` and `dealings` (by `numberKey`, dealings by the dealer's index) and `duties` (by the account of the IdentityKey). */
 /**
- * Tables by account id, but for `unapplied` (by `slashKey`), `duties` (by the account of the IdentityKey) and `contracts` (by
- * contract id).
+ * Tables by account id, but for `unapplied` and `dealings` (by `numberKey` of the slash's id and of the dealer's index),
+ * `duties` (by the account of the IdentityKey) and `contracts` (by contract id).
  */
 export interface Tables {
   readonly accounts: MerkleMap<Account>;

@@ -17,7 +17,7 @@ type Told = NetworkNews["value"] & {
 };
 
 /** Processes that have this among their arguments, but for this one: chain, nodes and pRuntimes of the network. */
-function processesOf(folder: string): number[] {
+export function processesOf(folder: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid)
     .filter((name) => {

@@ -294,7 +294,9 @@ describe("a server that closes", () => {
     using client = new MessageClient();
     await fetch(`${endpoint()}/v1/status`);
     const under = client.post(endpoint(), Uint8Array.of(1), NEVER);
-    await vi.waitUntil(() => taken.length === 1);
+    const kept = open();
+    kept.socket.write(`${head("Content-Length: 1")}x`);
+    await vi.waitUntil(() => taken.length === 2);
     const there = endpoint();
     const closed = server[Symbol.asyncDispose]();
     await expect(client.post(there, Uint8Array.of(2), NEVER)).rejects.toMatchObject({
@@ -303,6 +305,8 @@ describe("a server that closes", () => {
     });
     answer();
     expect(await under).toBe(null);
+    await kept.closed;
+    expect(kept.heard).toMatch(/^HTTP\/1.1 204 [\s\S]*\r\nconnection: close\r\n/i);
     await closed;
   });
 

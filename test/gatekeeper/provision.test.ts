@@ -170,14 +170,16 @@ describe("what a pRuntime asks", () => {
     let under = 0;
     let most = 0;
     const answers: (() => void)[] = [];
+    const sent: PublicKey[] = [];
     begin(async (to) => {
+      sent.push(to);
       most = Math.max(most, ++under);
       await new Promise<void>((resolve) => answers.push(resolve));
       under--;
       return Buffer.from(to.slice(2));
     });
     const keys = Array.from({ length: 3 * MESSAGES_AT_ONCE }, (_, number): PublicKey => `0x${1_000 + number}`);
-    pruntime.ask(...keys);
+    pruntime.ask(...keys, ...keys);
     await wake();
     expect(under).toBe(MESSAGES_AT_ONCE);
     while (answers.length > 0) {
@@ -185,7 +187,9 @@ describe("what a pRuntime asks", () => {
       await settle();
     }
     expect(most).toBe(MESSAGES_AT_ONCE);
-    expect(pruntime.delivered.toSorted()).toEqual(keys.map((key) => key.slice(2)).toSorted());
+    expect(sent.slice(0, keys.length)).toEqual(keys);
+    expect(sent.slice(keys.length)).toEqual(keys);
+    expect(pruntime.delivered).toEqual(sent.map((key) => key.slice(2)));
   });
 });
 
@@ -223,6 +227,8 @@ describe("a peer", () => {
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 32, 32].map((seconds) => 1_000 * seconds));
     expect(waits.at(-1)).toBe(LATE_MILLISECONDS_MAX);
+    // What waits behind it is nothing new to tell.
+    expect(problems()).toEqual([{ kind: "PeerLate", peer: A }]);
     expect(peer(A).heard).toHaveLength(1);
     peer(A).answer();
     await settle();

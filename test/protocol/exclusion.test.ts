@@ -54,7 +54,7 @@ describe.each([1, 2] as const)("signed partials of key suite %i", (keySuite) => 
     using parties = new Parties(keySuite);
     const { evidence } = answered(parties);
     expect(parties.network.send(WORKER, report(evidence))).toBe("NoOffence");
-    expect(parties.network.send("rich", report(evidence))).toBe("NoOffence");
+    expect(parties.network.send("rich", report(evidence))).toBe("NotWorker");
     expect(parties.network.state.excluded).toEqual([]);
   });
 });

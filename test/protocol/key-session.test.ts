@@ -56,6 +56,12 @@ describe("a key session", () => {
     expect(network.state.keySession).toBeNull();
   });
 
+  test("succeeds with phases of two blocks, the fewest that there are", () => {
+    const { all } = launched({ masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 2, refreshBlocks: 1_000 } });
+    const silent: Says = (name, call) => (name === "d" ? null : call);
+    all.until("SharingAdopted", silent, 12);
+  });
+
   test("does without those who are silent, if enough are left, and says who they were", () => {
     const { network, all } = launched();
     const silent: Says = (name, call) => (name === "d" ? null : call);
