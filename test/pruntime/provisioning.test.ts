@@ -127,7 +127,7 @@ describe("an answer", () => {
     parties.give(names(2));
     const [first, second] = parties.ask() as [Question, Question];
     const [one, two] = [first, second].map((question) => replyOf(parties.answer(parties.nameOf(question), question)));
-    const nothing = { contracts: 0, blamed: null };
+    const nothing = { contracts: 0, blamed: null, evidence: null };
     const { provisioning } = parties;
     // The first is not to blame for what the second says.
     expect(provisioning.take(second.to, { ...one!, proof: two!.proof })).toEqual(nothing);
