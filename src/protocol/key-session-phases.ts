@@ -63,8 +63,11 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     confirmed: false,
     excluded: state.excluded.includes(identityKey),
   }));
-  // Without the convicted there may be too few, until others are elected.
-  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) return;
+  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) {
+    // Without the convicted there are too few, until others are elected.
+    failHandover(draft, kind, committee);
+    return;
+  }
   const epoch = state.nextEpoch++;
   // A refreshed or reshared key keeps its group.
   const keySuite =
@@ -222,10 +225,15 @@ function abort(draft: Draft, session: KeySession, reason: AbortReason, silent: r
   end(draft);
   state.nextSessionHeight = state.height + genesis.masterKey.phaseBlocks;
   tell(draft, { kind: "KeySessionAborted", epoch: session.epoch, reason, silent });
-  if (session.kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
-  if (!isCommittee(session.members, plannedCommittee(state)!)) return;
+  failHandover(draft, session.kind, keysOf(session.members));
+}
+
+/** Where a session was to hand the key over to the elected: others are, or the same once more if they still stand. */
+function failHandover(draft: Draft, kind: DealingKind, committee: readonly PublicKey[]): void {
+  const { state } = draft;
+  if (kind !== "resharing" || state.planned === null || isHandedOver(state)) return;
+  if (committee.join() !== plannedCommittee(state)!.join()) return;
   tell(draft, { kind: "HandoverFailed", era: state.planned.index });
-  // Others are elected, or the same once more if they still stand.
   state.planned = null;
 }
 
