@@ -210,6 +210,27 @@ describe("a key session", () => {
     expect(network.state.retired).toEqual([]);
   });
 
+  test("has others elected where the convicted are too many of those who were", () => {
+    const { network, all } = launched({
+      masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 3, refreshBlocks: 4 },
+      gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } },
+    });
+    all.until("SharingAdopted");
+    const liar = GATEKEEPERS.find((name) => network.state.gatekeepers[0] === publicOf(identity(name)))!;
+    all.until("Convicted", (name, call) => (name === liar ? spoiled(call) : call));
+    const acting = [...network.state.gatekeepers];
+    // Who was convicted stands again, with so much at stake that it is elected; and so is somebody new.
+    again(network, liar);
+    elect(network, "e");
+    all.until("HandoverFailed");
+    expect(network.state.gatekeepers).toEqual(acting);
+    expect(network.state.excluded).toEqual(keys(liar));
+    network.blockOf([network.unsigned(liar, { tag: "chill", value: undefined })]);
+    all.until("GatekeeperChange");
+    expect(network.state.gatekeepers).toContain(publicOf(identity("e")));
+    expectShares(network, all, namesOf(network));
+  });
+
   test("refreshes shares: the key stays, and old and new ones do not mix", () => {
     const { network, all } = launched({
       masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 3, refreshBlocks: 4 },
@@ -317,6 +338,17 @@ function slandering(call: Call | null): Call | null {
 }
 
 /** Two others stand for election, with more behind them than anybody has. */
+
+/** Stands for election once more, with all that it has. */
+function again(network: Network, name: string): void {
+  const calls: Call[] = [
+    { tag: "bondExtra", value: 900_000_000n },
+    { tag: "validate", value: { commission: 0, blocked: false } },
+  ];
+  network.blockOf(calls.map((call, at) => network.unsigned(name, call, network.sequenceOf(name) + at)));
+}
+
+/** Others stand for election, with more behind them than anybody has. */
 function elect(network: Network, ...names: readonly string[]): void {
   for (const name of names) {
     const calls: Call[] = [

@@ -108,8 +108,10 @@ export class Invariants {
       const convicted = this.#convicted.get(epoch) ?? new Set();
       this.#convicted.set(epoch, convicted.add(identityKey));
     }
-    const blamed = this.#network.state.excluded.find((identityKey) => this.#honest.has(identityKey));
+    const { excluded } = this.#network.state;
+    const blamed = excluded.find((identityKey) => this.#honest.has(identityKey));
     ensure(blamed === undefined, "an honest one is excluded");
+    ensure(new Set(excluded).size === excluded.length, "somebody is convicted twice");
   }
 
   /** What an honest one's complaint reveals opens no sub-share but the one that it is about. */

@@ -20,14 +20,23 @@ export class Operators {
     this.#launchHeight = 1 + random.below(4);
   }
 
-  /**
-   * What they say in the next block: whoever was convicted or gave up may stand again.
-   * @param movesStakes - whether stakes still move.
-   */
-  say(movesStakes: boolean): AuthenticMessage[] {
-    const { height } = this.#network.state;
-    if (height + 1 === this.#launchHeight) return this.#launch();
-    return movesStakes && this.#random.below(MOVE_BLOCKS) === 0 ? this.#move(this.#random.of(this.#stashes)) : [];
+  /** The vote for the first MasterKey, in its block. */
+  launch(): AuthenticMessage[] {
+    const { height, governanceRound } = this.#network.state;
+    if (height + 1 !== this.#launchHeight) return [];
+    const value = { round: governanceRound, action: { tag: "launch", value: undefined } } as const;
+    return ["g1", "g2"].flatMap((member) => this.#asked(member, { tag: "govern", value }));
+  }
+
+  /** In some blocks, somebody has more or less at stake, gives up, or stands again, even after a conviction. */
+  move(): AuthenticMessage[] {
+    if (this.#random.below(MOVE_BLOCKS) > 0) return [];
+    const amount = BigInt(1 + this.#random.below(150)) * UNIT;
+    const { validators, gatekeepers } = this.#network.state;
+    const ways: Call[][] = [[{ tag: "bondExtra", value: amount }, STAND], [{ tag: "unbond", value: amount }], [STAND]];
+    // Not so many may give up that nobody could be elected.
+    if (validators.size > gatekeepers.length) ways.push([CHILL]);
+    return this.#asked(this.#random.of(this.#stashes), ...this.#random.of(ways));
   }
 
   /** Puts so much behind a stash that it is elected next. */
@@ -35,18 +44,9 @@ export class Operators {
     return this.#asked(stash, { tag: "bondExtra", value: 1_000n * UNIT }, STAND);
   }
 
-  #launch(): AuthenticMessage[] {
-    const value = { round: this.#network.state.governanceRound, action: { tag: "launch", value: undefined } } as const;
-    return ["g1", "g2"].flatMap((member) => this.#asked(member, { tag: "govern", value }));
-  }
-
-  #move(stash: string): AuthenticMessage[] {
-    const amount = BigInt(1 + this.#random.below(150)) * UNIT;
-    const standing = this.#network.state.validators.size;
-    const ways: Call[][] = [[{ tag: "bondExtra", value: amount }, STAND], [{ tag: "unbond", value: amount }], [STAND]];
-    // Not so many may give up that nobody could be elected.
-    if (standing > this.#network.state.gatekeepers.length) ways.push([{ tag: "chill", value: undefined }]);
-    return this.#asked(stash, ...this.#random.of(ways));
+  /** These do not stand for election any more. */
+  chill(stashes: readonly string[]): AuthenticMessage[] {
+    return stashes.flatMap((stash) => this.#asked(stash, CHILL));
   }
 
   #asked(name: string, ...calls: readonly Call[]): AuthenticMessage[] {
@@ -55,6 +55,7 @@ export class Operators {
   }
 }
 
+const CHILL: Call = { tag: "chill", value: undefined };
 const STAND: Call = { tag: "validate", value: { commission: 0, blocked: false } };
 
 /** Whether a stash's pRuntime acts. */

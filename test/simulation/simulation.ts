@@ -3,8 +3,8 @@
  * real ledger, with the cryptography that they have in earnest; only signatures are left out, as whatever is in a block has
  * been checked to be of its signer. Machines, hosts and the way to the blocks fail (faults.ts, wire.ts), stakes move
  * (operators.ts), and up to t − 1 gatekeepers are Byzantine (adversary.ts). After every block the invariants are checked.
- * After the faults have stopped, somebody is elected who was not before; where enough gatekeepers are up and honest, it must
- * come to have a share within a bounded number of blocks.
+ * After the faults have stopped, somebody is elected who was not before: where enough gatekeepers are up and honest, or come
+ * to be when Byzantine ones are voted out, it must have a share within a bounded number of blocks.
  *
  * Byzantine plus down may be n − t at most for keys to be derived, n − 2t + 1 for a key session to succeed; nothing is asked
  * of progress beyond.
@@ -65,6 +65,7 @@
  *
  * Anybody's messages come again, of this session and of old ones, at any time (wire.ts).
  */
+import type { AuthenticMessage } from "../../src/protocol/authenticate.ts";
 import type { Ledger } from "../../src/protocol/ledger.ts";
 import { type Network, Network as SmallNetwork, checkInvariants, identity } from "../protocol/network.ts";
 import { Seeded } from "../slow/seeded.ts";
@@ -148,7 +149,7 @@ class Simulation implements Disposable {
 
   run(): Report {
     const rates = drawRates(this.#random);
-    while (this.height < this.#setting.faultBlocks) this.#block(rates, true);
+    while (this.height < this.#setting.faultBlocks) this.#block(rates, this.#operators.move());
     const progressed = this.#settle();
     return {
       seed: this.#seed,
@@ -171,12 +172,15 @@ class Simulation implements Disposable {
     const outside = honest.filter((name) => !isElected(this.#network, name));
     const promoted = this.#random.of(outside.length > 0 ? outside : honest);
     const mayFail = tolerated(this.#setting) - byzantine.length;
+    // Where the Byzantine ones are too many for progress, they are voted out: then it must go on.
+    const votedOut = mayFail < 0 ? byzantine : [];
     this.#switchOff(Math.max(mayFail, 0), promoted);
-    const mustGoOn = mayFail >= 0 && this.#canHandOver();
+    const mustGoOn = this.#canHandOver();
     let left = this.#bound();
     while (!(mustGoOn && this.#hasArrived(promoted)) && left > 0) {
-      // Others may give up or be convicted meanwhile: that is why it is said again.
-      this.#block(NO_FAULTS, false, left-- % 8 === 0 ? promoted : null);
+      // Others may be convicted or stand again meanwhile: that is why it is said again.
+      const moves = left-- % 8 === 0 ? [...this.#operators.promote(promoted), ...this.#operators.chill(votedOut)] : [];
+      this.#block(NO_FAULTS, moves);
     }
     ensure(!mustGoOn || left > 0, `${promoted} has no share after ${this.#bound()} blocks without a fault`);
     return mustGoOn;
@@ -232,19 +236,18 @@ class Simulation implements Disposable {
     return (3 + byzantine.length) * (5 * phaseBlocks + 2 * sessionBlocks * sessionsPerEra);
   }
 
-  #block(rates: FaultRates, movesStakes: boolean, promoted: string | null = null): void {
+  /** @param moves - of stakes. */
+  #block(rates: FaultRates, moves: readonly AuthenticMessage[]): void {
     const before = this.#network.ledger;
     for (const pRuntime of this.#pRuntimes) this.#act(pRuntime, rates);
     const pending = this.#wire.due(this.height + 1, rates);
     const { first, last } = this.#adversary.speak(pending);
-    const launches = this.#operators.say(movesStakes);
-    const asked = promoted === null ? [] : this.#operators.promote(promoted);
     const messages = [
       ...first.map(({ message }) => message),
       ...pending,
       ...last.map(({ message }) => message),
-      ...launches,
-      ...asked,
+      ...this.#operators.launch(),
+      ...moves,
     ];
     const effects = this.#network.blockOf(messages);
     this.#ledgers.push(this.#network.ledger);
