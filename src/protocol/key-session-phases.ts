@@ -4,7 +4,7 @@ import { toHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
 import type { DealingKind } from "../keys/dealing.ts";
 import { sharingOutcome } from "../keys/sharing.ts";
-import type { PublicKey } from "./account.ts";
+import { type PublicKey, accountOf } from "./account.ts";
 import { type Draft, tell } from "./draft.ts";
 import type { AbortReason } from "./effect.ts";
 import {
@@ -21,8 +21,10 @@ import {
   receiversOf,
 } from "./key-session.ts";
 import { qualifiedDealings, termsOf } from "./key-terms.ts";
+import { mayServe } from "./registry.ts";
 import { type Hex, joined, u32, u8 } from "./scale.ts";
 import type { Sharing, SharingMember } from "./sharing.ts";
+import type { State } from "./state.ts";
 import { emptyTables } from "./state-codec.ts";
 
 /** A session that is to begin. */
@@ -64,8 +66,9 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     confirmed: false,
     excluded: state.excluded.includes(identityKey),
   }));
-  // Without the convicted there may be too few, until others are elected: whoever stands again may have been elected again.
-  if (members.filter(({ excluded }) => !excluded).length < leastHolders(threshold)) {
+  // Without those who may not have a share there may be too few, until others are elected: whoever stands again may have been
+  // elected again.
+  if (members.filter(({ identityKey }) => mayHold(state, identityKey)).length < leastHolders(threshold)) {
     giveUpHandover(draft, { kind, members });
     return;
   }
@@ -94,13 +97,22 @@ function dueSession({ state, genesis }: Draft): Due | null {
   }
   const { rotationId, members } = sharing;
   if (!isHandedOver(state)) return { kind: "resharing", rotationId, threshold, committee: plannedCommittee(state)! };
-  if (state.height - sharing.height < genesis.masterKey.refreshBlocks) return null;
+  // A share that somebody has who may not is made useless at once: with t = 1 it is the key, and nothing helps.
+  const isExposed =
+    sharing.threshold > 1 && members.some((member) => member.confirmed && !mayHold(state, member.identityKey));
+  if (!isExposed && state.height - sharing.height < genesis.masterKey.refreshBlocks) return null;
   const committee = members.map(({ identityKey }) => identityKey);
   // Who has no share can't refresh it: resharing to the same committee gives it one.
-  const isWhole = members.every(({ identityKey, confirmed }) => confirmed || state.excluded.includes(identityKey));
+  const isWhole = members.every(({ identityKey, confirmed }) => confirmed || !mayHold(state, identityKey));
   if (!isWhole) return { kind: "resharing", rotationId, threshold, committee };
   // With t = 1 a share is the key, and nothing could be refreshed.
   return sharing.threshold > 1 ? { kind: "refresh", rotationId, threshold: sharing.threshold, committee } : null;
+}
+
+/** Whether a gatekeeper may have a share: it is not convicted, and governance has not withdrawn what runs in it. */
+function mayHold(state: State, identityKey: PublicKey): boolean {
+  const worker = state.workers.get(accountOf(identityKey));
+  return worker !== undefined && mayServe(state, worker) && !state.excluded.includes(identityKey);
 }
 
 /** Binds all that is dealt to what the session is, and to the history that it began in. */

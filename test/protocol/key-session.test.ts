@@ -97,6 +97,25 @@ describe("a key session", () => {
     },
   );
 
+  test("begins at once when somebody has a share who may not: it is refreshed away", () => {
+    const measurement = measurementOf("pRuntime");
+    const network = new Network(keyGenesis({ measurements: [measurement], sessionBlocks: 1_000 }));
+    const all = new Shareholders(network, GATEKEEPERS);
+    expect(network.send("d", register(network, "d", identity("d")))).toBe("done");
+    launch(network);
+    all.until("SharingAdopted");
+    const { publicKey } = currentSharing(network.state)!;
+    for (let block = 0; block < 5; block++) expect(told(all.block(), "KeySessionStarted")).toEqual([]);
+    for (const member of ["g1", "g2"]) network.send(member, vote(network, { tag: "withdraw", value: measurement }));
+    const [started] = told(all.until("KeySessionStarted", undefined, 1), "KeySessionStarted");
+    expect(started!.session).toBe("refresh");
+    const [adopted] = told(all.until("SharingAdopted"), "SharingAdopted");
+    expect(adopted!.publicKey).toBe(publicKey);
+    expect([...adopted!.holders].sort()).toEqual(keys("a", "b", "c").sort());
+    expectShares(network, all, ["a", "b", "c"]);
+    for (let block = 0; block < 20; block++) expect(told(all.block(), "KeySessionStarted")).toEqual([]);
+  });
+
   test("goes on without one whose measurement was withdrawn, which says nothing that would be refused", () => {
     const measurement = measurementOf("pRuntime");
     const network = new Network(keyGenesis({ measurements: [measurement], sessionBlocks: 50 }));
