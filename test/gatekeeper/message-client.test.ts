@@ -10,6 +10,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ANSWER_MILLISECONDS, MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { PEER_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
+import { until } from "../until.ts";
 
 const NEVER = new AbortController().signal;
 const MESSAGE = Uint8Array.of(1, 2, 3);
@@ -117,7 +118,7 @@ describe("the client", () => {
       write();
     });
     await expect(post(endpoint)).rejects.toMatchObject(failed("TooLong"));
-    await vi.waitUntil(() => sockets.size === 0);
+    await until(() => sockets.size === 0);
     // What the system holds in between comes on top.
     expect(written).toBeLessThan(PEER_MESSAGE_BYTES_MAX + (32 << 20));
   });
@@ -203,14 +204,14 @@ describe("the client", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const asked = expect(post(endpoint)).rejects.toMatchObject(failed("TimedOut"));
-      await vi.waitUntil(() => [...sockets].some(({ bytesRead }) => bytesRead > 0));
+      await until(() => [...sockets].some(({ bytesRead }) => bytesRead > 0));
       vi.advanceTimersByTime(ANSWER_MILLISECONDS);
       await asked;
       expect(vi.getTimerCount()).toBe(0);
     } finally {
       vi.useRealTimers();
     }
-    await vi.waitUntil(() => sockets.size === 0);
+    await until(() => sockets.size === 0);
   });
 
   it("stops when it is told to: before it has begun, while it waits, while it reads", async () => {
@@ -221,7 +222,7 @@ describe("the client", () => {
       const controller = new AbortController();
       const asked = post(await saying(bytes, () => setImmediate(() => controller.abort())), controller.signal);
       await expect(asked).rejects.toMatchObject(aborted);
-      await vi.waitUntil(() => sockets.size === 0);
+      await until(() => sockets.size === 0);
     }
   });
 
@@ -247,6 +248,6 @@ describe("the client", () => {
     await post(endpoint);
     expect(sockets.size).toBe(1);
     client[Symbol.dispose]();
-    await vi.waitUntil(() => sockets.size === 0);
+    await until(() => sockets.size === 0);
   });
 });

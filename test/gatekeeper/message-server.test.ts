@@ -12,6 +12,7 @@ import {
   REQUESTS_MAX,
 } from "../../src/gatekeeper/request-limits.ts";
 import { PEER_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
+import { until } from "../until.ts";
 
 const NEVER = new AbortController().signal;
 const STATUS = {
@@ -154,7 +155,7 @@ describe("a message", () => {
       socket.destroy();
       await closed;
     }
-    await vi.waitUntil(async () => (await post("whole")).status === 204);
+    await until(async () => (await post("whole")).status === 204);
     expect(taken.map((bytes) => Buffer.from(bytes).toString())).toEqual(["whole"]);
     expect(faults).toEqual([]);
   });
@@ -209,16 +210,16 @@ describe.skipIf(process.platform !== "linux")("whoever asks for too much", () =>
   it("is told to wait when so many requests of its address are under way, and others are served", async () => {
     const { answer } = waiting();
     const flood = Array.from({ length: ADDRESS_REQUESTS_MAX }, () => post("x"));
-    await vi.waitUntil(() => taken.length === ADDRESS_REQUESTS_MAX);
+    await until(() => taken.length === ADDRESS_REQUESTS_MAX);
     const refused = await post("x");
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
     expect(await refused.json()).toEqual({ code: "PRUNTIME_UNAVAILABLE", reason: "TooManyOfAddress" });
     const other = open("127.0.0.2");
     other.socket.write(`${head("Content-Length: 1")}x`);
-    await vi.waitUntil(() => taken.length === ADDRESS_REQUESTS_MAX + 1);
+    await until(() => taken.length === ADDRESS_REQUESTS_MAX + 1);
     answer();
     expect((await Promise.all(flood)).map(({ status: code }) => code)).toEqual(flood.map(() => 204));
-    await vi.waitUntil(() => other.heard.startsWith("HTTP/1.1 204 "));
+    await until(() => other.heard.startsWith("HTTP/1.1 204 "));
     expect((await post("x")).status).toBe(204);
   });
 
@@ -226,11 +227,11 @@ describe.skipIf(process.platform !== "linux")("whoever asks for too much", () =>
     const { answer } = waiting();
     const all = Array.from({ length: REQUESTS_MAX }, (_, number) => open(`127.0.1.${1 + (number % 8)}`));
     for (const { socket } of all) socket.write(`${head("Content-Length: 1")}x`);
-    await vi.waitUntil(() => taken.length === REQUESTS_MAX);
+    await until(() => taken.length === REQUESTS_MAX);
     const refused = await post("x");
     expect([refused.status, await refused.json()]).toEqual([503, { code: "PRUNTIME_UNAVAILABLE", reason: "TooMany" }]);
     answer();
-    for (const one of all) await vi.waitUntil(() => one.heard.startsWith("HTTP/1.1 204 "));
+    for (const one of all) await until(() => one.heard.startsWith("HTTP/1.1 204 "));
     expect((await post("x")).status).toBe(204);
   });
 
@@ -243,12 +244,12 @@ describe.skipIf(process.platform !== "linux")("whoever asks for too much", () =>
       await new Promise((resolve) => socket.write(new Uint8Array(PEER_MESSAGE_BYTES_MAX - 1), resolve));
     }
     const rest = HELD_BYTES_MAX - bodies * (PEER_MESSAGE_BYTES_MAX - 1);
-    await vi.waitUntil(async () => {
+    await until(async () => {
       const response = await post(new Uint8Array(rest + 1));
       return response.status === 503;
     });
     for (const { socket } of all) socket.destroy();
-    await vi.waitUntil(async () => (await post(new Uint8Array(rest + 1))).status === 204);
+    await until(async () => (await post(new Uint8Array(rest + 1))).status === 204);
   });
 
   it("has so many connections of an address, idle ones among them", async () => {
@@ -260,7 +261,7 @@ describe.skipIf(process.platform !== "linux")("whoever asks for too much", () =>
     expect(all.every(({ socket }) => !socket.destroyed)).toBe(true);
     all[0]!.socket.destroy();
     await all[0]!.closed;
-    await vi.waitUntil(async () => {
+    await until(async () => {
       const again = open("127.0.0.3");
       again.socket.write(`${head("Content-Length: 1", "Connection: close")}x`);
       await again.closed;
@@ -296,7 +297,7 @@ describe("a server that closes", () => {
     const under = client.post(endpoint(), Uint8Array.of(1), NEVER);
     const kept = open();
     kept.socket.write(`${head("Content-Length: 1")}x`);
-    await vi.waitUntil(() => taken.length === 2);
+    await until(() => taken.length === 2);
     const there = endpoint();
     const closed = server[Symbol.asyncDispose]();
     await expect(client.post(there, Uint8Array.of(2), NEVER)).rejects.toMatchObject({
@@ -314,7 +315,7 @@ describe("a server that closes", () => {
     waiting();
     const { socket, closed } = open();
     socket.write(`${head("Content-Length: 1")}x`);
-    await vi.waitUntil(() => taken.length === 1);
+    await until(() => taken.length === 1);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const disposed = server[Symbol.asyncDispose]();

@@ -17,6 +17,7 @@ import { FolderChain } from "../chain/folder-chain.ts";
 import { CURVE, idOf, keyOf, signerOf } from "../protocol/network.ts";
 import { STRANGER, enclaveGenesis } from "../pruntime/authority.ts";
 import { useFolder } from "../pruntime/folder.ts";
+import { until } from "../until.ts";
 
 const at = useFolder();
 const started: ChildProcess[] = [];
@@ -111,7 +112,7 @@ describe("a node", () => {
     started.at(-1)!.kill("SIGKILL");
     await once(started.at(-1)!, "close");
     // Until it is known here: it would be noticed by the next question otherwise, and that is another case.
-    await vi.waitUntil(() => pruntime.ended !== null);
+    await until(() => pruntime.ended !== null);
     at1.producer.produce(1, true);
     const stop = new AbortController();
     const running = node.run(stop.signal);
@@ -129,11 +130,11 @@ describe("a node", () => {
     const stop = new AbortController();
     const running = node.run(stop.signal);
     const kinds = (): string[] => told.map(({ kind }) => kind);
-    await Promise.race([running, vi.waitUntil(() => kinds().includes("Sent"), { timeout: 30_000 })]);
+    await Promise.race([running, until(() => kinds().includes("Sent"))]);
     started.at(-1)!.kill("SIGKILL");
     // Its message waits in the inbox still: it is not handed in again.
     const more = () => started.length === 2 && pruntime.ended === null && kinds().includes("Interrupted");
-    await Promise.race([running, vi.waitUntil(more, { timeout: 30_000 })]);
+    await Promise.race([running, until(more)]);
     stop.abort();
     await running;
     expect(kinds()).toEqual(["Started", "Sent", "Interrupted"]);
@@ -190,7 +191,7 @@ describe("a node", () => {
     await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject({ code: "MESSAGE_INVALID" });
     expect(node.status).toMatchObject({ height: 0, gatekeeper: true });
     started.at(-1)!.kill("SIGKILL");
-    await vi.waitUntil(() => pruntime.ended !== null);
+    await until(() => pruntime.ended !== null);
     await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject(unavailable);
     expect(started).toHaveLength(1);
   });
@@ -201,7 +202,7 @@ describe("a node", () => {
     const { node } = nodeOf({ chain: at1.chain, pruntime });
     await node.step(NEVER);
     started.at(-1)!.kill("SIGKILL");
-    await vi.waitUntil(() => pruntime.ended !== null);
+    await until(() => pruntime.ended !== null);
     await pruntime.ask("status", undefined);
     await expect(node.step(NEVER)).rejects.toMatchObject({ code: "PRUNTIME_UNAVAILABLE" });
   });
@@ -213,7 +214,7 @@ describe("a node", () => {
     const { node } = nodeOf({ chain: at1.chain, pruntime, operator: OPERATOR });
     const stop = new AbortController();
     const running = node.run(stop.signal);
-    await Promise.race([running, vi.waitUntil(() => at1.chain.waiting().length > 0, { timeout: 30_000 })]);
+    await Promise.race([running, until(() => at1.chain.waiting().length > 0)]);
     stop.abort();
     await running;
   });

@@ -1,6 +1,6 @@
 /** Nodes with pRuntimes in processes of their own, whose messages go over HTTP to where the chain says. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { MessageServer } from "../../src/gatekeeper/message-server.ts";
 import type { MessageHandler } from "../../src/gatekeeper/message-transport.ts";
@@ -12,6 +12,7 @@ import { FolderChain } from "../chain/folder-chain.ts";
 import { idOf } from "../protocol/network.ts";
 import { type Keys, enclaveGenesis } from "../pruntime/authority.ts";
 import { useFolder } from "../pruntime/folder.ts";
+import { until } from "../until.ts";
 
 const at = useFolder();
 const NEVER = new AbortController().signal;
@@ -106,7 +107,7 @@ async function produceUntil(
   for (let now = 1; !holds(); now++) {
     if (now > 200) throw new Error(`it did not come to that: ${JSON.stringify(nodes.map(({ told }) => told))}`);
     const isThere = (): boolean => nodes.every(({ node }) => node!.status?.height === chain.chain.height());
-    await Promise.race([Promise.all(running), vi.waitUntil(isThere, { timeout: 30_000 })]);
+    await Promise.race([Promise.all(running), until(isThere)]);
     // What they say is handed in behind that.
     await sleep(50);
     chain.producer.produce(now, true);
