@@ -2,13 +2,14 @@
  * What holds after every block, whatever happens; each check throws with what it found. sharing-invariants.ts has those about
  * shares.
  */
+import { toHex } from "../../src/bytes.ts";
 import { subShareOf } from "../../src/keys/sub-share.ts";
 import type { Complaint } from "../../src/keys/complaint.ts";
 import type { AuthenticMessage } from "../../src/protocol/authenticate.ts";
 import { callCodec } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import type { KeySession } from "../../src/protocol/key-session.ts";
-import { termsOf } from "../../src/protocol/key-terms.ts";
+import { ledgerGroup, termsOf } from "../../src/protocol/key-terms.ts";
 import type { Ledger } from "../../src/protocol/ledger.ts";
 import { encode } from "../../src/protocol/scale.ts";
 import { type Network, identity, outcomes, publicOf } from "../protocol/network.ts";
@@ -152,7 +153,19 @@ export class Invariants {
     if (session?.phase !== "confirmation" || (was?.epoch === session.epoch && was.phase === "confirmation")) return;
     const convicted = this.#convicted.get(session.epoch) ?? new Set();
     const qualified = qualifiedIn(this.#network.ledger, convicted);
-    const { kind } = session;
+    for (const { identityKey, verificationShare } of session.members) {
+      ensure(verificationShare === null || !convicted.has(identityKey), "somebody convicted gets a share");
+    }
+    const { kind, keySuite, publicKey } = session;
+    if (kind === "generation") {
+      const group = ledgerGroup(keySuite);
+      const constants = qualified.map(({ dealing }) => dealing.commitments.subarray(0, group.elementBytes));
+      const sum = group.linearCombinations(
+        constants,
+        constants.map(() => 1n),
+      );
+      ensure(toHex(sum.elements) === publicKey, "the MasterKey is another than the sum of what qualified");
+    }
     const isEnough = kind === "resharing" ? qualified.length === this.#threshold : qualified.length >= this.#threshold;
     ensure(isEnough, `${qualified.length} dealings qualified for a ${kind}`);
     ensure(

@@ -40,7 +40,7 @@ export function drawSetting(random: Seeded): Setting {
     byzantine,
     keySuite: random.below(40) === 0 ? 2 : 1,
     phaseBlocks: 4 + random.below(3),
-    refreshBlocks: random.of([6, 12, 25, 1_000]),
+    refreshBlocks: random.of([5, 12, 25, 1_000]),
     sessionBlocks: 2 + random.below(3),
     sessionsPerEra: 2 + random.below(3),
     faultBlocks: random.of([0, 15, 30, 50]),
@@ -48,9 +48,9 @@ export function drawSetting(random: Seeded): Setting {
 }
 
 function seatsFor(threshold: number, random: Seeded): number {
-  if (threshold === 3) return random.of([5, 6, 7, 7]);
+  if (threshold === 3) return random.of([5, 5, 6, 7]);
   if (threshold === 1) return random.of([1, 2, 4]);
-  return random.of([3, 4, 4, 4, 4, 4, 5, 5]);
+  return random.of([3, 3, 4, 4, 4, 4, 5]);
 }
 
 /** Everybody stands for election, those of the lower numbers with more at stake. */

@@ -10,6 +10,7 @@ import { evaluatePartials, sortReplies } from "../../src/keys/partial.ts";
 import { RISTRETTO255_GROUP } from "../../src/keys/ristretto255-group.ts";
 import { Secp256k1Group } from "../../src/keys/secp256k1-group.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
+import type { Ledger } from "../../src/protocol/ledger.ts";
 import type { Sharing } from "../../src/protocol/sharing.ts";
 import type { Network } from "../protocol/network.ts";
 import type { Seeded } from "../slow/seeded.ts";
@@ -66,12 +67,26 @@ export class SharingInvariants {
     this.checkDerivation(this.#honestHolders(sharing));
   }
 
-  /** What an honest pRuntime has on its disk is no more than what it should have by the ledger that it follows. */
-  checkKept({ disk }: HonestPRuntime, inForce: readonly number[], underWay: number | null): void {
+  /**
+   * What an honest pRuntime has on its disk, once it has done what a ledger asks for, is no more than what it should have, and
+   * no less: whoever has judged gets a share of what qualified.
+   */
+  checkSealed({ disk, identityKey }: HonestPRuntime, { state: { sharings, keySession } }: Ledger): void {
     if (disk.shares === null) return;
     const { dealingKey, shares } = readSealed(disk.shares);
+    const underWay = keySession?.epoch ?? null;
     ensure(dealingKey === null || dealingKey.epoch === underWay, "a dealing key was kept after its session");
-    for (const { epoch } of shares) ensure(inForce.includes(epoch) || epoch === underWay, "an old share was kept");
+    for (const { epoch } of shares) {
+      const isDue = epoch === underWay || sharings.some((sharing) => sharing.epoch === epoch);
+      ensure(isDue, "an old share was kept");
+    }
+    if (keySession?.phase !== "confirmation") return;
+    const member = keySession.members.find((each) => each.identityKey === identityKey);
+    if (member?.judged !== true) return;
+    ensure(
+      shares.some(({ epoch }) => epoch === underWay),
+      "no share could be made of what qualified",
+    );
   }
 
   /** Any t of them make the contract's PRF what it was, and the MasterKey's public key. */

@@ -81,6 +81,9 @@ import { type Setting, drawSetting, genesisFor, tolerated } from "./setting.ts";
 import { SharingInvariants } from "./sharing-invariants.ts";
 import { Wire } from "./wire.ts";
 
+/** Blocks after which shares are refreshed, where it is waited for. */
+const SOON = 12;
+
 /** What came about in a run. */
 export interface Report {
   readonly seed: number;
@@ -176,14 +179,28 @@ class Simulation implements Disposable {
     const votedOut = mayFail < 0 ? byzantine : [];
     this.#switchOff(Math.max(mayFail, 0), promoted);
     const mustGoOn = this.#canHandOver();
-    let left = this.#bound();
-    while (!(mustGoOn && this.#hasArrived(promoted)) && left > 0) {
-      // Others may be convicted or stand again meanwhile: that is why it is said again.
-      const moves = left-- % 8 === 0 ? [...this.#operators.promote(promoted), ...this.#operators.chill(votedOut)] : [];
-      this.#block(NO_FAULTS, moves);
+    const moves = (): AuthenticMessage[] => [...this.#operators.promote(promoted), ...this.#operators.chill(votedOut)];
+    this.#await(mustGoOn, moves, () => this.#hasArrived(promoted));
+    const { epoch, threshold } = this.#network.state.sharings.at(-1) ?? { epoch: 0, threshold: 1 };
+    // With t = 1 there is nothing to refresh.
+    if (mustGoOn && threshold > 1 && this.#setting.refreshBlocks <= SOON) {
+      this.#await(true, moves, () => this.#network.state.sharings.at(-1)!.epoch > epoch);
     }
-    ensure(!mustGoOn || left > 0, `${promoted} has no share after ${this.#bound()} blocks without a fault`);
     return mustGoOn;
+  }
+
+  /**
+   * Makes blocks until something holds, or as many as it may take.
+   * @param mustCome - whether it must hold then; else all these blocks are made.
+   * @param moves - of stakes; others may be convicted or stand again meanwhile, so that is why they are made again.
+   */
+  #await(mustCome: boolean, moves: () => AuthenticMessage[], holds: () => boolean): void {
+    const bound = this.#bound();
+    for (let block = 0; block < bound; block++) {
+      if (mustCome && holds()) return;
+      this.#block(NO_FAULTS, block % 8 === 0 ? moves() : []);
+    }
+    ensure(!mustCome || holds(), `no share for who was elected, or no new ones, in ${bound} blocks without a fault`);
   }
 
   /** Leaves at most so many machines off, for ever, and all others on. */
@@ -277,12 +294,7 @@ class Simulation implements Disposable {
       for (const { scalar } of readSealed(pRuntime.disk.shares).shares) this.#invariants.keepSecret(scalar);
     }
     if (!pRuntime.isUp) return;
-    const { sharings, keySession } = ledger.state;
-    this.#sharings.checkKept(
-      pRuntime,
-      sharings.map(({ epoch }) => epoch),
-      keySession?.epoch ?? null,
-    );
+    this.#sharings.checkSealed(pRuntime, ledger);
     if (signed === null) return;
     const message = this.#network.unsigned(identity(pRuntime.name), signed.call, signed.sequence);
     this.#invariants.checkSecrecy(message);
