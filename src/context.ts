@@ -17,6 +17,8 @@ export const CONTEXT = Object.freeze({
   contractEcdhKey: "gatekeeper/v1 contract EcdhKey",
   /** HKDF info of the key that a command to a contract is encrypted under: sealed-command.ts. */
   sealedCommandKey: "gatekeeper/v1 key of a sealed command",
+  /** HKDF info of the key that its answer is encrypted under: sealed-command.ts. */
+  sealedAnswerKey: "gatekeeper/v1 key of a sealed answer",
   /** What a gatekeeper's proof for a batch of partials is about: partial-proof.ts. */
   dleqTranscript: "gatekeeper/v1 dleq transcript",
   /** The weights that fold the batch of such a proof into one statement: partial-proof.ts. */
@@ -58,6 +60,8 @@ export const CONTEXT = Object.freeze({
   sealedMessage: "gatekeeper/v1 sealed message",
   /** HKDF info of the key that such a message is encrypted under: pruntime/sealed-message.ts. */
   sealedMessageKey: "gatekeeper/v1 key of a sealed message",
+  /** HMAC-SHA-256 of a user's key, by which its value is stored: pruntime/key-value-contract.ts. */
+  keyValueName: "gatekeeper/v1 name of a key-value state",
   /** What a chain begins with: protocol/genesis.ts. */
   genesis: "gatekeeper/v1 genesis",
   /** All that a ledger knows: protocol/state-codec.ts. */

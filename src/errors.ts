@@ -74,8 +74,10 @@ export const ERROR_CODES = Object.freeze([
   "NOT_LOCAL",
   /** A contract has no keys here: gatekeepers have not given them yet, or another pRuntime runs it; detail.contract is it. */
   "KEY_NOT_PROVISIONED",
-  /** What is to be a command to a contract can't be opened; detail.reason says why. */
+  /** What is to be a command to a contract, or the answer to one, can't be opened; detail.reason says why. */
   "COMMAND_INVALID",
+  /** A contract could not do what a command asks for; detail.reason is the code of what went wrong in its pRuntime. */
+  "COMMAND_FAILED",
   /** The pRuntime did not take a request: it breaks the rules of the boundary; detail.reason says which. */
   "BOUNDARY_REFUSED",
   /** The pRuntime can't be started or reached, ended, or says what breaks the rules of the boundary. */

@@ -51,7 +51,15 @@ export {
 } from "./pruntime/contract-states.ts";
 export { ContractWorker, type ContractWorkerOptions, type OpenedCommand } from "./pruntime/contract-worker.ts";
 export { ProvisionedKeys } from "./pruntime/provisioned-keys.ts";
-export { COMMAND_BYTES_MAX, type CommandRecipient, sealCommand } from "./keys/sealed-command.ts";
+export {
+  COMMAND_BYTES_MAX,
+  type CommandRecipient,
+  type OpeningKey,
+  newReplyKey,
+  openAnswer,
+  sealAnswer,
+  sealCommand,
+} from "./keys/sealed-command.ts";
 export type { WriteResult } from "./pruntime/boundary.ts";
 export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts";
 export { type LedgerBlock, apply } from "./protocol/apply.ts";

@@ -5,6 +5,7 @@ import { addAccountCommands } from "./account-commands.ts";
 import { addChainCommands } from "./chain-commands.ts";
 import { addChainShowCommand } from "./chain-show-command.ts";
 import { run } from "./command-line.ts";
+import { addContractCommands } from "./contract-commands.ts";
 import { addElectCommand } from "./elect-command.ts";
 import { addGovernCommands } from "./govern-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
@@ -38,6 +39,7 @@ export function main(argv: readonly string[]): Promise<void> {
     addGovernCommands(program, terminal);
     addElectCommand(program, terminal);
     addNodeCommands(program, terminal);
+    addContractCommands(program, terminal);
     addNetworkCommand(program, terminal);
     return program;
   });

@@ -53,7 +53,11 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
         .argParser(socketAddress)
         .conflicts(["dstack", "passphrase", "passphraseFile"]),
     )
-    .option("--listen <host:port>", "take messages of other nodes there, by HTTP", listenArgument)
+    .option(
+      "--listen <host:port>",
+      "take messages of other nodes and commands to contracts there, by HTTP",
+      listenArgument,
+    )
     .option("--operator <file>", "secret key of the account that registers the pRuntime if it is not registered")
     .option("--collateral <file>", "what Intel says of the machine, for a pRuntime that proves itself by a quote")
     .action((options: RunOptions) => run(terminal, options));
@@ -121,6 +125,7 @@ async function listen(terminal: Terminal, address: TcpAddress, node: GatekeeperN
   const { MessageServer } = await import("../gatekeeper/message-server.ts");
   const server = await MessageServer.listen(address, {
     deliver: (bytes) => node.receive(bytes),
+    execute: (bytes) => node.execute(bytes),
     status: () => node.status,
     onFault: (error) => terminal.note(`INTERNAL: a message could not be taken: ${String(error)}`),
   });

@@ -1,5 +1,5 @@
 /**
- * Brings messages to the hosts of other pRuntimes by HTTP (message-server.ts). Whoever is at the other end may be anybody:
+ * Brings messages to the hosts of other pRuntimes, and a user's commands to those of contracts, by HTTP (message-server.ts). Whoever is at the other end may be anybody:
  * time and bytes of his answer are bounded, no redirect is followed, and of what he says of errors a word is believed, if
  * it is one.
  */
@@ -7,8 +7,8 @@ import { Agent, type AgentOptions, type ClientRequest, type IncomingMessage, req
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import * as v from "valibot";
 import { GatekeeperError } from "../errors.ts";
-import { PEER_MESSAGE_BYTES_MAX } from "../pruntime/boundary.ts";
-import { MESSAGES_PATH, peerFailed, transportAborted } from "./message-transport.ts";
+import { COMMAND_MESSAGE_BYTES_MAX, PEER_MESSAGE_BYTES_MAX } from "../pruntime/boundary.ts";
+import { COMMANDS_PATH, MESSAGES_PATH, peerFailed, transportAborted } from "./message-transport.ts";
 
 /** From connecting to the last byte of the answer. */
 export const ANSWER_MILLISECONDS = 20_000;
@@ -24,6 +24,18 @@ const refusalSchema = v.object({
   reason: v.pipe(v.string(), v.regex(/^[A-Za-z_]{1,40}$/)),
 });
 
+/** What is posted, and how. */
+interface Posting {
+  readonly path: string;
+  /** Bytes of an answer, at most. */
+  readonly bytesMax: number;
+  /** Whether it may come twice where a connection breaks off. */
+  readonly repeatable: boolean;
+}
+
+const MESSAGE: Posting = { path: MESSAGES_PATH, bytesMax: PEER_MESSAGE_BYTES_MAX, repeatable: true };
+const COMMAND: Posting = { path: COMMANDS_PATH, bytesMax: COMMAND_MESSAGE_BYTES_MAX, repeatable: false };
+
 /** Asks hosts. Owns its connections; dispose ends them. */
 export class MessageClient implements Disposable {
   readonly #agents = { "http:": new Agent(agentOptions()), "https:": new TlsAgent(agentOptions()) };
@@ -36,13 +48,30 @@ export class MessageClient implements Disposable {
    * @throws GatekeeperError PEER_FAILED, with a `PeerFailure` as detail.reason; ABORTED when the signal fires.
    */
   async post(endpoint: string, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array | null> {
-    const url = messagesUrl(endpoint);
+    return await this.#post(MESSAGE, endpoint, bytes, signal);
+  }
+
+  /**
+   * Posts a command to the host of the pRuntime that runs its contract. It is sent once: where this throws, it may have been
+   * executed or not.
+   * @param endpoint, bytes, signal - as `post` takes them.
+   * @returns its answer, which is the caller's.
+   * @throws GatekeeperError as `post` does.
+   */
+  async execute(endpoint: string, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const answer = await this.#post(COMMAND, endpoint, bytes, signal);
+    if (answer === null) throw peerFailed("Refused", "a command without an answer", { status: 204 });
+    return answer;
+  }
+
+  async #post(posting: Posting, endpoint: string, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array | null> {
+    const url = postingUrl(endpoint, posting.path);
     if (url === null) throw peerFailed("BadEndpoint", "its endpoint is no http or https URL that can be posted to");
     if (signal.aborted) throw transportAborted();
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), ANSWER_MILLISECONDS);
     try {
-      return await this.#ask(url, bytes, AbortSignal.any([signal, limit.signal]));
+      return await this.#ask(posting, url, bytes, AbortSignal.any([signal, limit.signal]));
     } catch (error) {
       if (signal.aborted) throw transportAborted();
       if (limit.signal.aborted) throw peerFailed("TimedOut", `nothing within ${ANSWER_MILLISECONDS / 1_000} s`);
@@ -59,14 +88,15 @@ export class MessageClient implements Disposable {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 
-  async #ask(url: URL, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array | null> {
+  async #ask(posting: Posting, url: URL, bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array | null> {
     for (;;) {
       const call = this.#begin(url, bytes, signal);
       try {
-        return await readAnswer(await responseTo(call));
+        return await readAnswer(await responseTo(call), posting.bytesMax);
       } catch (error) {
         // A connection that was kept, and that its host ended while this was sent. What it got twice, it opens once.
-        if (!call.reusedSocket || (error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
+        const isRepeatable = posting.repeatable && call.reusedSocket;
+        if (!isRepeatable || (error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
       }
     }
   }
@@ -87,13 +117,13 @@ function agentOptions(): AgentOptions {
   return { keepAlive: true, maxSockets: CONNECTIONS_MAX, maxFreeSockets: KEPT_MAX, timeout: KEPT_MILLISECONDS };
 }
 
-/** Where messages are posted below an endpoint; null where it is no URL that can be posted to. */
-function messagesUrl(endpoint: string): URL | null {
+/** Where something is posted below an endpoint; null where it is no URL that can be posted to. */
+function postingUrl(endpoint: string, path: string): URL | null {
   const url = URL.parse(endpoint);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) return null;
   // They would go into a header of ours.
   if (url.username !== "" || url.password !== "") return null;
-  url.pathname = url.pathname.replace(/\/*$/, MESSAGES_PATH);
+  url.pathname = url.pathname.replace(/\/*$/, path);
   url.search = "";
   url.hash = "";
   return url;
@@ -110,12 +140,12 @@ function responseTo(call: ClientRequest): Promise<IncomingMessage> {
 }
 
 /** @throws GatekeeperError PEER_FAILED; what the connection ends with. */
-async function readAnswer(response: IncomingMessage): Promise<Uint8Array | null> {
+async function readAnswer(response: IncomingMessage, bytesMax: number): Promise<Uint8Array | null> {
   const { statusCode: status = 0 } = response;
   const isAnswer = status === 200 || status === 204;
-  const body = await readUpTo(response, isAnswer ? PEER_MESSAGE_BYTES_MAX : REFUSAL_BYTES_MAX);
+  const body = await readUpTo(response, isAnswer ? bytesMax : REFUSAL_BYTES_MAX);
   if (!isAnswer) throw refused(status, body);
-  if (body === null) throw peerFailed("TooLong", `its answer is longer than ${PEER_MESSAGE_BYTES_MAX} bytes`);
+  if (body === null) throw peerFailed("TooLong", `its answer is longer than ${bytesMax} bytes`);
   return status === 204 ? null : body;
 }
 

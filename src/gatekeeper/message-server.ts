@@ -1,13 +1,15 @@
 /**
- * Takes messages of other pRuntimes' hosts by HTTP, for the pRuntime that is here:
+ * Takes messages of other pRuntimes' hosts, and users' commands to contracts, by HTTP, for the pRuntime that is here:
  *
  *   POST /v1/messages   a sealed message as the body: 200 with the message that answers it, 204 where none does
+ *   POST /v1/commands   a sealed command as the body: 200 with its sealed answer
  *   GET  /v1/status     what is public of the pRuntime, as JSON
  *
  * Anybody may connect, and none of it is believed: the pRuntime judges messages. So what anybody can take is limited:
  * connections, requests, bytes and time, in all and for each address. What is wrong is said by status, and as JSON
- * `{ code, reason }`: 400 a message that the pRuntime does not open, 404, 405, 413 too long, 429 too many of one address,
- * 500 a fault, 503 too many in all, or the pRuntime can't be used now. Nothing else is told of errors.
+ * `{ code, reason }`: 400 what the pRuntime does not open, 404, 405, 413 too long, 429 too many of one address, 500 a
+ * fault, 503 too many in all, or the pRuntime can't do it now: it has no keys of a command's contract, for one. Nothing else
+ * is told of errors.
  *
  * HTTP is in the clear: length, time and addresses show, as they would under TLS; a proxy in front may speak that.
  */
@@ -17,8 +19,14 @@ import type { AddressInfo, Socket } from "node:net";
 import { type HttpBindings, createAdaptorServer } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { GatekeeperError } from "../errors.ts";
-import { PEER_MESSAGE_BYTES_MAX, type PRuntimeStatus } from "../pruntime/boundary.ts";
-import { MESSAGES_PATH, type MessageHandler, STATUS_PATH } from "./message-transport.ts";
+import { COMMAND_MESSAGE_BYTES_MAX, PEER_MESSAGE_BYTES_MAX, type PRuntimeStatus } from "../pruntime/boundary.ts";
+import {
+  COMMANDS_PATH,
+  type CommandHandler,
+  MESSAGES_PATH,
+  type MessageHandler,
+  STATUS_PATH,
+} from "./message-transport.ts";
 import { RequestLimits, type Slot } from "./request-limits.ts";
 
 /** How long a request that is under way is waited for when the server closes. */
@@ -40,10 +48,19 @@ export type PublicStatus = Pick<PRuntimeStatus, "identityKey" | "genesisHash" | 
 /** What a server serves. */
 export interface MessageServerOptions {
   readonly deliver: MessageHandler;
+  readonly execute: CommandHandler;
   /** Null while it is not known. */
   readonly status: () => PublicStatus | null;
   /** Told of what should not have happened. */
   readonly onFault: (error: unknown) => void;
+}
+
+/** What is posted to a path. */
+interface Posts {
+  readonly bytesMax: number;
+  /** Of what is none. */
+  readonly invalid: "MESSAGE_INVALID" | "COMMAND_INVALID";
+  readonly handle: MessageHandler;
 }
 
 type Env = { Bindings: HttpBindings };
@@ -118,10 +135,15 @@ export class MessageServer implements AsyncDisposable {
 
   #app(): Hono<Env> {
     const app = new Hono<Env>();
-    app.post(MESSAGES_PATH, (context) => this.#take(context));
+    const { deliver, execute } = this.#options;
+    const messages: Posts = { bytesMax: PEER_MESSAGE_BYTES_MAX, invalid: "MESSAGE_INVALID", handle: deliver };
+    const commands: Posts = { bytesMax: COMMAND_MESSAGE_BYTES_MAX, invalid: "COMMAND_INVALID", handle: execute };
+    app.post(MESSAGES_PATH, (context) => this.#take(context, messages));
+    app.post(COMMANDS_PATH, (context) => this.#take(context, commands));
     app.get(STATUS_PATH, (context) => this.#tell(context));
     for (const [path, allowed] of [
       [MESSAGES_PATH, "POST"],
+      [COMMANDS_PATH, "POST"],
       [STATUS_PATH, "GET, HEAD"],
     ] as const) {
       app.all(path, (context) => this.#refuse(context, 405, "NOT_FOUND", "Method", { Allow: allowed }));
@@ -137,19 +159,19 @@ export class MessageServer implements AsyncDisposable {
     else socket.destroy();
   }
 
-  async #take(context: Context<Env>): Promise<Response> {
+  async #take(context: Context<Env>, { bytesMax, invalid, handle }: Posts): Promise<Response> {
     const { incoming, outgoing } = context.env;
     const slot = this.#limits.enter(incoming.socket.remoteAddress ?? "");
     if (slot === "address") return this.#busy(context, 429, "TooManyOfAddress");
     if (slot === "all") return this.#busy(context, 503, "TooMany");
     // An answer that nobody reads is held, too.
     outgoing.once("close", slot.release);
-    const body = await readBody(incoming as IncomingMessage, slot);
-    if (body === "TooLong") return this.#refuse(context, 413, "MESSAGE_INVALID", body);
+    const body = await readBody(incoming as IncomingMessage, slot, bytesMax);
+    if (body === "TooLong") return this.#refuse(context, 413, invalid, body);
     // Nobody reads what it is answered with.
-    if (body === "BrokenOff") return this.#refuse(context, 400, "MESSAGE_INVALID", body);
+    if (body === "BrokenOff") return this.#refuse(context, 400, invalid, body);
     if (body === "NoRoom") return this.#busy(context, 503, "TooMany");
-    const answer = await this.#options.deliver(body);
+    const answer = await handle(body);
     if (answer === null) return this.#answer(context.body(null, 204));
     return this.#answer(
       context.body(answer as Uint8Array<ArrayBuffer>, 200, { "Content-Type": "application/octet-stream" }),
@@ -168,7 +190,8 @@ export class MessageServer implements AsyncDisposable {
       this.#options.onFault(error);
       return this.#refuse(context, 500, "INTERNAL", "Fault");
     }
-    if (error.code !== "MESSAGE_INVALID") return this.#busy(context, 503, error.code);
+    if (error.code !== "MESSAGE_INVALID" && error.code !== "COMMAND_INVALID")
+      return this.#busy(context, 503, error.code);
     return this.#refuse(context, 400, error.code, String(error.detail["reason"] ?? "Malformed"));
   }
 
@@ -195,19 +218,20 @@ export class MessageServer implements AsyncDisposable {
   }
 }
 
-/** The whole body of a request, no more of which is held than a message may have; or why there is none. */
+/** The whole body of a request, no more of which is held than it may have; or why there is none. */
 async function readBody(
   incoming: IncomingMessage,
   { hold }: Slot,
+  bytesMax: number,
 ): Promise<Uint8Array | "TooLong" | "NoRoom" | "BrokenOff"> {
-  if (Number(incoming.headers["content-length"] ?? 0) > PEER_MESSAGE_BYTES_MAX) return "TooLong";
+  if (Number(incoming.headers["content-length"] ?? 0) > bytesMax) return "TooLong";
   const pieces: Uint8Array[] = [];
   let length = 0;
   try {
     // Destroyed, it could not be answered any more.
     for await (const piece of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
       length += piece.length;
-      if (length > PEER_MESSAGE_BYTES_MAX) return "TooLong";
+      if (length > bytesMax) return "TooLong";
       if (!hold(piece.length)) return "NoRoom";
       pieces.push(piece);
     }

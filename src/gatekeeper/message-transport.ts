@@ -9,6 +9,8 @@ import type { PublicKey } from "../protocol/account.ts";
 /** Below a host's endpoint: where messages are posted, and where it says what it is. */
 export const MESSAGES_PATH = "/v1/messages";
 export const STATUS_PATH = "/v1/status";
+/** And where users' commands to contracts are posted. */
+export const COMMANDS_PATH = "/v1/commands";
 
 /**
  * Brings one message to a pRuntime.
@@ -25,6 +27,13 @@ export type Transport = (to: PublicKey, bytes: Uint8Array, signal: AbortSignal) 
  * @throws GatekeeperError MESSAGE_INVALID, with the reason; others where it can't be taken now.
  */
 export type MessageHandler = (bytes: Uint8Array) => Promise<Uint8Array | null>;
+
+/**
+ * Takes one command to a contract for the pRuntime that is here.
+ * @returns its answer.
+ * @throws GatekeeperError COMMAND_INVALID, with the reason; others where it can't be taken now.
+ */
+export type CommandHandler = (bytes: Uint8Array) => Promise<Uint8Array>;
 
 /** Why a message was not taken, or not answered. */
 export type PeerFailure =

@@ -88,14 +88,19 @@ export class GatekeeperNode {
    * @throws GatekeeperError MESSAGE_INVALID; PRUNTIME_UNAVAILABLE, NOT_FOUND, SEALED_STATE_OLD: it can't be taken now.
    */
   async receive(bytes: Uint8Array): Promise<Uint8Array | null> {
-    const { pruntime } = this.#options;
-    // One that is not there is begun again where the chain is followed, not by whoever sends a message.
-    if (this.#height === null) throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime has not joined yet");
-    if (pruntime.ended !== null) throw pruntime.ended;
-    const delivered = await this.#ofJoined(pruntime.ask("deliver", bytes));
+    const delivered = await this.#ofJoined(this.#joined().ask("deliver", bytes));
     if (delivered.tag === "answer") return delivered.value;
     this.#provisioner.wake();
     return null;
+  }
+
+  /**
+   * Takes a user's command to a contract: a CommandHandler.
+   * @throws GatekeeperError COMMAND_INVALID; PRUNTIME_UNAVAILABLE, KEY_NOT_PROVISIONED, KEY_UNAVAILABLE, NOT_FOUND,
+   * SEALED_STATE_OLD, STORE_*: it can't be taken now.
+   */
+  async execute(bytes: Uint8Array): Promise<Uint8Array> {
+    return await this.#ofJoined(this.#joined().ask("execute", bytes));
   }
 
   /**
@@ -157,6 +162,14 @@ export class GatekeeperNode {
       await pause(FULL_MILLISECONDS, signal);
     }
     return blocks.length > 0;
+  }
+
+  /** One that is not there is begun again where the chain is followed, not by whoever sends it something. */
+  #joined(): PRuntime {
+    const { pruntime } = this.#options;
+    if (this.#height === null) throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime has not joined yet");
+    if (pruntime.ended !== null) throw pruntime.ended;
+    return pruntime;
   }
 
   /**

@@ -124,7 +124,9 @@ export type Request =
   /** A message of another pRuntime. */
   | { readonly tag: "deliver"; readonly value: Uint8Array }
   /** What it has to ask others for, so that contracts have keys; and who has not answered in time. */
-  | { readonly tag: "provision"; readonly value: { readonly late: readonly PublicKey[] } };
+  | { readonly tag: "provision"; readonly value: { readonly late: readonly PublicKey[] } }
+  /** A user's command to a contract, sealed. */
+  | { readonly tag: "execute"; readonly value: Uint8Array };
 
 /** How work is done. */
 interface Work {
@@ -156,7 +158,9 @@ export type Answer =
   /** A message to be delivered to the other. */
   | { readonly tag: "ping"; readonly value: Uint8Array }
   | { readonly tag: "deliver"; readonly value: Delivered }
-  | { readonly tag: "provision"; readonly value: Provisioned };
+  | { readonly tag: "provision"; readonly value: Provisioned }
+  /** The answer, sealed to who sent the command. */
+  | { readonly tag: "execute"; readonly value: Uint8Array };
 
 /** What a pRuntime of a network is, and where it stands. */
 export interface PRuntimeStatus {
@@ -243,6 +247,8 @@ const BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 32_768;
 const BLOCKS_MAX = 4_096;
 /** A sealed message with its body: sealed-message.ts. */
 export const PEER_MESSAGE_BYTES_MAX = (4 << 20) + 1_024;
+/** A sealed command to a contract, or its answer: keys/sealed-command.ts. */
+export const COMMAND_MESSAGE_BYTES_MAX = 64 << 10;
 /** A sealed request for partials. */
 const QUESTION_BYTES_MAX = 48 << 10;
 /** Messages of an answer: they fit into a frame. */
@@ -327,6 +333,7 @@ const requests = {
   ping: publicKeyCodec,
   deliver: boundedBytes(PEER_MESSAGE_BYTES_MAX),
   provision: struct({ late: boundedVector(publicKeyCodec, PEERS_NAMED_MAX) }),
+  execute: boundedBytes(COMMAND_MESSAGE_BYTES_MAX),
 };
 const requestCodec = Enum(requests) as unknown as Codec<Request>;
 
@@ -388,6 +395,7 @@ const answerCodec = Enum({
     messages: boundedVector(struct({ to: publicKeyCodec, bytes: boundedBytes(QUESTION_BYTES_MAX) }), QUESTIONS_MAX),
     missing: u32,
   }),
+  execute: boundedBytes(COMMAND_MESSAGE_BYTES_MAX),
 }) as unknown as Codec<Answer>;
 
 const detailValue = Enum({

@@ -6,11 +6,16 @@
  * that block. What is written goes under the generation of the MasterKey that came last; what lies in the store may be under
  * any that is in force.
  */
-import { toHex } from "../bytes.ts";
+import { fromHex, toHex } from "../bytes.ts";
+import { CONTRACT_KIND, deployedName } from "../contract-id.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
+import type { Group } from "../keys/group.ts";
 import { openCommand, readCommandHeader } from "../keys/sealed-command.ts";
+import type { PublicKey } from "../protocol/account.ts";
+import type { Hex } from "../protocol/scale.ts";
+import type { State } from "../protocol/state.ts";
 import type { Secret } from "../secret.ts";
 import type { ContractName, StateStore } from "../store/store.ts";
 import type { WriteResult } from "./boundary.ts";
@@ -33,8 +38,23 @@ export interface OpenedCommand {
   readonly contract: Uint8Array;
   /** The generation of the MasterKey whose EcdhKey it was sealed to. */
   readonly rotationId: number;
+  /** Of that key, with elements as the chain has them: what its answer is sealed in. */
+  readonly group: Group;
   /** The caller's, who disposes it. */
   readonly body: Secret;
+}
+
+/**
+ * A contract that a pRuntime runs, by the ledger's word.
+ * @throws GatekeeperError KEY_NOT_PROVISIONED when it is another's to run, or there is none.
+ */
+export function assignedContract({ contracts }: Pick<State, "contracts">, worker: PublicKey, id: Hex): ContractName {
+  const contract = contracts.get(id);
+  if (contract === undefined || contract.worker !== worker) {
+    throw new GatekeeperError("KEY_NOT_PROVISIONED", `contract ${id} is not this pRuntime's to run`, { contract: id });
+  }
+  const native = deployedName(fromHex(contract.owner, "an account id"), contract.name);
+  return { id: fromHex(id, "a contract id"), kind: CONTRACT_KIND.deployed, name: native };
 }
 
 /** Owns nothing: the keys go with the pRuntime that holds them. */
@@ -95,7 +115,8 @@ export class ContractWorker {
     const { contract, rotationId } = header;
     const key = this.#keys.ecdhKey(rotationId, toHex(contract));
     using _scalar = key.scalar;
-    return { contract, rotationId, body: openCommand(this.#keys.group(rotationId), key, sealed) };
+    const group = this.#keys.group(rotationId);
+    return { contract, rotationId, group, body: openCommand(group, key, sealed) };
   }
 
   /** In the generation that writes go under. */

@@ -24,8 +24,8 @@ import { mayServe, nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { Worker } from "../protocol/state.ts";
-import type { StateStore } from "../store/store.ts";
-import { ContractWorker } from "./contract-worker.ts";
+import type { ContractName, StateStore } from "../store/store.ts";
+import { ContractWorker, assignedContract } from "./contract-worker.ts";
 import type { Delivered, Followed, PRuntimeStatus, Provisioned } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
@@ -277,6 +277,11 @@ export class Enclave implements Disposable {
    */
   contractWorker(store: StateStore, engine: Engine): ContractWorker {
     return new ContractWorker({ store, engine, suite: NETWORK_SUITE, keys: this.#contractKeys });
+  }
+
+  /** One that it runs, by its ledger's word. @throws GatekeeperError KEY_NOT_PROVISIONED; NOT_FOUND, SEALED_STATE_OLD. */
+  contract(id: Hex): ContractName {
+    return assignedContract(this.#actingReplica().ledger.state, this.keys().identityKey, id);
   }
 
   [Symbol.dispose](): void {

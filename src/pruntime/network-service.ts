@@ -2,6 +2,7 @@
 import { Secp256k1 } from "../engine/secp256k1.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { Answer, PRuntimeStatus } from "./boundary.ts";
+import type { CommandRunner } from "./command-runner.ts";
 import { Enclave } from "./enclave.ts";
 import { EnclaveFiles } from "./enclave-files.ts";
 import type { NetworkTask } from "./task-kind.ts";
@@ -14,6 +15,8 @@ export class NetworkService implements AsyncDisposable {
   readonly #curve = new Secp256k1("compressed");
   readonly #measurement: Hex;
   #enclave: Promise<Enclave> | null = null;
+  /** On that enclave. */
+  #commands: Promise<CommandRunner> | null = null;
 
   /** @param measurement - of this program. */
   constructor(home: string, vault: Vault, measurement: Hex) {
@@ -48,10 +51,14 @@ export class NetworkService implements AsyncDisposable {
         return { tag: task.tag, value: (await this.#open()).deliver(task.value) };
       case "provision":
         return { tag: task.tag, value: (await this.#open()).provision(task.value.late) };
+      case "execute":
+        return { tag: task.tag, value: await (await this.#openCommands()).execute(task.value) };
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const commands = await this.#commands?.catch(() => null);
+    await commands?.[Symbol.asyncDispose]();
     const enclave = await this.#enclave?.catch(() => null);
     enclave?.[Symbol.dispose]();
   }
@@ -75,5 +82,21 @@ export class NetworkService implements AsyncDisposable {
       this.#enclave = null;
     });
     return this.#enclave;
+  }
+
+  /** Loaded where there is a command: most pRuntimes run no contracts. */
+  #openCommands(): Promise<CommandRunner> {
+    this.#commands ??= this.#newCommands();
+    this.#commands.catch(() => {
+      this.#commands = null;
+    });
+    return this.#commands;
+  }
+
+  async #newCommands(): Promise<CommandRunner> {
+    // First, because whoever has its lock is the store's only user.
+    const enclave = await this.#open();
+    const { CommandRunner } = await import("./command-runner.ts");
+    return await CommandRunner.open(this.#home, enclave);
   }
 }

@@ -10,6 +10,7 @@ import {
   type Answer,
   BOUNDARY_VERSION,
   type BoundaryRefusal,
+  COMMAND_MESSAGE_BYTES_MAX,
   FRAME_BYTES_MAX,
   NO_REQUEST,
   type Numbered,
@@ -39,7 +40,10 @@ export interface TaskContext {
 export type Answerer = (task: Task, context: TaskContext) => Promise<Answer>;
 
 /** What an answer may have in memory, whatever its request has. */
-const ANSWER_BYTES: Partial<Record<Request["tag"], number>> = { get: FRAME_BYTES_MAX };
+const ANSWER_BYTES: Partial<Record<Request["tag"], number>> = {
+  get: FRAME_BYTES_MAX,
+  execute: COMMAND_MESSAGE_BYTES_MAX,
+};
 
 const REFUSALS: Readonly<Record<BoundaryRefusal, string>> = {
   Malformed: "a request is malformed",

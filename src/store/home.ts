@@ -54,6 +54,12 @@ export function homeStore(folder: string, create = false): StoreLocation {
   return { module: EMBEDDED_STORE, options: { path: homeStorePath(folder), create } };
 }
 
+/** How the store of contracts' states in a home of a network is opened, which is made where there is none. */
+export function contractStatesStore(home: string): StoreLocation {
+  const path = join(home, "contract-states.sqlite");
+  return { module: EMBEDDED_STORE, options: { path, create: !existsSync(path) } };
+}
+
 /** The cell of a new home. */
 export function newHomeCell(home: HomeCell): CellWrite {
   return { name: CELL, expected: null, value: new TextEncoder().encode(JSON.stringify(home)) };

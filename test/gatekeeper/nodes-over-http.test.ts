@@ -42,6 +42,7 @@ class TestNode {
     const server = stack.use(
       await MessageServer.listen(HERE, {
         deliver: (bytes) => node.hear(bytes),
+        execute: (bytes) => node.node!.execute(bytes),
         status: () => node.node!.status,
         onFault: (error) => void node.faults.push(error),
       }),

@@ -36,6 +36,7 @@ const REQUESTS: Values<Request> = {
   ping: hex(33),
   deliver: bytes(200),
   provision: fc.record({ late: fc.array(hex(33), { maxLength: 5 }) }),
+  execute: bytes(200),
 };
 
 const failures = fc.array(fc.record({ contract: hex(32), key: hex(5) }), { maxLength: 4 });
@@ -89,6 +90,7 @@ const ANSWERS: Values<Answer> = {
     messages: fc.array(fc.record({ to: hex(33), bytes: bytes(100) }), { maxLength: 4 }),
     missing: u32,
   }),
+  execute: bytes(200),
 };
 
 const detail = fc.dictionary(
