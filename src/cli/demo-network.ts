@@ -12,6 +12,8 @@ import { createLocalNetwork } from "../gatekeeper/local-network.ts";
 import type { Call } from "../protocol/call.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import { accountSigner } from "../protocol/message.ts";
+import { execute } from "./contract-commands.ts";
+import { liesIn } from "./demo-old-record.ts";
 import { type NetworkNews, runNetwork } from "./network-command.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -25,6 +27,8 @@ const SIZE = {
   refreshBlocks: 100_000,
   port: 7_450,
 };
+const KEY = Buffer.from("where the treasure is", "utf8");
+const VALUE = Buffer.from("under the third palm tree, forty paces from the well", "utf8");
 /** What the candidate's operator adds to his stake: then he has most. */
 const RAISE = 500_000n;
 /** How long a step may take, on a machine with other work to do. */
@@ -64,22 +68,39 @@ async function story(terminal: Terminal, folder: string, waiting: Waiting): Prom
     tag: "deployContract",
     value: { name: Buffer.from("demo", "utf8"), worker: workers.at(-1)!.identityKey },
   }));
-  await waiting.for("ContractKeyPublished");
+  const { contract } = (await waiting.for("ContractKeyPublished")) as { readonly contract: string };
+  await terminal.write(
+    "\nA user has the contract keep something: commands and answers are sealed, and so is the state:\n",
+  );
+  await put(folder, contract);
+  const before = await isKept(folder, contract);
+  await answer(terminal, "the user gets back what he put", before, true);
+  await answer(terminal, "it lies in a file of the network as it is", liesIn(folder, VALUE), false);
   await terminal.write(
     "\nThe candidate raises its stake, is elected, and the MasterKey is handed on before it acts:\n",
   );
   await send(folder, "candidate-1", () => ({ tag: "bondExtra", value: RAISE }));
   const handedOn = await waiting.for("SharingAdopted");
   await waiting.for("GatekeeperChange");
-  await terminal.write(
-    `\n  the MasterKey's public key is the same: ${yesOrNo(made["publicKey"] === handedOn["publicKey"])}\n` +
-      `  its holders are the same: ${yesOrNo(String(made["holders"]) === String(handedOn["holders"]))}\n`,
-  );
-  if (made["publicKey"] !== handedOn["publicKey"]) terminal.complain("  and that is wrong");
+  await answer(terminal, "the MasterKey's public key is the same", made["publicKey"] === handedOn["publicKey"], true);
+  await answer(terminal, "its holders are the same", String(made["holders"]) === String(handedOn["holders"]), false);
+  await answer(terminal, "what the contract kept can still be got", await isKept(folder, contract), true);
 }
 
-function yesOrNo(answer: boolean): string {
-  return answer ? "yes" : "no";
+async function answer(terminal: Terminal, question: string, is: boolean, wanted: boolean): Promise<void> {
+  await terminal.write(`  ${question.padEnd(44)} ${is ? "yes" : "no"}\n`);
+  if (is !== wanted) terminal.complain("  and that is wrong");
+}
+
+async function put(folder: string, contract: string): Promise<void> {
+  const signal = AbortSignal.timeout(STEP_MILLISECONDS);
+  await execute({ home: folder }, contract, { tag: "put", value: { key: KEY, value: VALUE } }, signal);
+}
+
+async function isKept(folder: string, contract: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(STEP_MILLISECONDS);
+  const got = await execute({ home: folder }, contract, { tag: "get", value: KEY }, signal);
+  return got.tag === "value" && Buffer.compare(got.value, VALUE) === 0;
 }
 
 /** Sends a call of the operator of a node, and waits for its block. */

@@ -12,14 +12,14 @@ const HEADER_BYTES = 14;
 /** What a home has besides its store. */
 const KEYS = ["key", "master-key"];
 
-/** A sealed state as it lies in a home. @throws GatekeeperError NOT_FOUND. */
+/** Nonce, ciphertext and tag of a sealed state as it lies in a home. @throws GatekeeperError NOT_FOUND. */
 export async function sealedState({ store }: Home, contractText: string, keyText: string): Promise<Uint8Array> {
   const contract = await findContract(store, contractText);
   const key = storageKey(contract, keyText);
   const page = await store.find(contract.id, key);
   const sealed = page === null ? null : findRecord(page, key);
   if (sealed === null) throw new GatekeeperError("NOT_FOUND", `contract ${contractText} has no state ${keyText}`);
-  return Uint8Array.from(sealed);
+  return Uint8Array.from(sealed.subarray(HEADER_BYTES));
 }
 
 /** Copies a home that nobody writes to. */
@@ -48,9 +48,8 @@ export async function valueIn(folder: string, contractText: string, keyText: str
   }
 }
 
-/** Whether a sealed state's nonce, ciphertext and tag are found in any file of a home. */
-export function liesIn(folder: string, sealed: Uint8Array): boolean {
-  const bytes = Buffer.from(sealed.subarray(HEADER_BYTES));
+/** Whether bytes are found in any file below a folder. */
+export function liesIn(folder: string, bytes: Uint8Array): boolean {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.some((file) => readFileSync(join(file.parentPath, file.name)).includes(bytes));
+  return files.some((file) => readFileSync(join(file.parentPath, file.name)).includes(Buffer.from(bytes)));
 }
