@@ -154,7 +154,8 @@ export class Invariants {
     const convicted = this.#convicted.get(session.epoch) ?? new Set();
     const qualified = qualifiedIn(this.#network.ledger, convicted);
     for (const { identityKey, verificationShare } of session.members) {
-      ensure(verificationShare === null || !convicted.has(identityKey), "somebody convicted gets a share");
+      const isOut = convicted.has(identityKey) || this.#network.state.excluded.includes(identityKey);
+      ensure(verificationShare === null || !isOut, "somebody convicted gets a share");
     }
     const { kind, keySuite, publicKey } = session;
     if (kind === "generation") {
