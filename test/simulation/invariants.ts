@@ -44,6 +44,8 @@ export class Invariants {
   readonly #honest: ReadonlySet<string>;
   /** By rotation id. */
   readonly #publicKeys = new Map<number, string>();
+  /** Ids by epoch. */
+  readonly #sessions = new Map<number, string>();
   readonly #convicted = new Map<number, Set<string>>();
   readonly #spoiled: Spoiled[] = [];
   readonly #secrets = new Map<string, Buffer>();
@@ -71,6 +73,7 @@ export class Invariants {
     this.#checkConvictions(made);
     this.#checkComplaints(made);
     this.#checkKeys();
+    this.#checkSession();
     this.#checkQualified(made);
     this.#checkEra(made);
   }
@@ -144,6 +147,16 @@ export class Invariants {
         "a MasterKey is gone",
       );
     }
+  }
+
+  /** No two sessions have one number, or one id. */
+  #checkSession(): void {
+    const { keySession: session } = this.#network.state;
+    if (session === null) return;
+    const known = this.#sessions.get(session.epoch) ?? session.id;
+    ensure(known === session.id, "two sessions have one number");
+    this.#sessions.set(session.epoch, session.id);
+    ensure(new Set(this.#sessions.values()).size === this.#sessions.size, "two sessions have one id");
   }
 
   /** When complaints are over: as many dealings qualify as must, one of them honest, and none that was bad. */
