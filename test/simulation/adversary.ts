@@ -199,7 +199,7 @@ export class Adversary implements Disposable {
   #drawAttack({ phase }: KeySession): AttackName | null {
     if (ATTACKS[this.#favourite].phase === phase && this.#random.below(3) > 0) return this.#favourite;
     // Whoever always departs from the rules is soon out, and one without a dealing key can do no more.
-    if (this.#random.below(5) < (phase === "registration" ? 4 : 2)) return null;
+    if (this.#random.below(6) < (phase === "registration" ? 5 : 3)) return null;
     return this.#random.of(ATTACK_NAMES.filter((name) => ATTACKS[name].phase === phase));
   }
 

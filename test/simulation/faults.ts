@@ -22,13 +22,13 @@ const LONGEST_DOWN = 15;
 /** Of each kind, none, few or many. */
 export function drawRates(random: Seeded): FaultRates {
   return {
-    drop: random.of([0, 0, 0.05, 0.2]),
+    drop: random.of([0, 0, 0.05, 0.2, 0.4]),
     delay: random.of([0, 0.1, 0.4]),
     duplicate: random.of([0, 0.2]),
     replay: random.of([0, 0.2, 0.6]),
     stall: random.of([0, 0.1, 0.4]),
     kill: random.of([0, 0.05, 0.3]),
-    down: random.of([0, 0, 0.01, 0.04]),
+    down: random.of([0, 0, 0.01, 0.04, 0.1]),
   };
 }
 

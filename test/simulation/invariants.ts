@@ -44,6 +44,8 @@ export class Invariants {
   readonly #honest: ReadonlySet<string>;
   /** By rotation id. */
   readonly #publicKeys = new Map<number, string>();
+  /** Ids by epoch. */
+  readonly #sessions = new Map<number, string>();
   readonly #convicted = new Map<number, Set<string>>();
   readonly #spoiled: Spoiled[] = [];
   readonly #secrets = new Map<string, Buffer>();
@@ -71,6 +73,7 @@ export class Invariants {
     this.#checkConvictions(made);
     this.#checkComplaints(made);
     this.#checkKeys();
+    this.#checkSession();
     this.#checkQualified(made);
     this.#checkEra(made);
   }
@@ -146,6 +149,16 @@ export class Invariants {
     }
   }
 
+  /** No two sessions have one number, or one id. */
+  #checkSession(): void {
+    const { keySession: session } = this.#network.state;
+    if (session === null) return;
+    const known = this.#sessions.get(session.epoch) ?? session.id;
+    ensure(known === session.id, "two sessions have one number");
+    this.#sessions.set(session.epoch, session.id);
+    ensure(new Set(this.#sessions.values()).size === this.#sessions.size, "two sessions have one id");
+  }
+
   /** When complaints are over: as many dealings qualify as must, one of them honest, and none that was bad. */
   #checkQualified({ before }: Made): void {
     const { keySession: session } = this.#network.state;
@@ -154,7 +167,8 @@ export class Invariants {
     const convicted = this.#convicted.get(session.epoch) ?? new Set();
     const qualified = qualifiedIn(this.#network.ledger, convicted);
     for (const { identityKey, verificationShare } of session.members) {
-      ensure(verificationShare === null || !convicted.has(identityKey), "somebody convicted gets a share");
+      const isOut = convicted.has(identityKey) || this.#network.state.excluded.includes(identityKey);
+      ensure(verificationShare === null || !isOut, "somebody convicted gets a share");
     }
     const { kind, keySuite, publicKey } = session;
     if (kind === "generation") {

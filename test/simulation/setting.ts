@@ -13,6 +13,8 @@ export interface Setting {
   readonly honest: readonly string[];
   /** Less than t, together. */
   readonly byzantine: readonly string[];
+  /** All of them, those with more at stake first. */
+  readonly ranking: readonly string[];
   readonly keySuite: KeySuite;
   readonly phaseBlocks: number;
   readonly refreshBlocks: number;
@@ -28,7 +30,7 @@ const MOST_CANDIDATES = 16;
 export function drawSetting(random: Seeded): Setting {
   const threshold = random.below(12) === 0 ? 1 : random.below(5) === 0 ? 3 : 2;
   const seats = seatsFor(threshold, random);
-  const count = threshold === 1 ? 0 : threshold - 1 - (random.below(5) === 0 ? 1 : 0);
+  const count = threshold === 1 ? 0 : threshold - 1 - (random.below(8) === 0 ? 1 : 0);
   // So many that an honest one always stands that was not elected.
   const candidates = seats + count + 1 + random.below(2);
   const names = Array.from({ length: candidates }, (_, at) => `s${at}`);
@@ -38,12 +40,14 @@ export function drawSetting(random: Seeded): Setting {
     threshold,
     honest: names,
     byzantine,
+    // Most of the time the Byzantine ones are elected at first.
+    ranking: random.below(4) > 0 ? [...byzantine, ...names] : [...names, ...byzantine],
     keySuite: random.below(40) === 0 ? 2 : 1,
     phaseBlocks: 4 + random.below(3),
     refreshBlocks: random.of([5, 12, 25, 1_000]),
     sessionBlocks: 2 + random.below(3),
     sessionsPerEra: 2 + random.below(3),
-    faultBlocks: random.of([0, 15, 30, 50]),
+    faultBlocks: random.of([0, 20, 40, 60]),
   };
 }
 
@@ -53,10 +57,10 @@ function seatsFor(threshold: number, random: Seeded): number {
   return random.of([3, 3, 4, 4, 4, 4, 5]);
 }
 
-/** Everybody stands for election, those of the lower numbers with more at stake. */
+/** Everybody stands for election. */
 export function genesisFor(setting: Setting): Genesis {
   const { seats, threshold, keySuite, phaseBlocks, refreshBlocks, sessionBlocks, sessionsPerEra } = setting;
-  const stashes = [...setting.honest, ...setting.byzantine].sort();
+  const stashes = setting.ranking;
   return genesisOf(
     {
       sessionBlocks,

@@ -77,6 +77,7 @@ import { Operators, isElected } from "./operators.ts";
 import { SeededRandomness } from "./randomness.ts";
 import { RememberedProducts } from "./remembered-products.ts";
 import { readSealed } from "./sealed-secrets.ts";
+import { checkRetired } from "./retired-invariants.ts";
 import { type Setting, drawSetting, genesisFor, tolerated } from "./setting.ts";
 import { SharingInvariants } from "./sharing-invariants.ts";
 import { Wire } from "./wire.ts";
@@ -276,6 +277,7 @@ class Simulation implements Disposable {
     }
     this.#invariants.check(made);
     this.#sharings.check(made);
+    checkRetired(made, this.#network.state);
   }
 
   #act(pRuntime: HonestPRuntime, rates: FaultRates): void {
