@@ -101,7 +101,7 @@ test("a contract keeps what its user puts, for him alone to read, until it is gi
   await until(() => chain.replica.ledger.state.contracts.get(SHOP)!.worker === identityKey);
   const client = stack.use(new MessageClient());
   const late = asking(recipient, get("name"));
-  await until(() => worker.node!.status?.height === chain.chain.height());
+  await vi.waitUntil(() => worker.node!.status?.height === chain.chain.height(), 30_000);
   await expect(client.execute(worker.endpoint, late.sealed, NEVER)).rejects.toMatchObject({
     code: "PEER_FAILED",
     detail: { status: 503, why: "KEY_NOT_PROVISIONED" },
