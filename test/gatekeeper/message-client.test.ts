@@ -9,7 +9,7 @@ import {
 } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ANSWER_MILLISECONDS, MessageClient } from "../../src/gatekeeper/message-client.ts";
-import { PEER_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
+import { COMMAND_MESSAGE_BYTES_MAX, PEER_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
 import { until } from "../until.ts";
 
 const NEVER = new AbortController().signal;
@@ -249,5 +249,48 @@ describe("the client", () => {
     expect(sockets.size).toBe(1);
     client[Symbol.dispose]();
     await until(() => sockets.size === 0);
+  });
+});
+
+describe("of a command, the client", () => {
+  const execute = (endpoint: string): Promise<Uint8Array> => client.execute(endpoint, MESSAGE, NEVER);
+
+  it("posts it below an endpoint, and takes an answer as long as it may be, and no other", async () => {
+    let url: string | undefined;
+    let length = COMMAND_MESSAGE_BYTES_MAX;
+    const endpoint = await host((request, response) => {
+      url = request.url;
+      response.end(new Uint8Array(length).fill(5));
+    });
+    expect(await execute(endpoint)).toHaveLength(length);
+    expect(url).toBe("/v1/commands");
+    length++;
+    await expect(execute(endpoint)).rejects.toMatchObject(failed("TooLong"));
+    const silent = await host((_, response) => response.writeHead(204).end());
+    await expect(execute(silent)).rejects.toMatchObject(failed("Refused", { status: 204 }));
+    await expect(execute("nowhere")).rejects.toMatchObject(failed("BadEndpoint"));
+  });
+
+  it("says why it was not taken", async () => {
+    const body = '{"code":"PRUNTIME_UNAVAILABLE","reason":"KEY_NOT_PROVISIONED"}';
+    const endpoint = await host((_, response) => response.writeHead(503).end(body));
+    const error = failed("Refused", { status: 503, code: "PRUNTIME_UNAVAILABLE", why: "KEY_NOT_PROVISIONED" });
+    await expect(execute(endpoint)).rejects.toMatchObject(error);
+  });
+
+  it("sends it once, also over a connection that was kept and ends", async () => {
+    let asked = 0;
+    const endpoint = await listening(
+      createSocketServer((socket) => {
+        socket.on("data", () => {
+          asked++;
+          if (asked === 2) socket.resetAndDestroy();
+          else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+        });
+      }),
+    );
+    expect(await execute(endpoint)).toHaveLength(1);
+    await expect(execute(endpoint)).rejects.toMatchObject(failed("Unreachable"));
+    expect(asked).toBe(2);
   });
 });

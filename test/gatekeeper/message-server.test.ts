@@ -11,7 +11,7 @@ import {
   HELD_BYTES_MAX,
   REQUESTS_MAX,
 } from "../../src/gatekeeper/request-limits.ts";
-import { PEER_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
+import { COMMAND_MESSAGE_BYTES_MAX, PEER_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
 import { until } from "../until.ts";
 
 const NEVER = new AbortController().signal;
@@ -27,6 +27,7 @@ const STATUS = {
 let taken: Uint8Array[] = [];
 let faults: unknown[] = [];
 let deliver: (bytes: Uint8Array) => Promise<Uint8Array | null>;
+let execute: (bytes: Uint8Array) => Promise<Uint8Array>;
 let status: PublicStatus | null = STATUS;
 let server: MessageServer;
 const sockets: Socket[] = [];
@@ -36,12 +37,17 @@ beforeEach(async () => {
   faults = [];
   status = STATUS;
   deliver = async () => null;
+  execute = async (bytes) => bytes;
   server = await MessageServer.listen(
     { host: "127.0.0.1", port: 0 },
     {
       deliver: (bytes) => {
         taken.push(bytes);
         return deliver(bytes);
+      },
+      execute: (bytes) => {
+        taken.push(bytes);
+        return execute(bytes);
       },
       status: () => status,
       onFault: (error) => void faults.push(error),
@@ -161,6 +167,67 @@ describe("a message", () => {
   });
 });
 
+describe("a command", () => {
+  const command = (body: Uint8Array<ArrayBuffer> | string): Promise<Response> =>
+    fetch(`${endpoint()}/v1/commands`, { method: "POST", body });
+
+  it("is given to the pRuntime as it came, up to its length, and its answer to whoever brought it", async () => {
+    const answer = Uint8Array.of(0, 255, 13, 10);
+    execute = async () => answer;
+    using client = new MessageClient();
+    for (const bytes of [Uint8Array.of(1, 2, 0), new Uint8Array(COMMAND_MESSAGE_BYTES_MAX).fill(9)]) {
+      expect(Buffer.compare(await client.execute(endpoint(), bytes, NEVER), answer)).toBe(0);
+      expect(Buffer.compare(taken.at(-1)!, bytes)).toBe(0);
+    }
+    const { length } = taken;
+    const tooLong = await command(new Uint8Array(COMMAND_MESSAGE_BYTES_MAX + 1));
+    expect([tooLong.status, await tooLong.json()]).toEqual([413, { code: "COMMAND_INVALID", reason: "TooLong" }]);
+    const chunked = open();
+    chunked.socket.write("POST /v1/commands HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    chunked.socket.write(`${(COMMAND_MESSAGE_BYTES_MAX + 1).toString(16)}\r\n`);
+    chunked.socket.write(new Uint8Array(COMMAND_MESSAGE_BYTES_MAX + 1));
+    await chunked.closed;
+    expect(chunked.heard).toMatch(/^HTTP\/1.1 413 [\s\S]*"reason":"TooLong"\}/);
+    expect(taken).toHaveLength(length);
+  });
+
+  it("that can't be opened, or not be done now, is said so, and a fault without its words", async () => {
+    const refusals: [Error, number, object][] = [
+      [
+        new GatekeeperError("COMMAND_INVALID", "secret words", { reason: "BadTag" }),
+        400,
+        { code: "COMMAND_INVALID", reason: "BadTag" },
+      ],
+      [
+        new GatekeeperError("KEY_NOT_PROVISIONED", "secret words"),
+        503,
+        { code: "PRUNTIME_UNAVAILABLE", reason: "KEY_NOT_PROVISIONED" },
+      ],
+      [new TypeError("secret words"), 500, { code: "INTERNAL", reason: "Fault" }],
+    ];
+    for (const [error, code, document] of refusals) {
+      execute = () => Promise.reject(error);
+      const response = await command("x");
+      expect([response.status, await response.json()]).toEqual([code, document]);
+    }
+    expect(faults).toHaveLength(1);
+  });
+
+  it("takes a place as a message does", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    execute = async (bytes) => {
+      await promise;
+      return bytes;
+    };
+    const flood = Array.from({ length: ADDRESS_REQUESTS_MAX }, () => command("x"));
+    await until(() => taken.length === ADDRESS_REQUESTS_MAX);
+    expect((await command("x")).status).toBe(429);
+    expect((await post("x")).status).toBe(429);
+    resolve();
+    expect((await Promise.all(flood)).map(({ status: code }) => code)).toEqual(flood.map(() => 200));
+  });
+});
+
 describe("what is asked for besides", () => {
   it("is what is public of the pRuntime, and nothing else of what the host knows", async () => {
     status = { ...STATUS, ecdhKey: "0x03", measurement: "0x04", software: true } as PublicStatus;
@@ -174,6 +241,8 @@ describe("what is asked for besides", () => {
     ["GET", "/v1/messages", 405],
     ["PUT", "/v1/messages", 405],
     ["POST", "/v1/status", 405],
+    ["GET", "/v1/commands", 405],
+    ["POST", "/v1/commands/more", 404],
     ["GET", "/", 404],
     ["POST", "/v1/messages/more", 404],
     ["POST", "/v1//messages", 404],
@@ -331,7 +400,7 @@ describe("a server that closes", () => {
   });
 
   it("says where it can't listen", async () => {
-    const options = { deliver, status: () => null, onFault: () => undefined };
+    const options = { deliver, execute, status: () => null, onFault: () => undefined };
     await expect(MessageServer.listen({ host: "127.0.0.1", port: server.port }, options)).rejects.toMatchObject({
       code: "IO_FAILED",
       detail: { systemCode: "EADDRINUSE" },

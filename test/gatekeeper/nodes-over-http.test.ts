@@ -1,77 +1,13 @@
-/** Nodes with pRuntimes in processes of their own, whose messages go over HTTP to where the chain says. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** What nodes bring each other over HTTP. */
 import { describe, expect, test } from "vitest";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
-import { MessageServer } from "../../src/gatekeeper/message-server.ts";
-import type { MessageHandler } from "../../src/gatekeeper/message-transport.ts";
-import { GatekeeperNode, type NodeEvent } from "../../src/gatekeeper/node.ts";
 import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
-import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
-import type { Genesis } from "../../src/protocol/genesis.ts";
-import { FolderChain } from "../chain/folder-chain.ts";
 import { idOf } from "../protocol/network.ts";
-import { type Keys, enclaveGenesis } from "../pruntime/authority.ts";
 import { useFolder } from "../pruntime/folder.ts";
-import { until } from "../until.ts";
+import { TestNode, chainOf, produceUntil } from "./http-nodes.ts";
 
 const at = useFolder();
 const NEVER = new AbortController().signal;
-const HERE = { host: "127.0.0.1", port: 0 };
-
-/** A pRuntime and its host. */
-class TestNode {
-  readonly told: NodeEvent[] = [];
-  readonly faults: unknown[] = [];
-  readonly pruntime: PRuntime;
-  readonly keys: Keys;
-  node: GatekeeperNode | null = null;
-  endpoint = "";
-  /** What it does with messages that come by HTTP. */
-  hear: MessageHandler = (bytes) => this.node!.receive(bytes);
-
-  private constructor(pruntime: PRuntime, keys: Keys) {
-    this.pruntime = pruntime;
-    this.keys = keys;
-  }
-
-  static async create(stack: AsyncDisposableStack, name: string): Promise<TestNode> {
-    const pruntime = stack.use(new PRuntime({ home: at(name) }));
-    await pruntime.ask("createIdentity", undefined);
-    const { identityKey, ecdhKey } = await pruntime.ask("status", undefined);
-    const node = new TestNode(pruntime, { identityKey, ecdhKey });
-    const server = stack.use(
-      await MessageServer.listen(HERE, {
-        deliver: (bytes) => node.hear(bytes),
-        execute: (bytes) => node.node!.execute(bytes),
-        status: () => node.node!.status,
-        onFault: (error) => void node.faults.push(error),
-      }),
-    );
-    node.endpoint = `http://127.0.0.1:${server.port}/`;
-    return node;
-  }
-
-  /** Runs it until the stack is disposed. */
-  run(stack: AsyncDisposableStack, chain: FolderChain): Promise<void> {
-    const client = stack.use(new MessageClient());
-    const own = stack.use(chain.reopened());
-    const transport = httpTransport(client, new PeerEndpoints(own));
-    this.node = new GatekeeperNode({
-      chain: own,
-      pruntime: this.pruntime,
-      operator: null,
-      transport,
-      tell: async (event) => void this.told.push(event),
-    });
-    const stop = new AbortController();
-    const running = this.node.run(stop.signal);
-    stack.defer(async () => {
-      stop.abort();
-      await running;
-    });
-    return running;
-  }
-}
 
 /** Has the first of these nodes that is asked for something not answer, then and later. @returns which one that is. */
 function silenceFirst(stack: AsyncDisposableStack, nodes: readonly TestNode[]): () => string | null {
@@ -88,37 +24,10 @@ function silenceFirst(stack: AsyncDisposableStack, nodes: readonly TestNode[]): 
   return () => silent?.keys.identityKey ?? null;
 }
 
-function chainOf(stack: AsyncDisposableStack, nodes: readonly TestNode[], changes: Partial<Genesis>): FolderChain {
-  const workers = nodes.map(({ keys, endpoint }) => ({
-    ...keys,
-    operator: idOf("rich"),
-    endpoint: Buffer.from(endpoint),
-  }));
-  const keys = nodes.map((node) => node.keys);
-  return stack.use(new FolderChain(enclaveGenesis(keys, { workers, ...changes })));
-}
-
-/** Makes blocks until it holds, each when all nodes have said to the one before what they have to say. */
-async function produceUntil(
-  chain: FolderChain,
-  nodes: readonly TestNode[],
-  running: readonly Promise<void>[],
-  holds: () => boolean,
-): Promise<void> {
-  for (let now = 1; !holds(); now++) {
-    if (now > 200) throw new Error(`it did not come to that: ${JSON.stringify(nodes.map(({ told }) => told))}`);
-    const isThere = (): boolean => nodes.every(({ node }) => node!.status?.height === chain.chain.height());
-    await Promise.race([Promise.all(running), until(isThere)]);
-    // What they say is handed in behind that.
-    await sleep(50);
-    chain.producer.produce(now, true);
-  }
-}
-
 describe("nodes", () => {
   test("bring their pRuntimes' questions and answers to each other, and say what is public", async () => {
     await using stack = new AsyncDisposableStack();
-    const nodes = [await TestNode.create(stack, "a"), await TestNode.create(stack, "b")] as const;
+    const nodes = [await TestNode.create(stack, at("a")), await TestNode.create(stack, at("b"))] as const;
     const [a, b] = nodes;
     const chain = chainOf(stack, nodes, {});
     const running = nodes.map((node) => node.run(stack, chain));
@@ -156,7 +65,7 @@ describe("nodes", () => {
   test("bring partials to a pRuntime that runs a contract, from others in the place of one whose host is silent", async () => {
     await using stack = new AsyncDisposableStack();
     const nodes: TestNode[] = [];
-    for (const name of ["g1", "g2", "g3", "worker"]) nodes.push(await TestNode.create(stack, name));
+    for (const name of ["g1", "g2", "g3", "worker"]) nodes.push(await TestNode.create(stack, at(name)));
     const worker = nodes[3]!;
     const gatekeepers = nodes.slice(0, 3);
     const silent = silenceFirst(stack, gatekeepers);

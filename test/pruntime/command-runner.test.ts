@@ -149,7 +149,7 @@ describe("a key-value contract", () => {
     }
     expect(existsSync(path)).toBe(true);
     const bytes = readFileSync(path);
-    expect(bytes.includes(fromHex(contractOf("shop"), "an id"))).toBe(true);
+    expect(bytes.includes(Buffer.from(fromHex(contractOf("shop"), "an id")))).toBe(true);
     expect([bytes.includes(key), bytes.includes(value)]).toEqual([false, false]);
     await using runner = await CommandRunner.open(at("."), holderOf(parties));
     expect(await ask(get(key), "shop", runner)).toBe(value);
