@@ -6,12 +6,13 @@ import { toHex } from "../../src/bytes.ts";
 import { subShareOf } from "../../src/keys/sub-share.ts";
 import type { Complaint } from "../../src/keys/complaint.ts";
 import type { AuthenticMessage } from "../../src/protocol/authenticate.ts";
-import { callCodec } from "../../src/protocol/call.ts";
+import { type Call, callCodec } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import type { KeySession } from "../../src/protocol/key-session.ts";
 import { ledgerGroup, termsOf } from "../../src/protocol/key-terms.ts";
 import type { Ledger } from "../../src/protocol/ledger.ts";
 import { encode } from "../../src/protocol/scale.ts";
+import type { State } from "../../src/protocol/state.ts";
 import { type Network, identity, outcomes, publicOf } from "../protocol/network.ts";
 import type { Spoken } from "./adversary.ts";
 import { qualifiedIn } from "./qualified.ts";
@@ -49,6 +50,8 @@ export class Invariants {
   readonly #convicted = new Map<number, Set<string>>();
   readonly #spoiled: Spoiled[] = [];
   readonly #secrets = new Map<string, Buffer>();
+  /** Messages by the elements that were drawn for them. */
+  readonly #fresh = new Map<string, Buffer>();
 
   constructor(network: Network, { honest, threshold }: Setting) {
     this.#network = network;
@@ -62,10 +65,16 @@ export class Invariants {
     this.#secrets.set(bytes.toString("hex"), bytes);
   }
 
-  /** @param message - of an honest pRuntime, as it leaves. */
-  checkSecrecy({ call }: AuthenticMessage): void {
+  /** No secret leaves, and whatever should be drawn anew was. @param message - of an honest pRuntime, as it leaves. */
+  checkLeaving({ call }: AuthenticMessage): void {
     const bytes = Buffer.from(encode(callCodec, call));
     for (const secret of this.#secrets.values()) ensure(!bytes.includes(secret), `${call.tag} has a secret in it`);
+    for (const element of freshElements(call, this.#network.state)) {
+      const first = this.#fresh.get(element) ?? bytes;
+      // It may be handed in again as it is.
+      ensure(first.equals(bytes), `${call.tag} has an element of another message`);
+      this.#fresh.set(element, first);
+    }
   }
 
   check(made: Made): void {
@@ -205,6 +214,19 @@ export class Invariants {
       ensure(committee === gatekeepers.join(), "an era began without the MasterKey");
     }
   }
+}
+
+/** Elements whose secrets are drawn for this message alone. */
+function freshElements(call: Call, { keySession }: State): string[] {
+  if (call.tag === "registerDealingKey") return [toHex(call.value.dealingKey)];
+  if (call.tag !== "deal" || call.value.epoch !== keySession?.epoch) return [];
+  const { commitments, ephemeralKey } = call.value.dealing;
+  const size = ephemeralKey.length;
+  const elements = Array.from({ length: commitments.length / size }, (_, at) =>
+    toHex(commitments.subarray(at * size, (at + 1) * size)),
+  );
+  // The first of a resharing is the dealer's verification share.
+  return [toHex(ephemeralKey), ...(keySession.kind === "resharing" ? elements.slice(1) : elements)];
 }
 
 function checkRevealed(

@@ -236,16 +236,19 @@ class Simulation implements Disposable {
     return holders.length >= sharing.threshold;
   }
 
-  /** Whether a committee with this stash acts, has the MasterKey, and nobody who is up owes an old share. */
+  /** Whether a committee with this stash acts and has the MasterKey, and nobody who is up has anything left to say of it. */
   #hasArrived(stash: string): boolean {
     const { sharings, gatekeepers, retired } = this.#network.state;
     const sharing = sharings.at(-1);
     if (sharing === undefined || !isElected(this.#network, stash)) return false;
     if (sharing.members.map(({ identityKey }) => identityKey).join() !== gatekeepers.join()) return false;
-    const owing = this.#pRuntimes.filter(
-      ({ identityKey, isUp }) => isUp && retired.some((old) => old.owing.includes(identityKey)),
-    );
-    return owing.length === 0;
+    return this.#pRuntimes.every(({ identityKey, isUp, disk }) => {
+      const member = sharing.members.find((each) => each.identityKey === identityKey);
+      const { shares } = disk.shares === null ? { shares: [] } : readSealed(disk.shares);
+      const mayConfirm = member?.confirmed === false && shares.some(({ epoch }) => epoch === sharing.epoch);
+      const owes = retired.some(({ owing }) => owing.includes(identityKey));
+      return !isUp || !(mayConfirm || owes);
+    });
   }
 
   /** Blocks in which everything must come right again: a few sessions and eras, and one session more for each attack. */
@@ -299,7 +302,7 @@ class Simulation implements Disposable {
     this.#sharings.checkSealed(pRuntime, ledger);
     if (signed === null) return;
     const message = this.#network.unsigned(identity(pRuntime.name), signed.call, signed.sequence);
-    this.#invariants.checkSecrecy(message);
+    this.#invariants.checkLeaving(message);
     this.#wire.send(message, height + 1, rates);
   }
 }
