@@ -86,7 +86,8 @@ function violations(path: string, text: string): string[] {
   if (folder !== null && HOST.includes(folder)) {
     for (const target of importsOf(path, text)) {
       const isUsers = path === USER && target === USER_IMPORTS;
-      if (target.includes("/") && !HOST_IMPORTS.test(target) && !isUsers) found.push(`${path} is the host's and imports ${target}`);
+      if (target.includes("/") && !HOST_IMPORTS.test(target) && !isUsers)
+        found.push(`${path} is the host's and imports ${target}`);
     }
   }
   if (folder !== "cli" && BANNED.test(text)) found.push(`${path} reads a clock, chance or the environment`);
