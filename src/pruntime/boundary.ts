@@ -7,7 +7,7 @@
  * unknown, replayed or out of order is refused, and changes nothing.
  *
  * No reply carries a secret: secrets are `Secret`, which no codec takes. A local home's states are its owner's, and
- * cross it; a pRuntime that serves a network gives none.
+ * cross it; a pRuntime that serves a network gives none but in answers that are sealed to users.
  *
  * A request or answer is only ever added at the end of its list: its place there is its encoding. What can't be said so
  * raises the version.

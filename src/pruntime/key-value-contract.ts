@@ -18,7 +18,6 @@
  * take states away, or put back the store as it was.
  */
 import { randomFillSync } from "node:crypto";
-import { compareBytes } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
 import { HmacSha256 } from "../engine/hmac-sha256.ts";
 import { GatekeeperError } from "../errors.ts";
@@ -29,7 +28,7 @@ import type { StateEdit } from "./contract-states.ts";
 import type { ContractWorker } from "./contract-worker.ts";
 
 const LABEL = Buffer.from(CONTEXT.keyValueName, "ascii");
-/** Under no other length than that of an HMAC is there anything else. */
+/** Of another length than an HMAC, which is what all else lies under; and before all of them. */
 const NAMING_SECRET_KEY = Uint8Array.of(0);
 const NAMING_SECRET_BYTES = 32;
 
@@ -82,7 +81,6 @@ export class KeyValueContract {
         { key: NAMING_SECRET_KEY, value: secret },
         { key: this.#name(drawn, key), value },
       ];
-      edits.sort((one, other) => compareBytes(one.key, other.key));
       await this.#states.write([{ contract, edits }]);
       return DONE;
     } finally {

@@ -17,7 +17,7 @@ import {
 } from "../../src/pruntime/boundary.ts";
 import { type Answerer, type Task, type TaskContext, serve } from "../../src/pruntime/server.ts";
 import { faults, faulty } from "../protocol/faults.ts";
-import { numberedRequest } from "./boundary-values.ts";
+import { REQUEST_KINDS, numberedRequest } from "./boundary-values.ts";
 
 /** Where answers go: kept until the host reads them, as the system does; a host that is behind leaves them. */
 class Host extends Writable {
@@ -254,7 +254,11 @@ describe("a host that breaks the rules", () => {
       [greeted, refusal(2, "OutOfOrder")],
     ],
     ["sends what is malformed", (talk) => talk.send(Uint8Array.of(0, 0, 0, 0, 3, 9)), [refusal(0, "Malformed")]],
-    ["sends what is not known", (talk) => talk.send(Uint8Array.of(0, 0, 0, 0, 255)), [refusal(0, "Unknown")]],
+    [
+      "sends what is not known",
+      (talk) => talk.send(Uint8Array.of(0, 0, 0, 0, REQUEST_KINDS.length)),
+      [refusal(0, "Unknown")],
+    ],
     ["sends what has no number", (talk) => talk.send(Uint8Array.of(1, 2, 3)), [refusal(NO_REQUEST, "Malformed")]],
     ["sends nothing in a frame", (talk) => talk.send(new Uint8Array(0)), [refusal(NO_REQUEST, "Malformed")]],
     [
