@@ -39,6 +39,7 @@
  *     dealing of an old session          its own of before: refused
  *     dealing as another                 proved for another index: refused
  *     malformed dealing                  no elements, other lengths, no proofs: refused
+ *     a commitment that is no element    with everything else proved for it: refused
  *     dealing of a stranger              of who has no share, or gets none: refused
  *   complaint
  *     silent at complaint                says nothing
