@@ -181,7 +181,12 @@ class Simulation implements Disposable {
     const votedOut = mayFail < 0 ? byzantine : [];
     this.#switchOff(Math.max(mayFail, 0), promoted);
     const mustGoOn = this.#canHandOver();
-    const moves = (): AuthenticMessage[] => [...this.#operators.promote(promoted), ...this.#operators.chill(votedOut)];
+    const others = honest.filter((name) => name !== promoted);
+    const moves = (): AuthenticMessage[] => [
+      ...this.#operators.promote(promoted),
+      ...this.#operators.stand(others),
+      ...this.#operators.chill(votedOut),
+    ];
     this.#await(mustGoOn, moves, () => this.#hasArrived(promoted));
     const { epoch, threshold } = this.#network.state.sharings.at(-1) ?? { epoch: 0, threshold: 1 };
     // With t = 1 there is nothing to refresh.
