@@ -19,6 +19,14 @@ import type { Heard, Said } from "./scene.ts";
 /** When in a phase it speaks: at once, after all honest ones, or in the last block. */
 const MOMENTS = ["soon", "soon", "last", "deadline"] as const;
 
+/** The attack of who is no receiver, or no dealer. */
+const STRANGERS = {
+  registration: "dealing key of a stranger",
+  dealing: "dealing of a stranger",
+  complaint: null,
+  confirmation: "confirmation without a share",
+} as const;
+
 /** A message of a Byzantine gatekeeper. */
 export interface Spoken extends Said {
   readonly message: AuthenticMessage;
@@ -121,7 +129,9 @@ export class Adversary implements Disposable {
     pending: readonly Heard[],
   ): readonly Said[] {
     const { ledger } = this.#network;
-    const attack = plan.attack === null ? null : ATTACKS[plan.attack];
+    // Who has no part in a phase can only act as if it had.
+    const attackName = own === null && plan.attack !== null ? STRANGERS[session.phase] : plan.attack;
+    const attack = attackName === null ? null : ATTACKS[attackName];
     const sealed = this.#memories.get(name)!.encode();
     const { dealingKey } = sealed.use(readSealed);
     sealed[Symbol.dispose]();
@@ -149,7 +159,7 @@ export class Adversary implements Disposable {
       return [{ call: own, fate: isAwaited ? "done" : "any" }];
     }
     plan.isDone = true;
-    this.made.add(plan.attack!);
+    this.made.add(attackName!);
     const { epoch, phase } = session;
     const held = said.filter((each) => each.held).map((each) => ({ name, said: each, epoch, phase }));
     this.#held = [...this.#held, ...held];

@@ -13,6 +13,7 @@ import {
   groupOf,
   heard,
   malformed,
+  noElement,
   saidBefore,
   withOwn,
 } from "./scene.ts";
@@ -214,12 +215,18 @@ export const DEALING_ATTACKS = {
       { commitments: new Uint8Array(0) },
       { possession: new Uint8Array(scene.session.kind === "refresh" ? 64 : 0) },
     ];
-    const from = scene.random.below(dealing.commitments.length / group.elementBytes) * group.elementBytes;
-    const commitments = [dealing.commitments.subarray(0, from), wrong];
-    changes.push({
-      commitments: Buffer.concat([...commitments, dealing.commitments.subarray(from + group.elementBytes)]),
-    });
     return refused(scene, changed(mine, scene.random.of(changes)));
+  }),
+  "a commitment that is no element": byDealer((scene, mine) => {
+    const group = groupOf(scene);
+    const commitments = mine.value.dealing.commitments.slice();
+    const place = scene.random.below(commitments.length / group.elementBytes);
+    commitments.set(
+      scene.random.of([noElement(group), new Uint8Array(group.elementBytes)]),
+      place * group.elementBytes,
+    );
+    // All else is proved for these commitments.
+    return refused(scene, forged(scene, { commitments }));
   }),
   "dealing of a stranger": {
     phase: "dealing",

@@ -44,6 +44,12 @@ export class Operators {
     return this.#asked(stash, { tag: "bondExtra", value: 1_000n * UNIT }, STAND);
   }
 
+  /** Whoever of these had given up stands again. */
+  stand(stashes: readonly string[]): AuthenticMessage[] {
+    const { validators } = this.#network.state;
+    return stashes.filter((stash) => !validators.has(idOf(stash))).flatMap((stash) => this.#asked(stash, STAND));
+  }
+
   /** These do not stand for election any more. */
   chill(stashes: readonly string[]): AuthenticMessage[] {
     return stashes.flatMap((stash) => this.#asked(stash, CHILL));

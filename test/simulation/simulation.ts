@@ -39,6 +39,7 @@
  *     dealing of an old session          its own of before: refused
  *     dealing as another                 proved for another index: refused
  *     malformed dealing                  no elements, other lengths, no proofs: refused
+ *     a commitment that is no element    with everything else proved for it: refused
  *     dealing of a stranger              of who has no share, or gets none: refused
  *   complaint
  *     silent at complaint                says nothing
@@ -180,7 +181,12 @@ class Simulation implements Disposable {
     const votedOut = mayFail < 0 ? byzantine : [];
     this.#switchOff(Math.max(mayFail, 0), promoted);
     const mustGoOn = this.#canHandOver();
-    const moves = (): AuthenticMessage[] => [...this.#operators.promote(promoted), ...this.#operators.chill(votedOut)];
+    const others = honest.filter((name) => name !== promoted);
+    const moves = (): AuthenticMessage[] => [
+      ...this.#operators.promote(promoted),
+      ...this.#operators.stand(others),
+      ...this.#operators.chill(votedOut),
+    ];
     this.#await(mustGoOn, moves, () => this.#hasArrived(promoted));
     const { epoch, threshold } = this.#network.state.sharings.at(-1) ?? { epoch: 0, threshold: 1 };
     // With t = 1 there is nothing to refresh.
