@@ -6,7 +6,7 @@ import { simulate } from "./simulation.ts";
 const SEED = process.env["SEED"];
 /** Other seeds than test/slow/simulation-*.slow.ts has. */
 const FIRST = 1;
-const COUNT = 180;
+const COUNT = 240;
 
 const all = (): void => {
   test("keep the key, blame nobody honest, and go on when they can", { timeout: 10 * 60_000 }, () => {
