@@ -10,7 +10,7 @@ const folder = fileURLToPath(new URL("transcripts", import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith(".txt"));
 
 describe.concurrent("the command line", () => {
-  test.each(files)("%s", (file) => runTranscript(join(folder, file)), 300_000);
+  test.each(files)("%s", (file) => runTranscript(join(folder, file)), 900_000);
 });
 
 describe("a transcript fails", () => {

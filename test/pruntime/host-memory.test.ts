@@ -91,38 +91,42 @@ class Command extends Running {
 const isLinux = process.platform === "linux" && canRead(process.pid);
 
 describe.skipIf(!isLinux)("the host's memory (where Linux lets it be read)", () => {
-  it("has none of a local home's secrets while it imports, rotates, reads and exports", async () => {
-    const home = inFolder("home");
-    await LocalHome.init(home, "aes-256-gcm");
-    writeFileSync(inFolder("genesis.json"), genesisOf(6_000));
-    writeFileSync(inFolder("passphrase"), PASSPHRASE);
-    const ofHome = await localSecrets(home, [0, 1], ID);
-    const secrets: Secrets = { ...ofHome, passphrase: Buffer.from(PASSPHRASE) };
-    const { "key-encryption key": kek, passphrase } = secrets;
-    const commands: [(attempt: number) => string[], Secrets | null][] = [
-      [() => ["import", "genesis.json"], { kek: kek! }],
-      [() => ["rotate", "--threads", "1"], { kek: kek! }],
-      [
-        (attempt) => ["export-key", `exported ${attempt}`, "--passphrase-file", "passphrase"],
-        { passphrase: passphrase! },
-      ],
-      // Over too soon to be caught at it.
-      [() => ["get", CONTRACT, "balance"], null],
-    ];
-    for (const [argsOf, held] of commands) {
-      // One that was over before its pRuntime was seen to hold anything shows nothing, and is run again.
-      for (let seen = false, attempt = 1; !seen; attempt++) {
-        expect(attempt).toBeLessThan(20);
-        await using command = new Command(inFolder(), ...argsOf(attempt), "--home", home);
-        const { host, controlled } = await command.searched(secrets, held);
-        await command.succeeded();
-        expect(host).toEqual([]);
-        seen = controlled;
+  it(
+    "has none of a local home's secrets while it imports, rotates, reads and exports",
+    { timeout: 180_000 },
+    async () => {
+      const home = inFolder("home");
+      await LocalHome.init(home, "aes-256-gcm");
+      writeFileSync(inFolder("genesis.json"), genesisOf(6_000));
+      writeFileSync(inFolder("passphrase"), PASSPHRASE);
+      const ofHome = await localSecrets(home, [0, 1], ID);
+      const secrets: Secrets = { ...ofHome, passphrase: Buffer.from(PASSPHRASE) };
+      const { "key-encryption key": kek, passphrase } = secrets;
+      const commands: [(attempt: number) => string[], Secrets | null][] = [
+        [() => ["import", "genesis.json"], { kek: kek! }],
+        [() => ["rotate", "--threads", "1"], { kek: kek! }],
+        [
+          (attempt) => ["export-key", `exported ${attempt}`, "--passphrase-file", "passphrase"],
+          { passphrase: passphrase! },
+        ],
+        // Over too soon to be caught at it.
+        [() => ["get", CONTRACT, "balance"], null],
+      ];
+      for (const [argsOf, held] of commands) {
+        // One that was over before its pRuntime was seen to hold anything shows nothing, and is run again.
+        for (let seen = false, attempt = 1; !seen; attempt++) {
+          expect(attempt).toBeLessThan(20);
+          await using command = new Command(inFolder(), ...argsOf(attempt), "--home", home);
+          const { host, controlled } = await command.searched(secrets, held);
+          await command.succeeded();
+          expect(host).toEqual([]);
+          seen = controlled;
+        }
       }
-    }
-    expect(foundIn(filesBelow(inFolder(), ["home/key", "passphrase"]), secrets)).toEqual([]);
-    expect(foundIn(filesBelow(inFolder(), []), secrets)).toEqual(["key-encryption key, raw", "passphrase, raw"]);
-  });
+      expect(foundIn(filesBelow(inFolder(), ["home/key", "passphrase"]), secrets)).toEqual([]);
+      expect(foundIn(filesBelow(inFolder(), []), secrets)).toEqual(["key-encryption key, raw", "passphrase, raw"]);
+    },
+  );
 
   it("has none of a network home's secrets while it runs", async () => {
     const work = inFolder();
