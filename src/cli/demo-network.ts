@@ -35,7 +35,7 @@ const RAISE = 500_000n;
 const STEP_MILLISECONDS = 120_000;
 
 /** One that is waited for. */
-type Kind = "SharingAdopted" | "ContractKeyPublished" | "GatekeeperChange" | "ShareDestroyed";
+type Kind = "SharingAdopted" | "ContractKeyPublished" | "GatekeeperChange";
 
 /** Runs it, and says what happens. @throws GatekeeperError ABORTED when a step takes too long; and as a network does. */
 export async function demoNetwork(terminal: Terminal, folder: string): Promise<void> {
