@@ -19,9 +19,20 @@ const DEFAULTS = Object.freeze({
   maxValidatorCount: 1_000,
   maxNominatorCount: 22_500,
   slashRewardFraction: 0.1,
-  offences: { unresponsive: 0, equivocation: 0.1, misdealing: 0.1, falseComplaint: 0.1, wrongPartials: 0.1 },
+  offences: {
+    unresponsive: 0,
+    equivocation: 0.1,
+    misdealing: 0.1,
+    falseComplaint: 0.1,
+    wrongPartials: 0.1,
+    falseReceipt: 0.1,
+    falseVerdict: 0.1,
+    undestroyed: 0.01,
+  },
   /** Ten minutes and a week, of blocks of six seconds. */
   masterKey: { phaseBlocks: 100, refreshBlocks: 100_800 },
+  /** A month, a minute, five minutes, an hour; as many leases in a block as there are partitions. */
+  rotation: { intervalBlocks: 432_000, leadBlocks: 10, leaseBlocks: 50, phaseBlocks: 600, leasesPerBlock: 512 },
   inflation: { minimum: 0.025, maximum: 0.1, idealStake: 0.75, falloff: 0.05 },
 });
 
@@ -61,6 +72,9 @@ const stakingSchema = v.strictObject({
       misdealing: v.optional(fraction, DEFAULTS.offences.misdealing),
       falseComplaint: v.optional(fraction, DEFAULTS.offences.falseComplaint),
       wrongPartials: v.optional(fraction, DEFAULTS.offences.wrongPartials),
+      falseReceipt: v.optional(fraction, DEFAULTS.offences.falseReceipt),
+      falseVerdict: v.optional(fraction, DEFAULTS.offences.falseVerdict),
+      undestroyed: v.optional(fraction, DEFAULTS.offences.undestroyed),
     }),
     DEFAULTS.offences,
   ),
@@ -128,6 +142,17 @@ const schema = v.strictObject({
       threshold: v.optional(count()),
       phaseBlocks: v.optional(count(), DEFAULTS.masterKey.phaseBlocks),
       refreshBlocks: v.optional(count(), DEFAULTS.masterKey.refreshBlocks),
+    }),
+    {},
+  ),
+  /** Blocks; 0 as the interval: rotations begin by order of governance alone. */
+  rotation: v.optional(
+    v.strictObject({
+      intervalBlocks: v.optional(count(), DEFAULTS.rotation.intervalBlocks),
+      leadBlocks: v.optional(count(), DEFAULTS.rotation.leadBlocks),
+      leaseBlocks: v.optional(count(), DEFAULTS.rotation.leaseBlocks),
+      phaseBlocks: v.optional(count(), DEFAULTS.rotation.phaseBlocks),
+      leasesPerBlock: v.optional(count(), DEFAULTS.rotation.leasesPerBlock),
     }),
     {},
   ),

@@ -13,6 +13,15 @@ import { govern } from "./governance.ts";
 import { confirmShare, declareDestroyed, judgeDealings, postDealing, registerDealingKey } from "./key-session-calls.ts";
 import { advanceKeySession } from "./key-session-phases.ts";
 import type { Ledger } from "./ledger.ts";
+import {
+  announceStore,
+  certifyRotation,
+  declareAbandoned,
+  declareCompacted,
+  recordPartitions,
+  workPartitions,
+} from "./rotation-calls.ts";
+import { advanceRotation } from "./rotation-phases.ts";
 import { reportEquivocation } from "./offences.ts";
 import { deregisterWorker, heartbeat, registerWorker, setEcdhKey, setEndpoint } from "./registry.ts";
 import { bondedOf } from "./staking-ledger.ts";
@@ -43,6 +52,7 @@ export function apply(
 export function openBlock(ledger: Ledger, { height, timestamp }: Omit<LedgerBlock, "messages">): Draft {
   const draft = draftOf(ledger.genesis, ledger.genesisHash, { ...ledger.state, height, timestamp });
   advanceSession(draft, ledger.stateHash());
+  advanceRotation(draft);
   advanceKeySession(draft, ledger.stateHash());
   return draft;
 }
@@ -131,4 +141,10 @@ const HANDLERS: {
   publishContractKeys: (draft, { rotationId, keys }, { signer }) =>
     publishContractKeys(draft, signer, rotationId, keys),
   setEndpoint: (draft, { identityKey, endpoint }, { sender }) => setEndpoint(draft, sender, identityKey, endpoint),
+  announceStore: (draft, store, { signer }) => announceStore(draft, signer, store),
+  recordPartitions: (draft, { rotationId, bounds }, { signer }) => recordPartitions(draft, signer, rotationId, bounds),
+  workPartitions: (draft, work, { signer }) => workPartitions(draft, signer, work),
+  certifyRotation: (draft, rotationId, { signer }) => certifyRotation(draft, signer, rotationId),
+  declareCompacted: (draft, rotationId, { signer }) => declareCompacted(draft, signer, rotationId),
+  declareAbandoned: (draft, rotationId, { signer }) => declareAbandoned(draft, signer, rotationId),
 };

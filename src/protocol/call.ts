@@ -26,7 +26,18 @@ import {
   struct,
   u32,
   u8,
+  wordCodec,
 } from "./scale.ts";
+import {
+  LEASES_MAX,
+  PARTITIONS_MAX,
+  type PartitionBound,
+  type ReceiptClaim,
+  VERDICTS,
+  type Verdict,
+  partitionBoundCodec,
+  receiptClaimCodecs,
+} from "./rotation.ts";
 import { type PartialsEvidence, partialsEvidenceCodec } from "./partials-evidence.ts";
 import { GATEKEEPERS_MAX, dealingCodec, elementCodec, elementHexCodec, proofCodec } from "./sharing.ts";
 
@@ -84,7 +95,17 @@ export type Action =
   | { readonly tag: "cancelSlash"; readonly value: number }
   | { readonly tag: "migrate"; readonly value: Migration }
   /** Has the gatekeepers make the first MasterKey. */
-  | { readonly tag: "launch"; readonly value: undefined };
+  | { readonly tag: "launch"; readonly value: undefined }
+  /** Blocks from one rotation to the next; 0: none but by order. */
+  | { readonly tag: "setRotationInterval"; readonly value: number }
+  /** Has records of a partition put aside that can't be opened. */
+  | { readonly tag: "quarantine"; readonly value: QuarantineOrder };
+
+/** What is to be put aside: what can't be opened in a partition of the rotation to this MasterKey. */
+export interface QuarantineOrder {
+  readonly rotationId: number;
+  readonly partition: number;
+}
 
 /** Proof of an offence that needs no other word: signed messages of the offender. */
 export type Evidence =
@@ -130,6 +151,27 @@ interface DealerComplaint {
 export interface PublishedKey {
   readonly contract: Hex;
   readonly ecdhKey: Hex;
+}
+
+/** What a pRuntime has done with partitions of a rotation. */
+export interface RotationWork {
+  /** Of the new MasterKey. */
+  readonly rotationId: number;
+  readonly done: readonly PartitionWork[];
+  /** Partitions that it would lease besides those that it has. */
+  readonly wanted: number;
+}
+
+/** With one of them. */
+export interface PartitionWork {
+  readonly partition: number;
+  /** The partition's, when it was leased. */
+  readonly attempt: number;
+  readonly outcome:
+    /** Every record in it is under the new MasterKey, but for those that the receipt names. */
+    | { readonly tag: "swept"; readonly value: ReceiptClaim }
+    /** What another's receipt is worth. */
+    | { readonly tag: "verified"; readonly value: Verdict };
 }
 
 /** What a message asks for. */
@@ -178,7 +220,21 @@ export type Call =
   | {
       readonly tag: "setEndpoint";
       readonly value: { readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
-    };
+    }
+  /** A pRuntime has the store that contracts' states are to be in. */
+  | { readonly tag: "announceStore"; readonly value: Hex }
+  /** Where the store is cut for a rotation. */
+  | {
+      readonly tag: "recordPartitions";
+      readonly value: { readonly rotationId: number; readonly bounds: readonly PartitionBound[] };
+    }
+  | { readonly tag: "workPartitions"; readonly value: RotationWork }
+  /** Nothing in the store is left under the MasterKey before this one, and nothing can come under it. */
+  | { readonly tag: "certifyRotation"; readonly value: number }
+  /** What was under the MasterKey before this one is out of the store's file. */
+  | { readonly tag: "declareCompacted"; readonly value: number }
+  /** The sender has nothing any more that is derived from the MasterKey before this one. */
+  | { readonly tag: "declareAbandoned"; readonly value: number };
 
 export const payeeCodec = Enum({
   staked: nothing,
@@ -205,6 +261,8 @@ export const actionCodec = Enum({
   cancelSlash: u32,
   migrate: migrationCodec,
   launch: nothing,
+  setRotationInterval: u32,
+  quarantine: struct<QuarantineOrder>({ rotationId: u32, partition: u32 }),
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({
@@ -261,4 +319,24 @@ export const callCodec = Enum({
     keys: boundedVector(struct<PublishedKey>({ contract: hashCodec, ecdhKey: elementHexCodec }), CONTRACT_KEYS_MAX),
   }),
   setEndpoint: struct({ identityKey: publicKeyCodec, endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)) }),
+  announceStore: hashCodec,
+  recordPartitions: struct({ rotationId: u32, bounds: boundedVector(partitionBoundCodec, PARTITIONS_MAX - 1) }),
+  workPartitions: struct<RotationWork>({
+    rotationId: u32,
+    done: boundedVector(
+      struct<PartitionWork>({
+        partition: u32,
+        attempt: u32,
+        outcome: Enum({
+          swept: struct<ReceiptClaim>(receiptClaimCodecs),
+          verified: wordCodec(VERDICTS),
+        }) as unknown as Codec<PartitionWork["outcome"]>,
+      }),
+      LEASES_MAX,
+    ),
+    wanted: u32,
+  }),
+  certifyRotation: u32,
+  declareCompacted: u32,
+  declareAbandoned: u32,
 }) as unknown as Codec<Call>;

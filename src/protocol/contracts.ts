@@ -13,6 +13,7 @@ import { reserve } from "./balances.ts";
 import type { PublishedKey } from "./call.ts";
 import { type Draft, ensure, ensureFirstProof, tell } from "./draft.ts";
 import { ledgerGroup } from "./key-terms.ts";
+import { noteKeyUser } from "./partitions.ts";
 import { mayServe, workerOf } from "./registry.ts";
 import type { Hex } from "./scale.ts";
 import type { Contract } from "./state.ts";
@@ -26,6 +27,7 @@ export function deployContract(draft: Draft, owner: AccountId, name: Uint8Array,
   ensureServes(draft, worker);
   const deposit = genesis.contractDeposit;
   reserve(draft, owner, deposit);
+  noteKeyUser(draft, worker);
   state.contracts = state.contracts.set(contract, { owner, name, worker, deposit, ecdhKey: null });
   tell(draft, { kind: "ContractDeployed", contract, owner, name, worker });
 }
@@ -36,6 +38,7 @@ export function assignContract(draft: Draft, owner: AccountId, id: Hex, worker: 
   const contract = contractOf(draft, id);
   ensure(contract.owner === owner, "NotOwner");
   ensureServes(draft, worker);
+  noteKeyUser(draft, worker);
   state.contracts = state.contracts.set(id, { ...contract, worker });
   tell(draft, { kind: "ContractAssigned", contract: id, worker });
 }

@@ -14,13 +14,24 @@ export interface Draft {
   index: number | null;
   /** Quotes that this block has had verified. A message that fails takes no part of this back. */
   quotes: number;
+  /** Leases that this block has given. */
+  leases: number;
   /** Whose elements and proofs this block has had verified. A message that fails takes no part of this back. */
   readonly proved: Set<PublicKey>;
 }
 
 /** Begins with a state; it is not changed. */
 export function draftOf(genesis: Genesis, genesisHash: Uint8Array, state: State): Draft {
-  return { genesis, genesisHash, state: { ...state }, effects: [], index: null, quotes: 0, proved: new Set() };
+  return {
+    genesis,
+    genesisHash,
+    state: { ...state },
+    effects: [],
+    index: null,
+    quotes: 0,
+    leases: 0,
+    proved: new Set(),
+  };
 }
 
 /** Adds to what there is to tell. */

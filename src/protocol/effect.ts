@@ -5,6 +5,8 @@ import type { Unreadable } from "./authenticate.ts";
 import type { Migration } from "./call.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import type { KeySessionPhase } from "./key-session.ts";
+import type { GatekeeperOffence } from "./offences.ts";
+import type { PartitionStage, Receipt, RotationPhase, Verdict } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { ContractEcdhKey } from "./state.ts";
 
@@ -100,7 +102,13 @@ export type FailureReason =
   /** The contract is another pRuntime's to run. */
   | "NotAssigned"
   /** It is no http or https URL in printable ASCII. */
-  | "BadEndpoint";
+  | "BadEndpoint"
+  /** A rotation is ordered or under way already. */
+  | "RotationUnderWay"
+  /** No rotation to this MasterKey is under way. */
+  | "NoRotation"
+  /** Bounds of partitions don't rise. */
+  | "BadPartitions";
 
 /** Something that happened. */
 export type Happening =
@@ -174,7 +182,7 @@ export type Happening =
   | {
       readonly kind: "Convicted";
       readonly epoch: number;
-      readonly offence: "misdealing" | "falseComplaint" | "wrongPartials";
+      readonly offence: GatekeeperOffence;
       readonly identityKey: PublicKey;
     }
   /** Shares of a MasterKey are in force, those before are not. */
@@ -201,7 +209,60 @@ export type Happening =
     }
   | { readonly kind: "ContractAssigned"; readonly contract: Hex; readonly worker: PublicKey }
   | { readonly kind: "ContractKeyPublished"; readonly contract: Hex; readonly ecdhKey: ContractEcdhKey }
-  | { readonly kind: "EndpointSet"; readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null };
+  | { readonly kind: "EndpointSet"; readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null }
+  | { readonly kind: "StoreAnnounced"; readonly store: Hex; readonly identityKey: PublicKey }
+  | { readonly kind: "RotationIntervalSet"; readonly blocks: number }
+  /** A new MasterKey is to be made, by order of governance or because it is time. Rotation ids in these are the new one's. */
+  | { readonly kind: "RotationStarted"; readonly rotationId: number; readonly ordered: boolean }
+  /** None was made in time: all is as it was. */
+  | { readonly kind: "RotationAborted"; readonly rotationId: number }
+  | { readonly kind: "SwitchPlanned"; readonly rotationId: number; readonly height: number }
+  /** The switch: from here on states are sealed under the new MasterKey. */
+  | { readonly kind: "MasterPubkeyRotated"; readonly rotationId: number; readonly publicKey: Hex }
+  | { readonly kind: "RotationAdvanced"; readonly rotationId: number; readonly phase: RotationPhase }
+  /** A phase takes longer than it should: how many partitions it waits for, if they are known. */
+  | {
+      readonly kind: "RotationLate";
+      readonly rotationId: number;
+      readonly phase: RotationPhase;
+      readonly remaining: number | null;
+    }
+  | {
+      readonly kind: "PartitionsRecorded";
+      readonly rotationId: number;
+      readonly partitions: number;
+      readonly identityKey: PublicKey;
+    }
+  /** To be swept, where it is unswept; to be verified, where it is swept. */
+  | {
+      readonly kind: "PartitionLeased";
+      readonly partition: number;
+      readonly holder: PublicKey;
+      readonly stage: PartitionStage;
+    }
+  | { readonly kind: "LeaseExpired"; readonly partition: number; readonly holder: PublicKey }
+  /** The second: records in it can't be opened. It is tried again. */
+  | { readonly kind: "PartitionSwept" | "PartitionBlocked"; readonly partition: number; readonly receipt: Receipt }
+  | {
+      readonly kind: "PartitionJudged";
+      readonly partition: number;
+      readonly identityKey: PublicKey;
+      readonly verdict: Verdict;
+    }
+  | { readonly kind: "PartitionReopened"; readonly partition: number; readonly attempt: number }
+  | { readonly kind: "QuarantineOrdered"; readonly rotationId: number; readonly partition: number }
+  | { readonly kind: "RotationCertified"; readonly rotationId: number; readonly identityKey: PublicKey }
+  | { readonly kind: "StoreCompacted"; readonly rotationId: number; readonly identityKey: PublicKey }
+  /** Somebody has nothing any more of the keys that were derived from this MasterKey. */
+  | { readonly kind: "KeysDestroyed"; readonly rotationId: number; readonly identityKey: PublicKey }
+  /** This MasterKey is gone, and the rotation over; these have not declared that they have nothing of it any more. */
+  | {
+      readonly kind: "MasterKeyAbandoned";
+      readonly rotationId: number;
+      readonly records: number;
+      readonly bytes: number;
+      readonly outstanding: readonly PublicKey[];
+    };
 
 /** Why a key session failed. */
 export type AbortReason =
@@ -211,6 +272,8 @@ export type AbortReason =
   | "TooFewConfirmed"
   /** Others became gatekeepers meanwhile. */
   | "CommitteeChanged"
+  /** Its MasterKey is to be destroyed. */
+  | "Abandoned"
   /** A sum of dealings was the identity. */
   | "Degenerate";
 

@@ -14,6 +14,8 @@ const ERAS_MAX = 10_000;
 /** Blocks of a phase of a key session: whoever hears in one that it begins says nothing before the next. */
 const PHASE_BLOCKS_MIN = 2;
 const PHASE_BLOCKS_MAX = 100_000;
+/** Blocks from one rotation to the next, at most: heights stay far below 2^32. */
+const ROTATION_INTERVAL_MAX = 1 << 30;
 /** Milliseconds: what timers take. */
 const INTERVAL_MAX = 2 ** 31 - 1;
 /** Room for every time that comes after. */
@@ -53,6 +55,7 @@ export function checkRules(genesis: Genesis): void {
   check(overlap <= ECDH_INTERVALS_KEPT * interval, opens);
   checkKeys(genesis);
   checkMasterKey(genesis);
+  checkRotation(genesis);
   if (gatekeepers.tag === "listed") {
     check(gatekeepers.value.length <= GATEKEEPERS_MAX, `${GATEKEEPERS_MAX} gatekeepers are listed at most`);
     check(distinct(gatekeepers.value), "a gatekeeper is listed twice");
@@ -73,6 +76,21 @@ function checkMasterKey({ masterKey, gatekeepers }: Genesis): void {
   const takesTime = phaseBlocks >= PHASE_BLOCKS_MIN && phaseBlocks <= PHASE_BLOCKS_MAX;
   check(takesTime, `a phase takes ${PHASE_BLOCKS_MIN} to ${PHASE_BLOCKS_MAX} blocks`);
   check(refreshBlocks >= 1, "shares are refreshed without end");
+}
+
+function checkRotation({ rotation }: Genesis): void {
+  const { intervalBlocks, leadBlocks, leaseBlocks, phaseBlocks, leasesPerBlock } = rotation;
+  check(intervalBlocks <= ROTATION_INTERVAL_MAX, `rotations are ${ROTATION_INTERVAL_MAX} blocks apart at most`);
+  check(
+    leadBlocks >= 1 && leadBlocks <= PHASE_BLOCKS_MAX,
+    `a switch is announced 1 to ${PHASE_BLOCKS_MAX} blocks ahead`,
+  );
+  const times = { lease: leaseBlocks, "phase of a rotation": phaseBlocks };
+  for (const [name, blocks] of Object.entries(times)) {
+    const takesTime = blocks >= PHASE_BLOCKS_MIN && blocks <= PHASE_BLOCKS_MAX;
+    check(takesTime, `a ${name} takes ${PHASE_BLOCKS_MIN} to ${PHASE_BLOCKS_MAX} blocks`);
+  }
+  check(leasesPerBlock >= 1, "no partition can ever be leased");
 }
 
 /** A key that is no point can sign nothing, and nothing can be sent to it. */

@@ -44,6 +44,12 @@ export interface OffenceFractions {
   readonly falseComplaint: number;
   /** Partials that the gatekeeper's share does not make. */
   readonly wrongPartials: number;
+  /** A receipt for states that were not re-encrypted as it says. */
+  readonly falseReceipt: number;
+  /** A receipt that was right, called wrong; or one that was wrong, called right. */
+  readonly falseVerdict: number;
+  /** No word, in time, that what it had of a MasterKey is destroyed that is not in force any more. */
+  readonly undestroyed: number;
 }
 
 /** The rules of staking, `pallet_staking::Config`. */
@@ -90,6 +96,20 @@ interface MasterKeyRule {
   readonly phaseBlocks: number;
   /** Blocks after which shares are refreshed, where no election has had them reshared meanwhile. */
   readonly refreshBlocks: number;
+}
+
+/** When the MasterKey is rotated, and how long it takes; in blocks. */
+interface RotationRule {
+  /** From the end of a rotation, or from the first MasterKey, to the next, until governance says otherwise; 0: only by order. */
+  readonly intervalBlocks: number;
+  /** From the block in which a new MasterKey is in force to the one from which on states are sealed under it: 1 or more. */
+  readonly leadBlocks: number;
+  /** For how long a partition is leased: 2 or more. */
+  readonly leaseBlocks: number;
+  /** For how long a phase may take before it is told who is late; a key that is not made in that time is given up. 2 or more. */
+  readonly phaseBlocks: number;
+  /** Leases that one block gives, at most: 1 or more. With few, a rotation takes many blocks and leaves room for other work. */
+  readonly leasesPerBlock: number;
 }
 
 /** How gatekeepers come to be: by election, or by this list for ever. */
@@ -152,6 +172,7 @@ export interface Genesis {
   readonly attestation: AttestationPolicy;
   readonly ecdhKeys: EcdhKeyRule;
   readonly masterKey: MasterKeyRule;
+  readonly rotation: RotationRule;
   /** pRuntimes that may serve, until governance allows others. */
   readonly measurements: readonly Hex[];
   readonly accounts: readonly GenesisAccount[];
@@ -188,6 +209,9 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
       misdealing: u32,
       falseComplaint: u32,
       wrongPartials: u32,
+      falseReceipt: u32,
+      falseVerdict: u32,
+      undestroyed: u32,
     }),
     inflation: struct<InflationCurve>({ minimum: u32, maximum: u32, idealStake: u32, falloff: u32 }),
   }),
@@ -195,6 +219,13 @@ const genesisCodec: Codec<Genesis> = struct<Genesis>({
   attestation: attestationPolicyCodec,
   ecdhKeys: struct<EcdhKeyRule>({ interval: u32, overlap: u32 }),
   masterKey: struct<MasterKeyRule>({ keySuite: keySuiteCodec, threshold: u32, phaseBlocks: u32, refreshBlocks: u32 }),
+  rotation: struct<RotationRule>({
+    intervalBlocks: u32,
+    leadBlocks: u32,
+    leaseBlocks: u32,
+    phaseBlocks: u32,
+    leasesPerBlock: u32,
+  }),
   measurements: boundedVector(hashCodec, LIST_MAX),
   accounts: boundedVector(struct<GenesisAccount>({ id: accountIdCodec, free: balance }), LIST_MAX),
   workers: boundedVector(

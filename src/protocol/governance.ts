@@ -4,8 +4,9 @@
  */
 import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
-import { type Action, actionCodec } from "./call.ts";
+import { type Action, type QuarantineOrder, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
+import { putPartition } from "./rotation-phases.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -32,6 +33,8 @@ function perform(draft: Draft, action: Action): void {
   const { state } = draft;
   switch (action.tag) {
     case "rotate":
+      ensure(state.sharings.length > 0, "NothingToDo");
+      ensure(state.rotation === null && state.rotationOrdered === null, "RotationUnderWay");
       state.rotationOrdered = state.height;
       tell(draft, { kind: "RotationOrdered" });
       break;
@@ -56,10 +59,29 @@ function perform(draft: Draft, action: Action): void {
       state.launched = state.height;
       tell(draft, { kind: "Launched" });
       break;
+    case "setRotationInterval":
+      ensure(action.value !== state.rotationInterval, "NothingToDo");
+      state.rotationInterval = action.value;
+      tell(draft, { kind: "RotationIntervalSet", blocks: action.value });
+      break;
+    case "quarantine":
+      orderQuarantine(draft, action.value);
+      break;
     case "migrate":
       ensure(action.value.height > state.height, "HeightInThePast");
       state.migrationOrdered = action.value;
       tell(draft, { kind: "MigrationOrdered", migration: action.value });
       break;
   }
+}
+
+/** What can't be opened in a partition is put aside when it is swept the next time, at once. @throws Failure */
+function orderQuarantine(draft: Draft, { rotationId, partition: index }: QuarantineOrder): void {
+  const { state } = draft;
+  const partition = state.partitions.get(numberKey(index));
+  ensure(state.rotation?.from === rotationId - 1 && partition !== undefined, "NoRotation");
+  // Only where somebody has said that there is something, and nobody is at it.
+  ensure(partition.stage === "unswept" && partition.holder === null && partition.receipt !== null, "NothingToDo");
+  putPartition(draft, index, { ...partition, quarantine: true, deadline: state.height });
+  tell(draft, { kind: "QuarantineOrdered", rotationId, partition: index });
 }

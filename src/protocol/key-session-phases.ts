@@ -22,8 +22,9 @@ import {
 } from "./key-session.ts";
 import { qualifiedDealings, termsOf } from "./key-terms.ts";
 import { mayServe } from "./registry.ts";
+import { forgetSettled, hasShare, retire } from "./retirement.ts";
 import { type Hex, joined, u32, u8 } from "./scale.ts";
-import type { Sharing, SharingMember } from "./sharing.ts";
+import type { Sharing } from "./sharing.ts";
 import type { State } from "./state.ts";
 import { emptyTables } from "./state-codec.ts";
 
@@ -73,9 +74,8 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     return;
   }
   const epoch = state.nextEpoch++;
-  // A refreshed or reshared key keeps its group.
-  const keySuite =
-    state.sharings.find((sharing) => sharing.rotationId === rotationId)?.keySuite ?? genesis.masterKey.keySuite;
+  // A refreshed or reshared key keeps its group; a new one has that of the one before.
+  const keySuite = currentSharing(state)?.keySuite ?? genesis.masterKey.keySuite;
   const begun = { epoch, kind, rotationId, keySuite, threshold, members, publicKey: null };
   state.keySession = {
     ...begun,
@@ -87,26 +87,44 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
 }
 
 /** What is to be done next; null where nothing is, or nothing can be. */
-function dueSession({ state, genesis }: Draft): Due | null {
+function dueSession(draft: Draft): Due | null {
+  const { state, genesis } = draft;
   const { threshold } = genesis.masterKey;
-  const sharing = currentSharing(state);
-  if (sharing === undefined) {
-    return state.launched === null
-      ? null
-      : { kind: "generation", rotationId: 0, threshold, committee: state.gatekeepers };
+  const generation = { kind: "generation", threshold, committee: state.gatekeepers } as const;
+  if (state.sharings.length === 0) return state.launched === null ? null : { ...generation, rotationId: 0 };
+  const committee = plannedCommittee(state);
+  const left = state.sharings.find(({ members }) => committee !== null && !isCommittee(members, committee));
+  if (left !== undefined) {
+    return { kind: "resharing", rotationId: left.rotationId, threshold, committee: committee! };
   }
-  const { rotationId, members } = sharing;
-  if (!isHandedOver(state)) return { kind: "resharing", rotationId, threshold, committee: plannedCommittee(state)! };
+  const next = newGeneration(state);
+  if (next !== null) return { ...generation, rotationId: next };
+  for (const sharing of state.sharings) {
+    const due = dueRefresh(draft, sharing);
+    if (due !== null) return due;
+  }
+  return null;
+}
+
+/** Of the MasterKey that a rotation waits for. */
+function newGeneration({ rotation, sharings }: State): number | null {
+  if (rotation?.phase !== "keyGeneration") return null;
+  const next = rotation.from + 1;
+  return sharings.some(({ rotationId }) => rotationId === next) ? null : next;
+}
+
+/** Whether shares are to be made anew for the same gatekeepers. */
+function dueRefresh({ state, genesis }: Draft, sharing: Sharing): Due | null {
+  const { rotationId, members, threshold } = sharing;
   // A share that somebody has who may not is made useless at once: with t = 1 it is the key, and nothing helps.
-  const isExposed =
-    sharing.threshold > 1 && members.some((member) => member.confirmed && !mayHold(state, member.identityKey));
+  const isExposed = threshold > 1 && members.some((member) => member.confirmed && !mayHold(state, member.identityKey));
   if (!isExposed && state.height - sharing.height < genesis.masterKey.refreshBlocks) return null;
-  const committee = members.map(({ identityKey }) => identityKey);
+  const committee = keysOf(members);
   // Who has no share can't refresh it: resharing to the same committee gives it one.
   const isWhole = members.every(({ identityKey, confirmed }) => confirmed || !mayHold(state, identityKey));
-  if (!isWhole) return { kind: "resharing", rotationId, threshold, committee };
+  if (!isWhole) return { kind: "resharing", rotationId, threshold: genesis.masterKey.threshold, committee };
   // With t = 1 a share is the key, and nothing could be refreshed.
-  return sharing.threshold > 1 ? { kind: "refresh", rotationId, threshold: sharing.threshold, committee } : null;
+  return threshold > 1 ? { kind: "refresh", rotationId, threshold, committee } : null;
 }
 
 /** Whether a gatekeeper may have a share: it is not convicted, and governance has not withdrawn what runs in it. */
@@ -225,20 +243,34 @@ function adopt(draft: Draft, session: KeySession, silent: readonly PublicKey[]):
       confirmed,
     })),
   };
-  state.sharings = [...state.sharings.filter((other) => other !== before), sharing];
+  state.sharings =
+    before === undefined
+      ? [...state.sharings, sharing]
+      : state.sharings.map((other) => (other === before ? sharing : other));
+  if (rotationId === 0 && before === undefined) state.rotationEnded = state.height;
   end(draft);
   const holders = keysOf(sharing.members.filter(({ confirmed }) => confirmed));
   tell(draft, { kind: "SharingAdopted", epoch, rotationId, publicKey: sharing.publicKey, holders, silent });
 }
 
 function abort(draft: Draft, session: KeySession, reason: AbortReason, silent: readonly PublicKey[]): void {
+  stopSession(draft, session, reason, silent);
+  giveUpHandover(draft, session);
+}
+
+/** Ends a session that makes nothing. */
+export function stopSession(
+  draft: Draft,
+  session: KeySession,
+  reason: AbortReason,
+  silent: readonly PublicKey[],
+): void {
   const { state, genesis } = draft;
   const owing = mayOpen(state, session);
   if (owing.length > 0) retire(draft, session, owing);
   end(draft);
   state.nextSessionHeight = state.height + genesis.masterKey.phaseBlocks;
   tell(draft, { kind: "KeySessionAborted", epoch: session.epoch, reason, silent });
-  giveUpHandover(draft, session);
 }
 
 /** If it was to be handed over to those who were elected: others are elected, or the same once more if they still stand. */
@@ -262,28 +294,4 @@ function end({ state }: Draft): void {
 function mayOpen({ dealings }: Draft["state"], { kind, phase, members }: KeySession): readonly Receiver[] {
   if (kind === "resharing" && dealings.size > 0) return members.filter(({ dealingKey }) => dealingKey !== null);
   return kind === "refresh" && phase === "confirmation" ? members.filter(hasShare) : [];
-}
-
-function hasShare({ verificationShare }: Pick<SharingMember, "verificationShare">): boolean {
-  return verificationShare !== null;
-}
-
-/** From now on what these have of it is to be destroyed. */
-function retire(
-  { state }: Draft,
-  { epoch, rotationId, threshold }: Pick<Sharing, "epoch" | "rotationId" | "threshold">,
-  members: readonly { readonly identityKey: PublicKey }[],
-): void {
-  state.retired = [...state.retired, { epoch, rotationId, threshold, height: state.height, owing: keysOf(members) }];
-}
-
-/** Sharings of which nobody could put the key together any more. Where some could, they are waited for. */
-function forgetSettled(draft: Draft): void {
-  const { state, genesis } = draft;
-  const settled = state.retired.filter(
-    ({ height, owing, threshold }) => owing.length < threshold && state.height - height > genesis.masterKey.phaseBlocks,
-  );
-  if (settled.length === 0) return;
-  state.retired = state.retired.filter((sharing) => !settled.includes(sharing));
-  for (const { epoch, owing } of settled) tell(draft, { kind: "SharesOutstanding", epoch, owing });
 }

@@ -11,9 +11,8 @@
  */
 import type { DealingKind } from "../keys/dealing.ts";
 import type { KeySuite } from "../keys/group.ts";
-import type { Codec } from "scale-ts";
 import { type PublicKey, hashCodec, publicKeyCodec } from "./account.ts";
-import { type Hex, boolean, boundedVector, mapped, nullable, struct, u32, u8 } from "./scale.ts";
+import { type Hex, boolean, boundedVector, nullable, struct, u32, wordCodec } from "./scale.ts";
 import { GATEKEEPERS_MAX, type Sharing, elementHexCodec, keySuiteCodec } from "./sharing.ts";
 import { type State, numberKey } from "./state.ts";
 
@@ -54,18 +53,6 @@ export interface Receiver {
   readonly confirmed: boolean;
   /** It was convicted, in this session or since the gatekeepers last changed: it gets no share, or must not use it. */
   readonly excluded: boolean;
-}
-
-function wordCodec<T extends string>(words: readonly T[]): Codec<T> {
-  return mapped(
-    u8,
-    (word: T) => words.indexOf(word),
-    (byte) => {
-      const word = words[byte];
-      if (word === undefined) throw new RangeError("no such word");
-      return word;
-    },
-  );
 }
 
 export const keySessionCodec = struct<KeySession>({

@@ -38,8 +38,8 @@ export function punishUnresponsive(draft: Draft): void {
   }
 }
 
-/** What a gatekeeper may do wrong with the MasterKey. */
-export type GatekeeperOffence = "misdealing" | "falseComplaint" | "wrongPartials";
+/** What a gatekeeper may do wrong with the MasterKey, or with states that are sealed under it. */
+export type GatekeeperOffence = "misdealing" | "falseComplaint" | "wrongPartials" | "falseReceipt" | "falseVerdict";
 
 /**
  * Somebody did in a key session, or with its share, what can't happen to who is honest: whoever acts is punished, whoever was elected and does
@@ -58,6 +58,13 @@ export function convict(
   if (era !== undefined && stash !== undefined) commit(draft, offence, { stash, era, reporter });
   const elected = draft.state.planned?.stashes.get(id);
   if (elected !== undefined) chill(draft, elected);
+}
+
+/** Somebody has not said in time that what it had of a MasterKey is destroyed; one that acts is punished for it. */
+export function punishUndestroyed(draft: Draft, identityKey: PublicKey): void {
+  const era = activeEra(draft);
+  const stash = era?.stashes.get(accountOf(identityKey));
+  if (era !== undefined && stash !== undefined) commit(draft, "undestroyed", { stash, era, reporter: null });
 }
 
 function commit(draft: Draft, offence: keyof OffenceFractions, of: Omit<Offence, "fraction">): boolean {

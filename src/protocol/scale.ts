@@ -196,6 +196,19 @@ export function mapped<I, O>(inner: Codec<I>, to: (value: O) => I, from: (value:
   );
 }
 
+/** One of some words, as its place among them. */
+export function wordCodec<T extends string>(words: readonly T[]): Codec<T> {
+  return mapped(
+    u8,
+    (word: T) => words.indexOf(word),
+    (place) => {
+      const word = words[place];
+      if (word === undefined) throw new RangeError("no such word");
+      return word;
+    },
+  );
+}
+
 /** A value's bytes, in memory of their own. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array<ArrayBuffer> {
   return new Uint8Array(codec.enc(value));

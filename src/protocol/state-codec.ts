@@ -26,6 +26,7 @@ import {
   u32,
 } from "./scale.ts";
 import { keySessionCodec } from "./key-session.ts";
+import { keyUserCodec, partitionCodec, rotationCodec } from "./rotation.ts";
 import { elementHexCodec, postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
 import type {
   Account,
@@ -66,6 +67,10 @@ const factsCodec = struct<Facts>({
   votes: boundedVector(struct<Vote>({ member: publicKeyCodec, action: actionCodec }), UNBOUNDED),
   measurements: boundedVector(hashCodec, UNBOUNDED),
   rotationOrdered: nullable(u32),
+  rotationInterval: u32,
+  rotationEnded: u32,
+  rotation: nullable(rotationCodec),
+  stateStore: nullable(hashCodec),
   migrationOrdered: nullable(migrationCodec),
   launched: nullable(u32),
   keySession: nullable(keySessionCodec),
@@ -121,6 +126,8 @@ const TABLES: { readonly [K in keyof Tables]: Codec<Tables[K] extends MerkleMap<
     deposit: balance,
     ecdhKey: nullable(struct<ContractEcdhKey>({ rotationId: u32, publicKey: elementHexCodec })),
   }),
+  partitions: partitionCodec,
+  keyUsers: keyUserCodec,
 };
 const TABLE_NAMES = Object.keys(TABLES) as (keyof Tables)[];
 

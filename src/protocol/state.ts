@@ -3,6 +3,7 @@ import type { AccountId, PublicKey } from "./account.ts";
 import type { Action, Migration, Payee, ValidatorPrefs } from "./call.ts";
 import type { KeySession } from "./key-session.ts";
 import type { MerkleMap } from "./merkle-map.ts";
+import type { KeyUser, Partition, Rotation } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { PostedDealing, RetiredSharing, Sharing } from "./sharing.ts";
 
@@ -166,8 +167,15 @@ export interface Facts {
   readonly votes: readonly Vote[];
   /** pRuntimes that may serve, ascending. */
   readonly measurements: readonly Hex[];
-  /** Height at which governance last ordered a rotation. */
+  /** Height at which governance ordered a rotation that has not begun yet. */
   readonly rotationOrdered: number | null;
+  /** Blocks from the end of a rotation to the beginning of the next; 0: there is none but by order. */
+  readonly rotationInterval: number;
+  /** When the last rotation ended, or the first MasterKey came into force. */
+  readonly rotationEnded: number;
+  readonly rotation: Rotation | null;
+  /** Id of the store that contracts' states are in; null before there is one. */
+  readonly stateStore: Hex | null;
   readonly migrationOrdered: Migration | null;
   /** Height at which governance had the first MasterKey made. */
   readonly launched: number | null;
@@ -186,8 +194,8 @@ export interface Facts {
 }
 
 /**
- * Tables by account id, but for `unapplied` and `dealings` (by `numberKey` of the slash's id and of the dealer's index),
- * `duties` (by the account of the IdentityKey) and `contracts` (by contract id).
+ * Tables by account id, but for `unapplied`, `dealings` and `partitions` (by `numberKey` of the slash's id, of the dealer's
+ * index, and of the partition's), `duties` and `keyUsers` (by the account of the IdentityKey) and `contracts` (by contract id).
  */
 export interface Tables {
   readonly accounts: MerkleMap<Account>;
@@ -201,6 +209,9 @@ export interface Tables {
   /** Of the key session that is under way. */
   readonly dealings: MerkleMap<PostedDealing>;
   readonly contracts: MerkleMap<Contract>;
+  /** Of the rotation that is under way. */
+  readonly partitions: MerkleMap<Partition>;
+  readonly keyUsers: MerkleMap<KeyUser>;
 }
 
 /** The state of the ledger; never changed, only replaced. */

@@ -41,7 +41,7 @@ import {
   nullable,
   struct,
   u32,
-  u8,
+  wordCodec,
 } from "../protocol/scale.ts";
 import type { RotationProgress, RotationSummary } from "../rotation/rotation.ts";
 import type { VerificationSummary } from "../rotation/verification.ts";
@@ -278,19 +278,6 @@ function spelledNumber(digits: string): number {
   return value;
 }
 
-/** One of some words, as its place among them. */
-function oneOf<T extends string>(words: readonly T[]): Codec<T> {
-  return mapped(
-    u8,
-    (word: T) => words.indexOf(word),
-    (index) => {
-      const word = words[index];
-      if (word === undefined) throw new RangeError("no such word");
-      return word;
-    },
-  );
-}
-
 /** As text, but what is longer is cut off behind a whole character: who made it may have named whatever there was. */
 function clippedText(bytesMax: number): Codec<string> {
   return mapped(
@@ -300,7 +287,7 @@ function clippedText(bytesMax: number): Codec<string> {
   );
 }
 
-const suite = oneOf(ALL_SUITES);
+const suite = wordCodec(ALL_SUITES);
 /** No view of the frame, as nothing else is: it can be given back. */
 const contractId = mapped(
   exactBytes(HASH_BYTES),
@@ -409,7 +396,7 @@ const detailValue = Enum({
 const detailEntries = boundedVector(struct({ name: text(64), value: detailValue }), 64);
 
 const errorCodec = struct<WireError>({
-  code: oneOf(ERROR_CODES),
+  code: wordCodec(ERROR_CODES),
   message: clippedText(TEXT_BYTES_MAX),
   detail: mapped(
     detailEntries,
@@ -435,7 +422,7 @@ const replyCodec = Enum({
   done: answerCodec,
   failed: errorCodec,
   progress: struct<RotationProgress>({
-    phase: oneOf<RotationProgress["phase"]>(["idle", "reencryption", "verification", "abandonment"]),
+    phase: wordCodec<RotationProgress["phase"]>(["idle", "reencryption", "verification", "abandonment"]),
     done: count,
     total: count,
   }),

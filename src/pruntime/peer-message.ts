@@ -22,7 +22,7 @@ import {
   nullable,
   struct,
   u32,
-  u8,
+  wordCodec,
 } from "../protocol/scale.ts";
 import { REQUEST_CONTRACTS_MAX } from "../protocol/partials-evidence.ts";
 import { type Secret, secretCopy } from "../secret.ts";
@@ -88,15 +88,7 @@ export type PeerMessage =
 
 const nonce = hexBytes(NONCE_BYTES);
 
-const refusal = mapped(
-  u8,
-  (reason: PartialsRefusal) => PARTIALS_REFUSALS.indexOf(reason),
-  (index) => {
-    const reason = PARTIALS_REFUSALS[index];
-    if (reason === undefined) throw new RangeError("no such reason");
-    return reason;
-  },
-);
+const refusal = wordCodec(PARTIALS_REFUSALS);
 
 const codec = Enum({
   ping: nonce,

@@ -6,7 +6,7 @@ import { Network, genesisOf, publicOf } from "./network.ts";
 const hash = (byte: number): string => `0x${byte.toString(16).padStart(2, "0").repeat(32)}`;
 const vote = (action: Action, round: number): Call => ({ tag: "govern", value: { round, action } });
 const allow = (byte: number): Action => ({ tag: "allow", value: hash(byte) });
-const rotate: Action = { tag: "rotate", value: undefined };
+const launch: Action = { tag: "launch", value: undefined };
 const migrate = (height: number): Action => ({
   tag: "migrate",
   value: { measurement: hash(9), envelopeVersion: 1, cipherSuite: 2, keySuite: 1, store: Buffer.from("s"), height },
@@ -25,28 +25,28 @@ describe("governance", () => {
 
   test("counts a member once, for what he voted last", () => {
     const network = new Network();
-    expect(network.send("g1", vote(rotate, 0))).toBe("done");
-    expect(network.send("g1", vote(rotate, 0))).toBe("done");
-    expect(network.state.rotationOrdered).toBeNull();
+    expect(network.send("g1", vote(launch, 0))).toBe("done");
+    expect(network.send("g1", vote(launch, 0))).toBe("done");
+    expect(network.state.launched).toBeNull();
     expect(network.send("g1", vote(allow(2), 0))).toBe("done");
-    expect(network.send("g2", vote(rotate, 0))).toBe("done");
-    expect(network.state.rotationOrdered).toBeNull();
-    expect(network.send("g3", vote(rotate, 0))).toBe("done");
-    expect(network.state.rotationOrdered).toBe(network.state.height);
+    expect(network.send("g2", vote(launch, 0))).toBe("done");
+    expect(network.state.launched).toBeNull();
+    expect(network.send("g3", vote(launch, 0))).toBe("done");
+    expect(network.state.launched).toBe(network.state.height);
   });
 
   test("does not carry a vote into another round", () => {
     const network = new Network();
-    for (const member of ["g1", "g2"]) expect(network.send(member, vote(rotate, 0))).toBe("done");
-    const { rotationOrdered } = network.state;
-    expect(network.send("g3", vote(rotate, 0))).toBe("WrongRound");
-    expect(network.send("g3", vote(rotate, 1))).toBe("done");
-    expect(network.state.rotationOrdered).toBe(rotationOrdered);
+    for (const member of ["g1", "g2"]) expect(network.send(member, vote(launch, 0))).toBe("done");
+    const { launched } = network.state;
+    expect(network.send("g3", vote(launch, 0))).toBe("WrongRound");
+    expect(network.send("g3", vote({ tag: "setRotationInterval", value: 9 }, 1))).toBe("done");
+    expect(network.state.launched).toBe(launched);
   });
 
   test("is nobody else's", () => {
     const network = new Network();
-    expect(network.send("rich", vote(rotate, 0))).toBe("NotGovernance");
+    expect(network.send("rich", vote(launch, 0))).toBe("NotGovernance");
     expect(network.state.votes).toEqual([]);
   });
 
@@ -70,8 +70,8 @@ describe("governance", () => {
 
   test("of one key needs one vote", () => {
     const network = new Network(genesisOf({ governance: { members: [publicOf("g1")], threshold: 1 } }));
-    expect(network.send("g1", vote(rotate, 0))).toBe("done");
-    expect(network.state.rotationOrdered).toBe(1);
+    expect(network.send("g1", vote(launch, 0))).toBe("done");
+    expect(network.state.launched).toBe(1);
   });
 
   test("allows a bounded number of measurements", () => {

@@ -24,7 +24,16 @@ describe("a genesis", () => {
     [
       /equivocation is more/,
       staking({
-        offences: { unresponsive: 0, equivocation: 1_000_000_001, misdealing: 0, falseComplaint: 0, wrongPartials: 0 },
+        offences: {
+          unresponsive: 0,
+          equivocation: 1_000_000_001,
+          misdealing: 0,
+          falseComplaint: 0,
+          wrongPartials: 0,
+          falseReceipt: 0,
+          falseVerdict: 0,
+          undestroyed: 0,
+        },
       }),
     ],
     [/blocks take no time/, genesisOf({ blockMilliseconds: 0 })],

@@ -89,6 +89,9 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
         misdealing: 250_000_000,
         falseComplaint: 100_000_000,
         wrongPartials: 100_000_000,
+        falseReceipt: 100_000_000,
+        falseVerdict: 100_000_000,
+        undestroyed: 100_000_000,
       },
       inflation: { minimum: 25_000_000, maximum: 100_000_000, idealStake: 750_000_000, falloff: 50_000_000 },
       ...staking,
@@ -97,6 +100,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, staking: Partial<Genes
     attestation: { software: true, tcbStatuses: ["UpToDate"] },
     ecdhKeys: { interval: 100, overlap: 10 },
     masterKey: { keySuite: 1, threshold: 1, phaseBlocks: 3, refreshBlocks: 50 },
+    rotation: { intervalBlocks: 0, leadBlocks: 2, leaseBlocks: 4, phaseBlocks: 20, leasesPerBlock: 64 },
     measurements: [],
     accounts: people.map((name) => ({ id: idOf(name), free: 1_000n * UNIT })),
     workers: [...GATEKEEPERS, "e", "f"].map((name) => ({

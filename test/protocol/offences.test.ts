@@ -129,7 +129,16 @@ describe("who does nothing in an era", () => {
   });
 
   test("only loses the candidacy where the genesis says so", () => {
-    const offences = { unresponsive: 0, equivocation: 0, misdealing: 0, falseComplaint: 0, wrongPartials: 0 };
+    const offences = {
+      unresponsive: 0,
+      equivocation: 0,
+      misdealing: 0,
+      falseComplaint: 0,
+      wrongPartials: 0,
+      falseReceipt: 0,
+      falseVerdict: 0,
+      undestroyed: 0,
+    };
     const network = new Network(genesisOf({}, { slashDeferDuration: 0, offences }), checkInvariants);
     network.toEra(1, ["a", "b", "c"]);
     expect(own(network, "d")).toBe(100n * UNIT);

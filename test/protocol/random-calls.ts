@@ -27,6 +27,8 @@ const payee: fc.Arbitrary<Payee> = fc.oneof(
 const action: fc.Arbitrary<Action> = fc.oneof(
   tagged("rotate", nothing),
   tagged("launch", nothing),
+  tagged("setRotationInterval", u32),
+  tagged("quarantine", fc.record({ rotationId: u32, partition: u32 })),
   tagged("allow", id),
   tagged("withdraw", id),
   tagged("cancelSlash", u32),
@@ -42,6 +44,20 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   ),
 );
+
+const count = fc.maxSafeNat();
+const receipt = tagged(
+  "swept",
+  fc.record({
+    pages: u32,
+    records: count,
+    bytes: count,
+    failed: count,
+    failures: fc.array(fc.record({ contract: id, key: fc.uint8Array({ maxLength: 256 }) }), { maxLength: 8 }),
+    digest: id,
+  }),
+);
+const verdict = tagged("verified", fc.constantFrom("sound" as const, "faulty" as const, "damaged" as const));
 
 export const call: fc.Arbitrary<Call> = fc.oneof(
   tagged("transfer", fc.record({ to: id, amount })),
@@ -110,6 +126,27 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
     "setEndpoint",
     fc.record({ identityKey: key, endpoint: fc.option(fc.uint8Array({ maxLength: 256 }), { nil: null }) }),
   ),
+  tagged("announceStore", id),
+  tagged(
+    "recordPartitions",
+    fc.record({
+      rotationId: u32,
+      bounds: fc.array(fc.record({ contract: id, key: fc.uint8Array({ maxLength: 32 }) }), { maxLength: 8 }),
+    }),
+  ),
+  tagged(
+    "workPartitions",
+    fc.record({
+      rotationId: u32,
+      done: fc.array(fc.record({ partition: u32, attempt: u32, outcome: fc.oneof(receipt, verdict) }), {
+        maxLength: 4,
+      }),
+      wanted: u32,
+    }),
+  ),
+  tagged("certifyRotation", u32),
+  tagged("declareCompacted", u32),
+  tagged("declareAbandoned", u32),
 );
 
 /** Bytes that are read as a message; nobody signed them. */

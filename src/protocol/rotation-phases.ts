@@ -1,0 +1,191 @@
+/**
+ * When rotations begin, go on and end: a function of the blocks alone. Up to the switch block a rotation can be given up, and all
+ * is as it was. Behind it there is only forward: where a deadline is missed it is told who is late, leases go to others, and it
+ * goes on with the same MasterKey.
+ */
+import type { PublicKey } from "./account.ts";
+import { type Draft, tell } from "./draft.ts";
+import { stopSession } from "./key-session-phases.ts";
+import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
+import { punishUndestroyed } from "./offences.ts";
+import { hasShare, retire } from "./retirement.ts";
+import type { KeyUser, Partition, Rotation, RotationPhase } from "./rotation.ts";
+import type { Sharing } from "./sharing.ts";
+import { type State, numberKey } from "./state.ts";
+import { emptyTables } from "./state-codec.ts";
+
+/** Begins a rotation, or does what is due in the one that is under way, if this is its block. */
+export function advanceRotation(draft: Draft): void {
+  const { rotation } = draft.state;
+  if (rotation === null) {
+    beginIfDue(draft);
+    return;
+  }
+  if (rotation.phase === "keyGeneration") awaitKey(draft, rotation);
+  else if (rotation.phase === "abandonment") closeIfAbandoned(draft, rotation);
+  else goOn(draft, rotation);
+}
+
+/** Ends a phase at once when the last thing is done that it waits for. */
+export function advanceIfSwept(draft: Draft): void {
+  const { state } = draft;
+  const { rotation } = state;
+  if (rotation?.phase === "reencryption" && rotation.swept === rotation.partitions) enter(draft, "verification");
+  else if (rotation?.phase === "verification" && isCertified(state, rotation)) abandon(draft, rotation);
+}
+
+/** A partition has to be swept anew. */
+export function reopen(draft: Draft, index: number, partition: Partition, doubters: readonly PublicKey[]): void {
+  const { state } = draft;
+  const rotation = state.rotation!;
+  const attempt = partition.attempt + 1;
+  putPartition(draft, index, {
+    ...partition,
+    stage: "unswept",
+    holder: null,
+    deadline: state.height,
+    attempt,
+    receipt: null,
+    verdicts: [],
+    doubters,
+  });
+  state.rotation = { ...rotation, swept: rotation.swept - 1 };
+  tell(draft, { kind: "PartitionReopened", partition: index, attempt });
+}
+
+/** Puts a partition in the place of what it was. */
+export function putPartition({ state }: Draft, index: number, partition: Partition): void {
+  state.partitions = state.partitions.set(numberKey(index), partition);
+}
+
+function beginIfDue(draft: Draft): void {
+  const { state, genesis } = draft;
+  const sharing = currentSharing(state);
+  if (sharing === undefined || state.keySession !== null || !isHandedOver(state)) return;
+  const { rotationOrdered, rotationInterval, rotationEnded, height } = state;
+  const isTime = rotationInterval > 0 && height - rotationEnded >= rotationInterval;
+  if (rotationOrdered === null && !isTime) return;
+  state.rotationOrdered = null;
+  state.rotation = {
+    from: sharing.rotationId,
+    phase: "keyGeneration",
+    since: height,
+    deadline: height + genesis.rotation.phaseBlocks - 1,
+    switchHeight: null,
+    partitions: null,
+    swept: 0,
+    verified: 0,
+    records: 0,
+    bytes: 0,
+    certifiers: [],
+    compacted: false,
+  };
+  tell(draft, { kind: "RotationStarted", rotationId: sharing.rotationId + 1, ordered: rotationOrdered !== null });
+}
+
+/** Waits for the new MasterKey, and then for the switch block. */
+function awaitKey(draft: Draft, rotation: Rotation): void {
+  const { state, genesis } = draft;
+  const { from, deadline, switchHeight } = rotation;
+  const next = state.sharings.find(({ rotationId }) => rotationId === from + 1);
+  if (next === undefined) {
+    const isUnderWay = state.keySession?.kind === "generation";
+    if (state.height <= deadline || isUnderWay) return;
+    end(draft);
+    tell(draft, { kind: "RotationAborted", rotationId: from + 1 });
+  } else if (switchHeight === null) {
+    const planned = state.height + genesis.rotation.leadBlocks;
+    state.rotation = { ...rotation, switchHeight: planned };
+    tell(draft, { kind: "SwitchPlanned", rotationId: from + 1, height: planned });
+  } else if (state.height >= switchHeight) {
+    tell(draft, { kind: "MasterPubkeyRotated", rotationId: from + 1, publicKey: next.publicKey });
+    enter(draft, "reencryption");
+    // Without a store there are no states under the key that is left, and from here on there will be none.
+    if (state.stateStore === null) state.rotation = { ...state.rotation!, partitions: 0 };
+    advanceIfSwept(draft);
+  }
+}
+
+/** Re-encryption or verification: leases come to an end, and so does patience. */
+function goOn(draft: Draft, rotation: Rotation): void {
+  const { state, genesis } = draft;
+  expireLeases(draft);
+  if (state.height > rotation.deadline) {
+    reopenDisputed(draft);
+    const { phase, partitions, swept, verified } = state.rotation!;
+    const remaining = partitions === null ? null : partitions - (phase === "reencryption" ? swept : verified);
+    state.rotation = { ...state.rotation!, deadline: state.height + genesis.rotation.phaseBlocks - 1 };
+    tell(draft, { kind: "RotationLate", rotationId: rotation.from + 1, phase, remaining });
+  }
+  advanceIfSwept(draft);
+}
+
+function expireLeases(draft: Draft): void {
+  const { state } = draft;
+  for (const [index, partition] of [...state.partitions.values()].entries()) {
+    const { holder, deadline } = partition;
+    if (holder === null || state.height <= deadline) continue;
+    putPartition(draft, index, { ...partition, holder: null, deadline: state.height });
+    tell(draft, { kind: "LeaseExpired", partition: index, holder });
+  }
+}
+
+/** Where too few look at a partition that somebody calls wrong, nobody is to blame, and it is done anew. */
+function reopenDisputed(draft: Draft): void {
+  for (const [index, partition] of [...draft.state.partitions.values()].entries()) {
+    if (partition.verdicts.length > 0 && partition.stage === "swept") reopen(draft, index, partition, []);
+  }
+}
+
+/** Whether the store is known to have nothing under the generation that is left: by the word of one honest gatekeeper at least. */
+function isCertified(state: State, { partitions, verified, certifiers }: Rotation): boolean {
+  if (verified !== partitions) return false;
+  return partitions === 0 || certifiers.length >= currentSharing(state)!.threshold;
+}
+
+function enter(draft: Draft, phase: RotationPhase): void {
+  const { state, genesis } = draft;
+  const { height } = state;
+  const rotation = { ...state.rotation!, phase, since: height, deadline: height + genesis.rotation.phaseBlocks - 1 };
+  state.rotation = rotation;
+  tell(draft, { kind: "RotationAdvanced", rotationId: rotation.from + 1, phase });
+  advanceIfSwept(draft);
+}
+
+/** From here on nobody is given anything of the old MasterKey, and all have to destroy what they have of it. */
+function abandon(draft: Draft, { from }: Rotation): void {
+  const { state } = draft;
+  const { keySession } = state;
+  if (keySession?.rotationId === from) stopSession(draft, keySession, "Abandoned", []);
+  const old = state.sharings.find(({ rotationId }) => rotationId === from) as Sharing;
+  state.sharings = state.sharings.filter((sharing) => sharing !== old);
+  retire(draft, old, old.members.filter(hasShare));
+  state.partitions = emptyTables().partitions;
+  enter(draft, "abandonment");
+}
+
+/**
+ * The rotation is over when so few owe their shares that they can't put the old key together, when whoever was given keys
+ * of contracts has destroyed them or has had the time to, and when they are out of the store's file.
+ */
+function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
+  const { state } = draft;
+  const { from, deadline, records, bytes, partitions } = rotation;
+  if (state.retired.some(({ rotationId }) => rotationId === from)) return;
+  if (!rotation.compacted && partitions !== 0) return;
+  const owing = keyUsersOwing(state, from);
+  if (owing.length > 0 && state.height <= deadline) return;
+  for (const { identityKey } of owing) punishUndestroyed(draft, identityKey);
+  end(draft);
+  tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding: keysOf(owing) });
+}
+
+/** Who may have, of the keys of contracts, something that is derived from a generation. */
+export function keyUsersOwing({ keyUsers }: Pick<State, "keyUsers">, rotationId: number): KeyUser[] {
+  return [...keyUsers.values()].filter(({ since }) => since <= rotationId);
+}
+
+function end({ state }: Draft): void {
+  state.rotation = null;
+  state.rotationEnded = state.height;
+}

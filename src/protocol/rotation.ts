@@ -1,0 +1,228 @@
+/**
+ * A rotation of the MasterKey, as the ledger knows it: from generation r to r + 1, one at a time.
+ *
+ *   keyGeneration  a key session makes MasterKey r + 1; when it is in force, pRuntimes come by its keys until the switch block.
+ *                  Where no key comes about in time the rotation is given up: all is as it was
+ *   reencryption   from the switch block on states are sealed under r + 1, and a rotation only goes forward. The store's states
+ *                  are cut into partitions; pRuntimes lease them, re-encrypt them, and say so in receipts
+ *   verification   other pRuntimes check each partition, without a plaintext; then t of them certify that nothing is left under r
+ *   abandonment    MasterKey r and what was derived from it is destroyed, by all who had any of it
+ *
+ * rotation-phases.ts has the transitions, rotation-calls.ts what messages do.
+ */
+import type { Codec } from "scale-ts";
+import { compareBytes, fromHex } from "../bytes.ts";
+import { type PublicKey, hashCodec, publicKeyCodec } from "./account.ts";
+import {
+  type Hex,
+  boolean,
+  boundedBytes,
+  boundedVector,
+  millisecondsCodec,
+  nullable,
+  struct,
+  u32,
+  wordCodec,
+} from "./scale.ts";
+import type { State } from "./state.ts";
+
+/** Partitions of a rotation, at most: their bounds fit into one message. */
+export const PARTITIONS_MAX = 512;
+/** Bytes of a storage key that a bound between partitions names: a partition may begin anywhere between two keys. */
+export const BOUND_KEY_BYTES_MAX = 32;
+/** Partitions that one pRuntime has leased at a time, at most. */
+export const LEASES_MAX = 16;
+/** Records that a receipt names which could not be opened, at most; all are counted. */
+export const FAILURES_NAMED_MAX = 8;
+/** Bytes of a storage key that is named; of a longer one so many are. */
+export const FAILURE_KEY_BYTES_MAX = 256;
+
+const PHASES = ["keyGeneration", "reencryption", "verification", "abandonment"] as const;
+export const VERDICTS = ["sound", "faulty", "damaged"] as const;
+const STAGES = ["unswept", "swept", "verified"] as const;
+
+export type RotationPhase = (typeof PHASES)[number];
+/** How far a partition is. */
+export type PartitionStage = (typeof STAGES)[number];
+/**
+ * What a pRuntime finds that verifies a partition: all is right; or what its receipt vouches for is wrong; or something is wrong
+ * or unfinished that the receipt does not vouch for, so that nobody is to blame.
+ */
+export type Verdict = (typeof VERDICTS)[number];
+
+/** What is under way. */
+export interface Rotation {
+  /** The generation that is left; the next one is made. */
+  readonly from: number;
+  readonly phase: RotationPhase;
+  /** The first block of this phase. */
+  readonly since: number;
+  /** The last block by which it should be over: keyGeneration is given up then, of the others it is told. */
+  readonly deadline: number;
+  /** From which block on states are sealed under the new generation; null until that is in force. */
+  readonly switchHeight: number | null;
+  /** Partitions, once they are recorded; and how many of them are swept, or verified. */
+  readonly partitions: number | null;
+  readonly swept: number;
+  readonly verified: number;
+  /** Records and bytes of their texts in receipts. */
+  readonly records: number;
+  readonly bytes: number;
+  /** Who certifies that nothing is left under the old generation. */
+  readonly certifiers: readonly PublicKey[];
+  /** Whether what the store had under it is out of its file. */
+  readonly compacted: boolean;
+}
+
+/** A place between records of the store: the inner end of a partition. */
+export interface PartitionBound {
+  /** A contract's id. */
+  readonly contract: Hex;
+  /** Up to BOUND_KEY_BYTES_MAX bytes: the place is before the first key that is not less. */
+  readonly key: Uint8Array;
+}
+
+/** A part of the store, from a bound to the next. */
+export interface Partition {
+  /** Where it begins; null: at the beginning of the store. */
+  readonly from: PartitionBound | null;
+  /** Where it ends; null: at the end. */
+  readonly to: PartitionBound | null;
+  readonly stage: PartitionStage;
+  /** Who has leased it for what comes next: to sweep it, or to verify it; null where nobody has. */
+  readonly holder: PublicKey | null;
+  /** The last block of the lease; without one, the first block in which it may be leased. */
+  readonly deadline: number;
+  /** How often it has to be swept anew, because it was not sound. */
+  readonly attempt: number;
+  /** Whether what can't be opened is to be put aside. */
+  readonly quarantine: boolean;
+  readonly receipt: Receipt | null;
+  /** What was found of this receipt where that is in dispute. */
+  readonly verdicts: readonly PartitionVerdict[];
+  /** Who found something wrong with it that nobody is to blame for: others look next. */
+  readonly doubters: readonly PublicKey[];
+}
+
+/** What a pRuntime vouches for that has swept a partition. */
+export interface Receipt extends ReceiptClaim {
+  readonly by: PublicKey;
+  readonly height: number;
+}
+
+/** What it says of it. */
+export interface ReceiptClaim {
+  /** Pages that it has replaced. */
+  readonly pages: number;
+  /** Records that it has re-encrypted, and bytes of their texts. */
+  readonly records: number;
+  readonly bytes: number;
+  /** Records that could not be opened, and the first of them. */
+  readonly failed: number;
+  readonly failures: readonly NamedRecord[];
+  /** Of the statements of all pages, in order. */
+  readonly digest: Hex;
+}
+
+/** A record by its names. */
+export interface NamedRecord {
+  readonly contract: Hex;
+  /** Its storage key, or the beginning of it. */
+  readonly key: Uint8Array;
+}
+
+/** What one pRuntime found. */
+export interface PartitionVerdict {
+  readonly by: PublicKey;
+  readonly verdict: "sound" | "faulty";
+}
+
+/** A pRuntime that has, or may have, what is derived from a MasterKey: it runs contracts, or has leased partitions. */
+export interface KeyUser {
+  readonly identityKey: PublicKey;
+  /** Of generations before this one it has nothing any more. */
+  readonly since: number;
+}
+
+export const partitionBoundCodec = struct<PartitionBound>({
+  contract: hashCodec,
+  key: boundedBytes(BOUND_KEY_BYTES_MAX),
+});
+
+/** Fields of a receipt's claim. */
+export const receiptClaimCodecs = {
+  pages: u32,
+  records: millisecondsCodec,
+  bytes: millisecondsCodec,
+  failed: millisecondsCodec,
+  failures: boundedVector(
+    struct<NamedRecord>({ contract: hashCodec, key: boundedBytes(FAILURE_KEY_BYTES_MAX) }),
+    FAILURES_NAMED_MAX,
+  ),
+  digest: hashCodec,
+};
+
+/** Parties of a list that grows with what they do, at most: each is in it once. */
+const PARTIES_MAX = 65_536;
+
+export const rotationCodec: Codec<Rotation> = struct<Rotation>({
+  from: u32,
+  phase: wordCodec(PHASES),
+  since: u32,
+  deadline: u32,
+  switchHeight: nullable(u32),
+  partitions: nullable(u32),
+  swept: u32,
+  verified: u32,
+  records: millisecondsCodec,
+  bytes: millisecondsCodec,
+  certifiers: boundedVector(publicKeyCodec, PARTIES_MAX),
+  compacted: boolean,
+});
+
+export const partitionCodec: Codec<Partition> = struct<Partition>({
+  from: nullable(partitionBoundCodec),
+  to: nullable(partitionBoundCodec),
+  stage: wordCodec(STAGES),
+  holder: nullable(publicKeyCodec),
+  deadline: u32,
+  attempt: u32,
+  quarantine: boolean,
+  receipt: nullable(struct<Receipt>({ by: publicKeyCodec, height: u32, ...receiptClaimCodecs })),
+  verdicts: boundedVector(
+    struct<PartitionVerdict>({ by: publicKeyCodec, verdict: wordCodec(["sound", "faulty"] as const) }),
+    PARTIES_MAX,
+  ),
+  doubters: boundedVector(publicKeyCodec, PARTIES_MAX),
+});
+
+export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({ identityKey: publicKeyCodec, since: u32 });
+
+/**
+ * The generation that states are sealed under: the newest, but for the blocks before a switch. Null where none is in force.
+ */
+export function sealedUnder({ rotation, sharings }: Pick<State, "rotation" | "sharings">): number | null {
+  const newest = sharings.at(-1);
+  if (newest === undefined) return null;
+  return rotation?.phase === "keyGeneration" ? rotation.from : newest.rotationId;
+}
+
+/** Whether a pRuntime has leased a partition that a contract's states may lie in. */
+export function hasLeased(partitions: readonly Partition[], contract: Uint8Array): boolean {
+  return partitions.some(({ from, to }) => {
+    if (from !== null && compareBytes(contract, fromHex(from.contract, "a bound")) < 0) return false;
+    if (to === null) return true;
+    const order = compareBytes(contract, fromHex(to.contract, "a bound"));
+    return order < 0 || (order === 0 && to.key.length > 0);
+  });
+}
+
+/** Partitions that a pRuntime has leased, with their indices. */
+export function leasesOf(
+  { partitions }: Pick<State, "partitions">,
+  identityKey: PublicKey,
+): (Partition & { readonly index: number })[] {
+  return [...partitions.values()]
+    .map((partition, index) => ({ ...partition, index }))
+    .filter(({ holder }) => holder === identityKey);
+}

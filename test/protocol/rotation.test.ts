@@ -1,0 +1,265 @@
+import { describe, expect, test } from "vitest";
+import type { Action, Call } from "../../src/protocol/call.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
+import { sealedUnder } from "../../src/protocol/rotation.ts";
+import { Network, identity, idOf, outcomes, publicOf } from "./network.ts";
+import { Rotators, boundAt, claimOf } from "./rotators.ts";
+import { Shareholders, keyGenesis, launch } from "./shareholders.ts";
+
+const NAMES = ["a", "b", "c", "d"];
+const STORE = `0x${"5a".repeat(32)}`;
+
+function order(network: Network, action: Action): readonly Effect[] {
+  return ["g1", "g2"].flatMap((member) => {
+    const value = { round: network.state.governanceRound, action };
+    return [...network.blockOf([network.unsigned(member, { tag: "govern", value })])];
+  });
+}
+
+const rotate = { tag: "rotate", value: undefined } as const;
+
+/** A network with a MasterKey, and a store unless it is to have none. */
+function running(changes: Parameters<typeof keyGenesis>[0] = {}, store: string | null = STORE) {
+  const network = new Network(keyGenesis({ ...changes, sessionBlocks: 1_000 }));
+  launch(network);
+  const all = new Shareholders(network, NAMES);
+  all.until("SharingAdopted");
+  if (store !== null) say(network, "a", { tag: "announceStore", value: store });
+  return { network, all, rotators: new Rotators(network, all) };
+}
+
+function say(network: Network, stash: string, call: Call): string {
+  return outcomes(network.blockOf([network.unsigned(identity(stash), call)]))[0]!;
+}
+
+const kinds = (effects: readonly Effect[]) => effects.map(({ kind }) => kind);
+
+describe("a rotation", () => {
+  test("goes through its phases, and the old MasterKey is gone", () => {
+    const { network, rotators } = running();
+    expect(kinds(order(network, rotate))).toContain("RotationOrdered");
+    rotators.until("RotationStarted");
+    expect(network.state.rotation?.phase).toBe("keyGeneration");
+    rotators.until("SharingAdopted");
+    expect(network.state.sharings.map(({ rotationId }) => rotationId)).toEqual([0, 1]);
+    expect(sealedUnder(network.state)).toBe(0);
+    rotators.until("MasterPubkeyRotated");
+    expect(sealedUnder(network.state)).toBe(1);
+    rotators.until("PartitionsRecorded");
+    expect(network.state.partitions.size).toBe(4);
+    const told: Effect[] = [];
+    for (let block = 0; block < 40 && network.state.rotation !== null; block++) told.push(...rotators.block());
+    const swept = told.flatMap((effect) => (effect.kind === "PartitionSwept" ? [effect.receipt.by] : []));
+    expect(swept).toHaveLength(4);
+    for (const effect of told) {
+      // Never by who has swept it.
+      if (effect.kind === "PartitionJudged") expect(swept[effect.partition]).not.toBe(effect.identityKey);
+    }
+    expect(told.filter(({ kind }) => kind === "RotationCertified")).toHaveLength(2);
+    expect(told.at(-1)).toMatchObject({ kind: "MasterKeyAbandoned", rotationId: 0, records: 40, outstanding: [] });
+    const { rotation, sharings, retired, partitions } = network.state;
+    expect({ rotation, retired, ids: sharings.map(({ rotationId }) => rotationId) }).toEqual({
+      rotation: null,
+      retired: [],
+      ids: [1],
+    });
+    expect(partitions.size).toBe(0);
+    expect(network.state.keyUsers.get(idOf(identity("a")))?.since).toBe(1);
+  });
+
+  test("begins by itself, as often as the genesis or governance says", () => {
+    const rotation = { intervalBlocks: 9, leadBlocks: 1, leaseBlocks: 4, phaseBlocks: 20, leasesPerBlock: 64 };
+    const { network, rotators } = running({ rotation }, null);
+    const started: number[] = [];
+    const ended: number[] = [network.state.rotationEnded];
+    for (let block = 0; block < 80; block++) {
+      for (const { kind } of rotators.block()) {
+        if (kind === "RotationStarted") started.push(network.state.height);
+        if (kind === "MasterKeyAbandoned") ended.push(network.state.height);
+      }
+    }
+    expect(started.length).toBeGreaterThan(1);
+    for (const [at, height] of started.entries()) expect(height - ended[at]!).toBe(9);
+    order(network, { tag: "setRotationInterval", value: 0 });
+    if (network.state.rotation !== null) rotators.until("MasterKeyAbandoned");
+    for (let block = 0; block < 40; block++) expect(kinds(rotators.block())).not.toContain("RotationStarted");
+  });
+
+  test("is given up where no key comes about, and the old one stays", () => {
+    const { network, rotators } = running();
+    order(network, rotate);
+    rotators.until("RotationAborted", undefined, () => null, 200);
+    expect(network.state).toMatchObject({ rotation: null, rotationOrdered: null, keySession: null });
+    expect(network.state.sharings.map(({ rotationId }) => rotationId)).toEqual([0]);
+    // The next one makes the same generation.
+    order(network, rotate);
+    expect(rotators.until("SharingAdopted")).toContainEqual(expect.objectContaining({ rotationId: 1 }));
+  });
+
+  test("is ordered once at a time, and only where there is a MasterKey", () => {
+    const fresh = new Network(keyGenesis());
+    expect(outcomes(order(fresh, rotate))).toContain("NothingToDo");
+    const { network, rotators } = running();
+    order(network, rotate);
+    expect(outcomes(order(network, rotate))).toContain("RotationUnderWay");
+    rotators.until("MasterPubkeyRotated");
+    expect(outcomes(order(network, rotate))).toContain("RotationUnderWay");
+  });
+});
+
+/** One in its re-encryption, with four partitions. */
+function reencrypting(changes: Parameters<typeof running>[0] = {}) {
+  const started = running(changes);
+  order(started.network, rotate);
+  started.rotators.until("PartitionsRecorded");
+  return started;
+}
+
+describe("partitions", () => {
+  test("pass on to others when a lease is over, and what the first says then counts for nothing", () => {
+    const { network, rotators } = reencrypting();
+    const dead = rotators.block(() => null).flatMap((effect) => (effect.kind === "PartitionLeased" ? [effect] : []));
+    expect(dead.map(({ partition }) => partition)).toEqual([0, 1, 2, 3]);
+    const first = NAMES.find((name) => publicOf(identity(name)) === dead[0]!.holder)!;
+    const says = (name: string, call: Call | null): Call | null => (name === first ? null : call);
+    const told = rotators.until(
+      "LeaseExpired",
+      (_, index) => (index === 0 ? null : { tag: "swept", value: claimOf() }),
+      says,
+    );
+    expect(told).toContainEqual(
+      expect.objectContaining({ kind: "LeaseExpired", partition: 0, holder: dead[0]!.holder }),
+    );
+    const late: Call = {
+      tag: "workPartitions",
+      value: {
+        rotationId: 1,
+        done: [{ partition: 0, attempt: 0, outcome: { tag: "swept", value: claimOf() } }],
+        wanted: 0,
+      },
+    };
+    expect(say(network, first, late)).toBe("NothingToDo");
+    rotators.until("MasterKeyAbandoned", undefined, undefined, 60);
+  });
+
+  test("are leased as fast as the budget of a block allows", () => {
+    const rotation = { intervalBlocks: 0, leadBlocks: 1, leaseBlocks: 20, phaseBlocks: 50, leasesPerBlock: 1 };
+    const { rotators } = reencrypting({ rotation });
+    const most: number[] = [];
+    for (let block = 0; block < 12; block++) {
+      most.push(kinds(rotators.block()).filter((kind) => kind === "PartitionLeased").length);
+    }
+    expect(Math.max(...most)).toBe(1);
+  });
+
+  test("with records that can't be opened block the rotation, until governance has them put aside", () => {
+    const { network, rotators } = reencrypting();
+    const blocked = (_: string, index: number, stage: string) =>
+      stage !== "unswept"
+        ? ({ tag: "verified", value: "sound" } as const)
+        : ({ tag: "swept", value: claimOf(10, index === 2 && !isOrdered() ? 1 : 0) } as const);
+    const isOrdered = () => [...network.state.partitions.values()][2]?.quarantine === true;
+    const [told] = rotators
+      .until("PartitionBlocked", blocked)
+      .flatMap((effect) => (effect.kind === "PartitionBlocked" ? [effect] : []));
+    expect(told).toMatchObject({ partition: 2, receipt: { failed: 1, failures: [{ key: Buffer.from("bad") }] } });
+    for (let block = 0; block < 30; block++) rotators.block(blocked);
+    expect(network.state.rotation?.phase).toBe("reencryption");
+    for (;;) {
+      const partition = [...network.state.partitions.values()][2]!;
+      if (partition.holder === null) break;
+      rotators.block(blocked);
+    }
+    const ordered = order(network, { tag: "quarantine", value: { rotationId: 1, partition: 2 } });
+    expect(kinds(ordered)).toContain("QuarantineOrdered");
+    rotators.until("MasterKeyAbandoned", blocked, undefined, 60);
+  });
+
+  test("are cut by rising bounds alone", () => {
+    const { network, rotators } = running();
+    order(network, rotate);
+    rotators.until("MasterPubkeyRotated", undefined, (_, call) => (call?.tag === "recordPartitions" ? null : call));
+    const cut = (bytes: readonly number[]): Call => ({
+      tag: "recordPartitions",
+      value: { rotationId: 1, bounds: bytes.map(boundAt) },
+    });
+    expect(say(network, "a", cut([4, 4]))).toBe("BadPartitions");
+    expect(say(network, "a", cut([5, 4]))).toBe("BadPartitions");
+    expect(say(network, "a", cut([4, 5]))).toBe("done");
+    expect(say(network, "b", cut([4]))).toBe("AlreadySent");
+  });
+});
+
+describe("a partition that is not sound", () => {
+  const honest = (_: string, __: number, stage: string) =>
+    stage === "unswept"
+      ? ({ tag: "swept", value: claimOf() } as const)
+      : ({ tag: "verified", value: "sound" } as const);
+
+  test("convicts who vouched for it, when t holders say so, and is swept again", () => {
+    const { network, rotators } = reencrypting();
+    const faulty = (name: string, index: number, stage: string) => {
+      const partition = [...network.state.partitions.values()][index]!;
+      const isBad = index === 1 && partition.attempt === 0;
+      return stage === "swept" && isBad ? ({ tag: "verified", value: "faulty" } as const) : honest(name, index, stage);
+    };
+    const told = rotators.until("Convicted", faulty, undefined, 60);
+    const reopened = told.find(({ kind }) => kind === "PartitionReopened");
+    expect(reopened).toMatchObject({ partition: 1, attempt: 1 });
+    expect(network.state.excluded).toHaveLength(1);
+    rotators.until("MasterKeyAbandoned", faulty, undefined, 100);
+  });
+
+  test("convicts who called it so, when t others say that it is not", () => {
+    const { network, rotators } = reencrypting();
+    let liar: string | null = null;
+    const lying = (name: string, index: number, stage: string) => {
+      if (stage === "swept" && index === 1) liar ??= name;
+      return stage === "swept" && index === 1 && name === liar
+        ? ({ tag: "verified", value: "faulty" } as const)
+        : honest(name, index, stage);
+    };
+    const told = rotators.until("Convicted", lying, undefined, 60);
+    expect(told).toContainEqual(
+      expect.objectContaining({ kind: "Convicted", offence: "falseVerdict", identityKey: publicOf(liar!) }),
+    );
+    rotators.until("MasterKeyAbandoned", lying, undefined, 100);
+    expect(network.state.excluded).toEqual([publicOf(liar!)]);
+  });
+
+  test("is done anew where nobody is to blame, and others look at it", () => {
+    const { network, rotators } = reencrypting();
+    const doubters = new Set<string>();
+    const doubting = (name: string, index: number, stage: string) => {
+      if (stage !== "swept" || index !== 1 || doubters.has(name) || doubters.size === 2)
+        return honest(name, index, stage);
+      doubters.add(name);
+      return { tag: "verified", value: "damaged" } as const;
+    };
+    rotators.until("MasterKeyAbandoned", doubting, undefined, 100);
+    expect(doubters.size).toBe(2);
+    expect(network.state.excluded).toEqual([]);
+  });
+});
+
+describe("abandonment", () => {
+  test("waits for who has had keys, but not for ever; and says who has not declared", () => {
+    const { network, rotators } = reencrypting();
+    const silent = (name: string, call: Call | null): Call | null =>
+      name === "d" && (call?.tag === "declareAbandoned" || call?.tag === "declareDestroyed") ? null : call;
+    rotators.until("RotationAdvanced", undefined, silent);
+    const told = rotators.until("MasterKeyAbandoned", undefined, silent, 100);
+    expect(told.at(-1)).toMatchObject({ kind: "MasterKeyAbandoned", outstanding: [publicOf(identity("d"))] });
+    expect(network.state.retired).toEqual([]);
+    expect(network.state.unapplied.size).toBe(1);
+  });
+
+  test("never ends while t old holders have not declared", () => {
+    const { network, rotators } = reencrypting();
+    const silent = (name: string, call: Call | null): Call | null =>
+      "cd".includes(name) && call?.tag === "declareDestroyed" ? null : call;
+    for (let block = 0; block < 120; block++) rotators.block(undefined, silent);
+    expect(network.state.rotation?.phase).toBe("abandonment");
+    rotators.until("MasterKeyAbandoned", undefined, undefined, 60);
+  });
+});

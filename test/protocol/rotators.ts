@@ -1,0 +1,77 @@
+/** Honest pRuntimes that rotate, as far as the ledger sees it: their work on states is taken as done. */
+import { leasableBy } from "../../src/protocol/partitions.ts";
+import type { Call, PartitionWork } from "../../src/protocol/call.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
+import { type PartitionBound, type ReceiptClaim, leasesOf } from "../../src/protocol/rotation.ts";
+import { idOf, identity, publicOf } from "./network.ts";
+import type { Network } from "./network.ts";
+import type { Says, Shareholders } from "./shareholders.ts";
+
+/** A bound at the beginning of a contract. */
+export function boundAt(byte: number): PartitionBound {
+  return { contract: `0x${byte.toString(16).padStart(2, "0").repeat(32)}`, key: new Uint8Array(0) };
+}
+
+/** A receipt for a partition with so many records. */
+export function claimOf(records = 10, failed = 0): ReceiptClaim {
+  const failures = failed === 0 ? [] : [{ contract: `0x${"77".repeat(32)}`, key: Buffer.from("bad") }];
+  return { pages: 1, records, bytes: 100 * records, failed, failures, digest: `0x${"ab".repeat(32)}` };
+}
+
+/** What a pRuntime is asked to do with a leased partition. */
+export type Outcome = (name: string, index: number, stage: string) => PartitionWork["outcome"] | null;
+
+const HONEST: Outcome = (_, __, stage) =>
+  stage === "unswept" ? { tag: "swept", value: claimOf() } : { tag: "verified", value: "sound" };
+
+/** Their next call in a rotation; null where there is none. */
+export function rotationCall(network: Network, name: string, outcome: Outcome = HONEST): Call | null {
+  const { state } = network.ledger;
+  const { rotation, partitions } = state;
+  const key = publicOf(name);
+  if (rotation === null) return null;
+  const rotationId = rotation.from + 1;
+  if (rotation.phase === "reencryption" && rotation.partitions === null) {
+    return { tag: "recordPartitions", value: { rotationId, bounds: [boundAt(0x40), boundAt(0x80), boundAt(0xc0)] } };
+  }
+  if (rotation.phase === "reencryption" || rotation.phase === "verification") {
+    const done = leasesOf({ partitions }, key).flatMap(({ index, attempt, stage }): PartitionWork[] => {
+      const said = outcome(name, index, stage);
+      return said === null ? [] : [{ partition: index, attempt, outcome: said }];
+    });
+    const wanted = leasableBy(state, key).length > 0 ? 1 : 0;
+    if (done.length + wanted > 0) return { tag: "workPartitions", value: { rotationId, done, wanted } };
+    const isDue = rotation.phase === "verification" && rotation.verified === rotation.partitions;
+    const isHolder = state.sharings.at(-1)!.members.some(({ identityKey }) => identityKey === key);
+    if (isDue && isHolder && !rotation.certifiers.includes(key)) return { tag: "certifyRotation", value: rotationId };
+    return null;
+  }
+  if (rotation.phase !== "abandonment") return null;
+  if (!rotation.compacted && rotation.partitions !== 0) return { tag: "declareCompacted", value: rotationId };
+  const user = state.keyUsers.get(idOf(name));
+  return user !== undefined && user.since <= rotation.from ? { tag: "declareAbandoned", value: rotationId } : null;
+}
+
+/** Blocks of what shareholders and rotators say. */
+export class Rotators {
+  readonly #network: Network;
+  readonly #all: Shareholders;
+
+  constructor(network: Network, all: Shareholders) {
+    this.#network = network;
+    this.#all = all;
+  }
+
+  /** Who is silent is left out with `says`. */
+  block(outcome: Outcome = HONEST, says: Says = (_, call) => call): readonly Effect[] {
+    return this.#all.block((name, due) => says(name, due ?? rotationCall(this.#network, identity(name), outcome)));
+  }
+
+  until(kind: Effect["kind"], outcome: Outcome = HONEST, says?: Says, most = 100): readonly Effect[] {
+    for (let block = 0; block < most; block++) {
+      const effects = this.block(outcome, says);
+      if (effects.some((effect) => effect.kind === kind)) return effects;
+    }
+    throw new Error(`${kind} was not told in ${most} blocks`);
+  }
+}
