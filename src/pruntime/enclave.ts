@@ -7,7 +7,6 @@
  * never signs two things where it may sign one. Where the chain has more messages of its IdentityKey than it remembers, what
  * is sealed was put back to an older version, and it does not act.
  */
-import { randomBytes } from "node:crypto";
 import { toHex } from "../bytes.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -20,10 +19,9 @@ import { type Genesis, decodeGenesis, hashGenesis } from "../protocol/genesis.ts
 import type { Effect } from "../protocol/effect.ts";
 import { Ledger } from "../protocol/ledger.ts";
 import { signMessage, signRegistration } from "../protocol/message.ts";
-import { mayServe, nextHeartbeat } from "../protocol/registry.ts";
+import { nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { Worker } from "../protocol/state.ts";
 import type { ContractName, StateStore } from "../store/store.ts";
 import { ContractWorker, assignedContract } from "./contract-worker.ts";
 import type { Delivered, Followed, PRuntimeStatus, Provisioned } from "./boundary.ts";
@@ -31,37 +29,24 @@ import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { EnclaveFiles } from "./enclave-files.ts";
 import { duePublication } from "./key-publication.ts";
 import { MessageSequences } from "./message-sequences.ts";
-import { type PartialsAnswer, answerPartials } from "./partial-service.ts";
-import { type PartialsRequest, type PeerMessage, decodePeerMessage, encodePeerMessage } from "./peer-message.ts";
+import { PeerExchange, peerOf } from "./peer-exchange.ts";
 import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
 import type { Shareholder } from "./shareholder.ts";
 import { WrongPartials } from "./wrong-partials.ts";
-import { openMessage, readMessageHeader, sealMessage } from "./sealed-message.ts";
 
 /** Blocks after which the ledger is saved anew. */
 const SAVE_BLOCKS = 1_000;
-const NONCE_BYTES = 32;
-/** Questions that are remembered until they are answered. */
-const PINGS_MAX = 64;
 /** What contracts of a network seal their states with. */
 const NETWORK_SUITE: Suite = "aes-256-gcm";
-
-/** A message to another pRuntime. */
-interface Outgoing {
-  readonly to: PublicKey;
-  readonly message: PeerMessage;
-}
 
 /** One pRuntime. Owns its files and keys; dispose saves the ledger and wipes them. */
 export class Enclave implements Disposable {
   readonly #files: EnclaveFiles;
   readonly #curve: Secp256k1;
   readonly #id: AccountId;
-  readonly #sequences: MessageSequences;
   readonly #shareholder: Shareholder;
-  readonly #pings = new Map<Hex, PublicKey>();
   #progress: ProgressRecord;
   #ecdhKeys: EcdhKeys;
   /** Whether the file has them as they are. */
@@ -70,6 +55,7 @@ export class Enclave implements Disposable {
   #sharesSealed = true;
   #replica: Replica | null = null;
   readonly #wrongPartials: WrongPartials;
+  readonly #peers: PeerExchange;
   readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
   #provisioning: Provisioning;
 
@@ -83,10 +69,11 @@ export class Enclave implements Disposable {
     this.#curve = curve;
     this.#wrongPartials = new WrongPartials(curve);
     let shareholder: Shareholder | null = null;
+    let sequences: MessageSequences;
     try {
       this.#id = accountOf(files.identity.publicKey);
       this.#progress = files.readProgress();
-      this.#sequences = MessageSequences.decode(this.#progress.sequences);
+      sequences = MessageSequences.decode(this.#progress.sequences);
       shareholder = files.readShares();
       this.#ecdhKeys = files.readEcdhKeys(0);
     } catch (error) {
@@ -95,6 +82,14 @@ export class Enclave implements Disposable {
       throw error;
     }
     this.#shareholder = shareholder;
+    this.#peers = new PeerExchange({
+      signer: files.identity,
+      curve,
+      sequences,
+      remember: (encoded) => this.#record({ sequences: encoded, head: headOf(this.#joined()) }),
+      share: (epoch) => this.#shareholder.share(epoch),
+      keepEvidence: (ledger, evidence) => this.#wrongPartials.keep(ledger, evidence),
+    });
     this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
     const genesis = this.#knownGenesis();
     if (genesis !== null) this.#begin(genesis, null);
@@ -189,12 +184,7 @@ export class Enclave implements Disposable {
    * @throws GatekeeperError NOT_FOUND when it is not registered; SEALED_STATE_OLD.
    */
   ping(to: PublicKey): Uint8Array {
-    const replica = this.#actingReplica();
-    const nonce = toHex(randomBytes(NONCE_BYTES));
-    const message = this.#sealTo(replica, to, { tag: "ping", value: nonce });
-    if (this.#pings.size >= PINGS_MAX) this.#pings.delete(this.#pings.keys().next().value!);
-    this.#pings.set(nonce, to);
-    return message;
+    return this.#peers.ping(this.#actingReplica().ledger, to);
   }
 
   /**
@@ -202,72 +192,18 @@ export class Enclave implements Disposable {
    * @throws GatekeeperError MESSAGE_INVALID, with the reason; NOT_FOUND before it has followed the chain.
    */
   deliver(bytes: Uint8Array): Delivered {
-    const replica = this.#actingReplica();
-    const { genesisHash, state } = replica.ledger;
-    const header = readMessageHeader(bytes);
-    if (header !== null) this.#makeRoomFor(replica, header.sender);
-    const { sender, body } = openMessage({
-      curve: this.#curve,
-      genesisHash,
-      recipient: this.#files.identity.publicKey,
-      ecdhKeys: this.#ecdhKeys,
-      sequences: this.#sequences,
-      isKnown: (identityKey) => peerOf(replica, identityKey) !== undefined,
-      bytes,
-    });
-    using opened = body;
-    const message = decodePeerMessage(opened);
-    // Remembered before anything is done that it asks for.
-    this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
-    if (message === null) throw notUnderstood();
-    switch (message.tag) {
-      case "ping": {
-        const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: state.height } };
-        return { tag: "answer", value: this.#sealTo(replica, sender, pong) };
-      }
-      case "pong": {
-        const { nonce, height } = message.value;
-        if (this.#pings.get(nonce) !== sender) throw notUnderstood();
-        this.#pings.delete(nonce);
-        return { tag: "pong", value: { from: sender, height } };
-      }
-      case "partialsRequest": {
-        const answer = this.#answerPartials(replica, sender, message.value);
-        try {
-          return { tag: "answer", value: this.#sealTo(replica, sender, answer) };
-        } finally {
-          wipe(answer);
-        }
-      }
-      case "partialsReply": {
-        const { contracts, blamed, evidence } = this.#provisioning.take(sender, message.value);
-        if (evidence !== null) this.#wrongPartials.keep(replica.ledger, evidence);
-        return { tag: "taken", value: { from: sender, contracts, blamed } };
-      }
-      case "partialsRefused": {
-        const { reason, height } = message.value;
-        this.#provisioning.refuse(sender, message.value);
-        return { tag: "refused", value: { from: sender, reason, height } };
-      }
-    }
+    return this.#peers.deliver(this.#actingReplica().ledger, this.#ecdhKeys, this.#provisioning, bytes);
   }
 
   /**
-   * Asks gatekeepers for what the keys of contracts are derived from that it runs and has none of.
+   * Asks gatekeepers for what the keys of contracts are derived from that it works with and has none of.
    * @param late - who has not answered and is not waited for any more: others are asked.
    * @returns messages to be delivered, and how many contracts are still without keys.
    * @throws GatekeeperError NOT_FOUND before it has followed the chain; SEALED_STATE_OLD.
    */
   provision(late: readonly PublicKey[]): Provisioned {
-    const replica = this.#actingReplica();
-    const { identityKey } = this.keys();
-    const outgoing: Outgoing[] = [];
-    for (const { to, request } of this.#provisioning.ask(replica.ledger, late)) {
-      if (to === identityKey) this.#askItself(replica, request);
-      else outgoing.push({ to, message: { tag: "partialsRequest", value: request } });
-    }
-    const sealed = this.#sealAll(replica, outgoing);
-    const messages = outgoing.map(({ to }, at) => ({ to, bytes: sealed[at]! }));
+    const { ledger } = this.#actingReplica();
+    const messages = this.#peers.ask(ledger, this.#provisioning, late);
     return { messages, missing: this.#provisioning.missing };
   }
 
@@ -421,7 +357,7 @@ export class Enclave implements Disposable {
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
     const { identityKey } = this.keys();
-    if (peerOf(replica, identityKey) === undefined) return null;
+    if (peerOf(ledger, identityKey) === undefined) return null;
     return duePublication(ledger.state, identityKey, this.#contractKeys) ?? this.#wrongPartials.dueReport(ledger);
   }
 
@@ -430,64 +366,6 @@ export class Enclave implements Disposable {
     const vouched = call.tag === "heartbeat" ? call.value.session : this.#progress.vouched;
     this.#record({ signed: sequence + 1, message, vouched, head: headOf(replica) });
     return message;
-  }
-
-  /** @returns partials, which are the caller's to wipe, or why there are none. */
-  #answerPartials(replica: Replica, sender: PublicKey, request: PartialsRequest): PartialsAnswer {
-    const holder = {
-      ledger: replica.ledger,
-      signer: this.#files.identity,
-      share: (epoch: number) => this.#shareholder.share(epoch),
-    };
-    return answerPartials(holder, sender, request);
-  }
-
-  /** A gatekeeper that runs contracts has a share itself. */
-  #askItself(replica: Replica, request: PartialsRequest): void {
-    const { identityKey } = this.keys();
-    const answer = this.#answerPartials(replica, identityKey, request);
-    try {
-      if (answer.tag === "partialsReply") this.#provisioning.take(identityKey, answer.value);
-      else this.#provisioning.refuse(identityKey, answer.value);
-    } finally {
-      wipe(answer);
-    }
-  }
-
-  #sealTo(replica: Replica, to: PublicKey, message: PeerMessage): Uint8Array {
-    return this.#sealAll(replica, [{ to, message }])[0]!;
-  }
-
-  /** Remembers the sequences of all of them at once, before the first leaves. */
-  #sealAll(replica: Replica, outgoing: readonly Outgoing[]): Uint8Array[] {
-    if (outgoing.length === 0) return [];
-    const { genesisHash } = replica.ledger;
-    const numbered = outgoing.map(({ to, message }) => {
-      const peer = peerOf(replica, to);
-      if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no pRuntime that may serve`);
-      this.#makeRoomFor(replica, to);
-      const sequence = this.#sequences.next(to);
-      return { recipient: { identityKey: to, ecdhKey: peer.ecdhKey }, message, sequence };
-    });
-    this.#record({ sequences: this.#sequences.encode(), head: headOf(replica) });
-    return numbered.map(({ recipient, message, sequence }) => {
-      const body = encodePeerMessage(message);
-      try {
-        const sender = this.#files.identity;
-        return sealMessage({ curve: this.#curve, genesisHash, sender, recipient, sequence, body });
-      } finally {
-        body.fill(0);
-      }
-    });
-  }
-
-  /**
-   * Forgets those that are not registered any more, where no other can be remembered: else whoever registers and deregisters
-   * would be remembered for ever. Of one that is registered anew, messages to EcdhKeys that still open are heard again.
-   */
-  #makeRoomFor(replica: Replica, peer: PublicKey): void {
-    if (this.#sequences.hasRoomFor(peer)) return;
-    this.#sequences.keepOnly((identityKey) => peerOf(replica, identityKey) !== undefined);
   }
 
   #record(changes: Partial<ProgressRecord>): void {
@@ -558,29 +436,12 @@ export class Enclave implements Disposable {
   }
 }
 
-/** A pRuntime that is registered, and may serve. */
-function peerOf({ ledger: { state } }: Replica, identityKey: PublicKey): Worker | undefined {
-  const worker = state.workers.get(accountOf(identityKey));
-  return worker !== undefined && mayServe(state, worker) ? worker : undefined;
-}
-
 function headOf({ ledger, headHash }: Replica): { height: number; hash: Uint8Array } {
   return { height: ledger.state.height, hash: headHash };
 }
 
-/** Partials are key material. */
-function wipe(answer: PartialsAnswer): void {
-  if (answer.tag === "partialsReply") answer.value.partials.fill(0);
-}
-
 function malformedBlock(): never {
   throw new GatekeeperError("BLOCK_INVALID", "these bytes are no block", { reason: "malformed" });
-}
-
-function notUnderstood(): GatekeeperError {
-  return new GatekeeperError("MESSAGE_INVALID", "a message of a pRuntime asks for nothing that is known", {
-    reason: "NotUnderstood",
-  });
 }
 
 function sealedStateOld(cause?: unknown): GatekeeperError {
