@@ -109,9 +109,7 @@ export function declareAbandoned(draft: Draft, signer: PublicKey, rotationId: nu
   const id = accountOf(signer);
   const user = state.keyUsers.get(id);
   ensure(user !== undefined && user.since <= from, "NothingToDo");
-  state.keyUsers = state.workers.has(id)
-    ? state.keyUsers.set(id, { ...user, since: from + 1 })
-    : state.keyUsers.delete(id);
+  state.keyUsers = state.keyUsers.set(id, { ...user, since: from + 1 });
   tell(draft, { kind: "KeysDestroyed", rotationId: from, identityKey: signer });
 }
 

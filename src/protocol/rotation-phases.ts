@@ -3,7 +3,7 @@
  * is as it was. Behind it there is only forward: where a deadline is missed it is told who is late, leases go to others, and it
  * goes on with the same MasterKey.
  */
-import type { PublicKey } from "./account.ts";
+import { type PublicKey, accountOf } from "./account.ts";
 import { type Draft, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
@@ -175,7 +175,12 @@ function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
   if (!rotation.compacted && partitions !== 0) return;
   const owing = keyUsersOwing(state, from);
   if (owing.length > 0 && state.height <= deadline) return;
-  for (const { identityKey } of owing) punishUndestroyed(draft, identityKey);
+  for (const { identityKey } of owing) {
+    punishUndestroyed(draft, identityKey);
+    // Who is not registered any more never declares anything; it is said of it once.
+    const id = accountOf(identityKey);
+    if (!state.workers.has(id)) state.keyUsers = state.keyUsers.delete(id);
+  }
   end(draft);
   tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding: keysOf(owing) });
 }

@@ -3,8 +3,8 @@
  * the keys that gatekeepers gave for them, and opens the commands that users have sealed to them.
  *
  * Keys come and go by what the chain says: a contract that is another pRuntime's from some block on has none here behind
- * that block. What is written goes under the generation of the MasterKey that came last; what lies in the store may be under
- * any that is in force.
+ * that block. What is written goes under the generation of the MasterKey that the chain says; what lies in the store may be
+ * under any that is in force.
  */
 import { fromHex, toHex } from "../bytes.ts";
 import { CONTRACT_KIND, deployedName } from "../contract-id.ts";
@@ -69,8 +69,7 @@ export class ContractWorker {
 
   /** Whether a contract's states can be read and written: gatekeepers have given its keys. */
   isReady(contract: Uint8Array): boolean {
-    const { rotationId } = this.#keys;
-    return rotationId !== null && this.#keys.has(rotationId, toHex(contract));
+    return this.#keys.newest !== null && this.#keys.has(this.#keys.current(), toHex(contract));
   }
 
   /**

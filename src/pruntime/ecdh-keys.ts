@@ -9,7 +9,7 @@
  * A key must be sealed durably before it is published: a message may be sealed to it as soon as a block has it. So all of
  * them open messages, whatever they are. `published` is told what the ledger says, as often as one likes.
  *
- * Destroying a key is done when `destroyExpired` has returned, *and* what `encode` gives then was sealed durably in the
+ * Destroying a key is done when `destroyExpired` or `destroyKept` has returned, *and* what `encode` gives then was sealed durably in the
  * place of what it gave before, *and* that is destroyed. Bytes of `encode`:
  *
  *   version 1 (=1) | has pending 1 | has current 1 | number of kept 1 | keys
@@ -150,10 +150,12 @@ export class EcdhKeys implements Disposable {
    */
   destroyExpired(height: number): readonly PublicKey[] {
     checkedHeight(height);
-    const expired = this.#kept.filter((key) => key.height <= height);
-    this.#kept = this.#kept.filter((key) => key.height > height);
-    for (const { secret } of expired) secret[Symbol.dispose]();
-    return expired.map(({ publicKey }) => publicKey);
+    return this.#destroy(this.#kept.filter((key) => key.height <= height));
+  }
+
+  /** Wipes all keys that are kept, before their time. @returns as `destroyExpired` does. */
+  destroyKept(): readonly PublicKey[] {
+    return this.#destroy(this.#kept);
   }
 
   /** The scalar of one of these keys, lent: neither kept nor disposed by who asks. Undefined when it is none, or no more. */
@@ -187,6 +189,12 @@ export class EcdhKeys implements Disposable {
     this.#pending = null;
     this.#current = null;
     this.#kept = [];
+  }
+
+  #destroy(keys: readonly DatedKeyPair[]): readonly PublicKey[] {
+    this.#kept = this.#kept.filter((key) => !keys.includes(key));
+    for (const { secret } of keys) secret[Symbol.dispose]();
+    return keys.map(({ publicKey }) => publicKey);
   }
 
   #all(): readonly KeyPair[] {

@@ -23,6 +23,7 @@ import { nextHeartbeat } from "../protocol/registry.ts";
 import { Replica } from "../protocol/replica.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { ContractName, StateStore } from "../store/store.ts";
+import { Abandonment } from "./abandonment.ts";
 import { ContractWorker, assignedContract } from "./contract-worker.ts";
 import type { Delivered, Followed, PRuntimeStatus, Provisioned } from "./boundary.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
@@ -58,6 +59,7 @@ export class Enclave implements Disposable {
   readonly #peers: PeerExchange;
   readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
   #provisioning: Provisioning;
+  readonly #abandonment: Abandonment;
 
   /**
    * @param files - taken over, also when this throws.
@@ -91,8 +93,19 @@ export class Enclave implements Disposable {
       keepEvidence: (ledger, evidence) => this.#wrongPartials.keep(ledger, evidence),
     });
     this.#provisioning = new Provisioning(files.identity.publicKey, this.#contractKeys);
+    this.#abandonment = new Abandonment(files.identity.publicKey);
     const genesis = this.#knownGenesis();
     if (genesis !== null) this.#begin(genesis, null);
+  }
+
+  /**
+   * Whether this process has to end, and another to go on from what is sealed: it has destroyed all that it had of a MasterKey
+   * that is abandoned, but what its memory may remember.
+   */
+  get mustBeReplaced(): boolean {
+    const replica = this.#replica;
+    if (replica === null || !this.#isCurrent(replica)) return false;
+    return this.#abandonment.mustBeReplaced(replica.ledger, this.#ecdhKeys, this.#shareholder, this.#contractKeys);
   }
 
   get status(): Omit<PRuntimeStatus, "measurement"> {
@@ -285,6 +298,10 @@ export class Enclave implements Disposable {
     this.#checkSealed(replica);
     const { ledger } = replica;
     const isRegistered = ledger.state.workers.has(this.#id);
+    if (this.#abandonment.follow(ledger, this.#ecdhKeys)) {
+      this.#ecdhKeysSealed = false;
+      this.#sealEcdhKeys(replica);
+    }
     if (isRegistered) this.#turnEcdhKeys(replica);
     // Also where it was deregistered before it heard that its shares are not in force any more.
     this.#followShares(replica);
@@ -357,8 +374,14 @@ export class Enclave implements Disposable {
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
     const { identityKey } = this.keys();
-    if (peerOf(ledger, identityKey) === undefined) return null;
+    const declaration = this.#dueDeclaration(replica);
+    if (declaration !== null || peerOf(ledger, identityKey) === undefined) return declaration;
     return duePublication(ledger.state, identityKey, this.#contractKeys) ?? this.#wrongPartials.dueReport(ledger);
+  }
+
+  /** That it has nothing any more of keys that were given to it. */
+  #dueDeclaration({ ledger }: Replica): Call | null {
+    return this.mustBeReplaced ? null : this.#abandonment.dueCall(ledger, this.#ecdhKeys);
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {

@@ -16,7 +16,7 @@ export function duePublication(
   identityKey: PublicKey,
   keys: ProvisionedKeys,
 ): Call | null {
-  const { rotationId } = keys;
+  const { newest: rotationId } = keys;
   if (rotationId === null) return null;
   for (let some = keys.unpublished(CONTRACT_KEYS_MAX); some.length > 0; some = keys.unpublished(CONTRACT_KEYS_MAX)) {
     const held = some.filter(

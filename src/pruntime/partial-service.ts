@@ -1,6 +1,7 @@
 /**
  * What a gatekeeper's pRuntime answers to a pRuntime that asks for partials. It believes its own ledger alone: who asks is
- * registered and may serve, runs each of the contracts, and asks for the shares that are in force.
+ * registered and may serve, runs each of the contracts or has leased a partition that its states are in, and asks for the shares
+ * that are in force.
  *
  * With the partials of t gatekeepers a contract's keys can be derived, so whoever is answered wrongly has them for ever. Who
  * asks before this ledger knows of an assignment, or after it knows that it is over, is refused, and asks again.
@@ -14,6 +15,7 @@ import { type PublicKey, accountOf } from "../protocol/account.ts";
 import { mayServe } from "../protocol/registry.ts";
 import type { Signer } from "../protocol/message.ts";
 import { REQUEST_CONTRACTS_MAX, statedHash } from "../protocol/partials-evidence.ts";
+import { type Partition, hasLeased, leasesOf } from "../protocol/rotation.ts";
 import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
 import { fromHex } from "../bytes.ts";
@@ -23,7 +25,10 @@ import type { PartialsRefusal, PartialsRefused, PartialsReply, PartialsRequest }
 /** What provisioning looks at of a ledger. */
 export interface ProvisioningLedger {
   readonly genesisHash: Uint8Array;
-  readonly state: Pick<State, "height" | "workers" | "measurements" | "contracts" | "sharings">;
+  readonly state: Pick<
+    State,
+    "height" | "workers" | "measurements" | "contracts" | "sharings" | "rotation" | "partitions"
+  >;
 }
 
 /** Who is asked. */
@@ -58,7 +63,7 @@ export function answerPartials(holder: PartialHolder, sender: PublicKey, request
   const share = holder.share(epoch);
   if (share === null || sharing.members[share.index - 1]?.identityKey !== signer.publicKey) return refused("NoShare");
   if (!isWellFormed(request, sharing, share.index)) return refused("BadRequest");
-  if (!runsAll(ledger, sender, request.contracts)) return refused("NotAssigned");
+  if (!mayHaveAll(ledger, sender, request.contracts)) return refused("NotAssigned");
   const contracts = hashContracts(partialGroup(sharing.keySuite), request.contracts);
   const { partials, proof } = evaluatePartials(
     {
@@ -95,13 +100,16 @@ function isWellFormed({ contracts, quorum }: PartialsRequest, { members }: Shari
   return rises && quorum.includes(index);
 }
 
-/** Whether a pRuntime is registered, may serve, and runs all of these contracts. */
-function runsAll({ state }: ProvisioningLedger, sender: PublicKey, contracts: Uint8Array): boolean {
+/** Whether a pRuntime is registered, may serve, and runs each of these contracts, or rotates states of it. */
+function mayHaveAll({ state }: ProvisioningLedger, sender: PublicKey, contracts: Uint8Array): boolean {
   const worker = state.workers.get(accountOf(sender));
   if (worker === undefined || !mayServe(state, worker)) return false;
+  let leased: readonly Partition[] | null = null;
   for (let at = 0; at < contracts.length; at += CONTRACT_ID_BYTES) {
-    const id = toHex(contracts.subarray(at, at + CONTRACT_ID_BYTES));
-    if (state.contracts.get(id)?.worker !== sender) return false;
+    const id = contracts.subarray(at, at + CONTRACT_ID_BYTES);
+    if (state.contracts.get(toHex(id))?.worker === sender) continue;
+    leased ??= leasesOf(state, sender);
+    if (!hasLeased(leased, id)) return false;
   }
   return true;
 }

@@ -61,7 +61,7 @@ export const PARTIALS_REFUSALS = [
   "UnknownSharing",
   /** It has no share of it. */
   "NoShare",
-  /** A contract is not the sender's to run there: any more, or yet. */
+  /** A contract is not the sender's to run or to rotate there: any more, or yet. */
   "NotAssigned",
   /** The quorum is none that it is in, or there are no contracts. */
   "BadRequest",

@@ -1,13 +1,13 @@
 /**
  * What keys of contracts are derived from, x(P) of keys/contract-key.ts, as gatekeepers' partials gave it: of the contracts
- * that this pRuntime runs, in every generation of the MasterKey that is in force.
+ * that this pRuntime runs, or rotates, in every generation of the MasterKey that is in force.
  *
  * Nothing of it is sealed: a pRuntime that starts again asks again.
  */
 import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalar } from "../keys/contract-ecdh-key.ts";
-import { contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
+import { PRF_BYTES, contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
 import type { Group, KeySuite } from "../keys/group.ts";
 import { ledgerGroup } from "../protocol/key-terms.ts";
 import type { Hex } from "../protocol/scale.ts";
@@ -28,6 +28,9 @@ export class ProvisionedKeys implements Disposable {
   readonly #cipherSuite: number;
   /** By rotation id. */
   readonly #generations = new Map<number, Generation>();
+  #sealedUnder: number | null = null;
+  /** Generations of which there were keys here since this process began. */
+  readonly #met = new Set<number>();
   /** Contracts of which keys came that the chain does not have yet, as far as is known. */
   readonly #unpublished = new Set<Hex>();
 
@@ -36,14 +39,19 @@ export class ProvisionedKeys implements Disposable {
     this.#cipherSuite = cipherSuite;
   }
 
-  /** The generation that writes go under, which is the last that began; null where none did. */
-  get rotationId(): number | null {
+  /** The newest generation that is in force; null where none is. */
+  get newest(): number | null {
     return this.#generations.size === 0 ? null : Math.max(...this.#generations.keys());
   }
 
-  /** The same. @throws GatekeeperError KEY_UNAVAILABLE where there is none. */
+  /** From here on states are sealed under this generation; null where none is in force. */
+  sealUnder(rotationId: number | null): void {
+    this.#sealedUnder = rotationId;
+  }
+
+  /** The generation that states are sealed under. @throws GatekeeperError KEY_UNAVAILABLE where there is none. */
   current(): number {
-    const { rotationId } = this;
+    const rotationId = this.#sealedUnder;
     if (rotationId === null) throw new GatekeeperError("KEY_UNAVAILABLE", "no MasterKey is in force here yet");
     return rotationId;
   }
@@ -70,6 +78,7 @@ export class ProvisionedKeys implements Disposable {
    */
   add(rotationId: number, contract: Hex, prf: Uint8Array): void {
     const { prfs } = this.#generation(rotationId);
+    this.#met.add(rotationId);
     prfs.get(contract)?.fill(0);
     prfs.set(contract, secretCopy(prf));
     this.#unpublished.add(contract);
@@ -130,6 +139,19 @@ export class ProvisionedKeys implements Disposable {
     return contractEcdhKey(group, prf, this.#cipherSuite, rotationId, fromHex(contract, "a contract id"));
   }
 
+  /** Whether keys of a generation before this one were ever here while this process lives: its memory may remember. */
+  remembersBefore(rotationId: number): boolean {
+    return [...this.#met].some((met) => met < rotationId);
+  }
+
+  /**
+   * Copies x(P) of contracts, PRF_BYTES each, into memory that is the caller's to wipe.
+   * @throws GatekeeperError as `keys` does.
+   */
+  copyTo(into: Uint8Array, rotationId: number, contracts: readonly Hex[]): void {
+    for (const [at, contract] of contracts.entries()) into.set(this.#prf(rotationId, contract), at * PRF_BYTES);
+  }
+
   /** Contracts' EcdhKeys as the chain has them. @throws GatekeeperError as `keys` does. */
   publicEcdhKeys(rotationId: number, contracts: readonly Hex[]): Hex[] {
     const group = this.group(rotationId);
@@ -152,6 +174,7 @@ export class ProvisionedKeys implements Disposable {
   clear(): void {
     for (const rotationId of [...this.#generations.keys()]) this.end(rotationId);
     this.#unpublished.clear();
+    this.#sealedUnder = null;
   }
 
   [Symbol.dispose](): void {

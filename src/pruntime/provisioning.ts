@@ -25,6 +25,7 @@ import type { Effect } from "../protocol/effect.ts";
 import { mayServe } from "../protocol/registry.ts";
 import type { Hex } from "../protocol/scale.ts";
 import { type PartialsEvidence, REQUEST_CONTRACTS_MAX } from "../protocol/partials-evidence.ts";
+import { sealedUnder } from "../protocol/rotation.ts";
 import type { Sharing } from "../protocol/sharing.ts";
 import { QUESTIONS_MAX } from "./boundary.ts";
 import { chainElement, partialGroup } from "../protocol/partial-groups.ts";
@@ -105,6 +106,8 @@ export class Provisioning implements Disposable {
   readonly #keys: ProvisionedKeys;
   /** Contracts that this pRuntime runs, once it has looked. */
   readonly #assigned = new Set<Hex>();
+  /** Contracts that it rotates, with how many partitions it does it for. */
+  readonly #rotated = new Map<Hex, number>();
   #hasLooked = false;
   /** By rotation id. */
   readonly #supplies = new Map<number, Supply>();
@@ -121,11 +124,32 @@ export class Provisioning implements Disposable {
     this.#keys = keys;
   }
 
-  /** Contracts that it runs and has no keys of, for each generation that is in force. */
+  /** Contracts that it works with and has no keys of, for each generation that is in force. */
   get missing(): number {
     let missing = 0;
-    for (const rotationId of this.#supplies.keys()) missing += this.#assigned.size - this.#keys.count(rotationId);
+    for (const { wanted, batches } of this.#supplies.values()) {
+      missing += wanted.size;
+      for (const { names } of batches) missing += names.size;
+    }
     return missing;
+  }
+
+  /** Asks for the keys of contracts that are rotated here, until `release`. */
+  want(contracts: readonly Hex[]): void {
+    for (const contract of contracts) {
+      const before = this.#rotated.get(contract) ?? 0;
+      this.#rotated.set(contract, before + 1);
+      if (before === 0 && !this.#assigned.has(contract)) this.#need(contract);
+    }
+  }
+
+  /** They are not rotated any more; each as often as it was asked for. Keys of those that are not run here either are wiped. */
+  release(contracts: readonly Hex[]): void {
+    for (const contract of contracts) {
+      const left = (this.#rotated.get(contract) ?? 1) - 1;
+      if (left > 0) this.#rotated.set(contract, left);
+      else if (this.#rotated.delete(contract) && !this.#assigned.has(contract)) this.#lose(contract);
+    }
   }
 
   /**
@@ -211,7 +235,8 @@ export class Provisioning implements Disposable {
     return asked;
   }
 
-  #followSharings({ state: { sharings } }: ProvisioningLedger): void {
+  #followSharings({ state }: ProvisioningLedger): void {
+    const { sharings } = state;
     for (const [rotationId, supply] of this.#supplies) {
       const current = sharings.find((sharing) => sharing.rotationId === rotationId);
       if (current?.epoch === supply.sharing.epoch) continue;
@@ -225,24 +250,28 @@ export class Provisioning implements Disposable {
       const { rotationId, keySuite } = sharing;
       if (this.#supplies.has(rotationId)) continue;
       this.#keys.begin(rotationId, keySuite);
-      const wanted = [...this.#assigned].filter((contract) => !this.#keys.has(rotationId, contract));
+      const needed = new Set([...this.#assigned, ...this.#rotated.keys()]);
+      const wanted = [...needed].filter((contract) => !this.#keys.has(rotationId, contract));
       this.#supplies.set(rotationId, { sharing, wanted: new Set(wanted), batches: new Set() });
     }
+    this.#keys.sealUnder(sealedUnder(state));
   }
 
   /** It runs a contract from here on, or does not any more. */
   #assign(contract: Hex, isOurs: boolean): void {
-    if (!isOurs) {
-      this.#lose(contract);
-      return;
-    }
-    this.#assigned.add(contract);
+    if (isOurs) this.#assigned.add(contract);
+    else this.#assigned.delete(contract);
+    if (this.#rotated.has(contract)) return;
+    if (isOurs) this.#need(contract);
+    else this.#lose(contract);
+  }
+
+  #need(contract: Hex): void {
     for (const { wanted } of this.#supplies.values()) wanted.add(contract);
   }
 
   /** The rest of a batch that has it is asked for anew, before others: holders refuse the whole batch from now on. */
   #lose(contract: Hex): void {
-    this.#assigned.delete(contract);
     this.#keys.forget(contract);
     for (const supply of this.#supplies.values()) {
       for (const batch of supply.batches) {

@@ -62,6 +62,8 @@ export class Shareholder implements Disposable {
   readonly #identityKey: PublicKey;
   #dealingKey: DealingKey | null = null;
   #shares: readonly HeldShare[] = [];
+  /** Generations of the MasterKey of which there was a share here since this process began: its memory may remember. */
+  readonly #met = new Set<number>();
   /** The session whose dealings to us are wrong although nobody complained in time: they are not tried again. */
   #unusable: number | null = null;
 
@@ -97,7 +99,10 @@ export class Shareholder implements Disposable {
    * @returns whether something was changed.
    */
   follow(ledger: Ledger): boolean {
-    const { sharings, keySession } = ledger.state;
+    const { sharings, retired, keySession } = ledger.state;
+    for (const { epoch, rotationId } of [...sharings, ...retired]) {
+      if (this.share(epoch) !== null) this.#met.add(rotationId);
+    }
     const sessionEpoch = keySession?.epoch ?? null;
     let changed = false;
     const over = this.#shares.filter(
@@ -121,6 +126,14 @@ export class Shareholder implements Disposable {
   /** What there is to say to the chain; null where there is nothing. */
   dueCall(ledger: Ledger): Call | null {
     return this.#sessionCall(ledger) ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger);
+  }
+
+  /**
+   * Whether there was a share here, since this process began, of a MasterKey that is abandoned. That it is destroyed is declared
+   * by another process, of which the memory never had it.
+   */
+  remembersAbandoned({ state }: Pick<Ledger, "state">): boolean {
+    return [...this.#met].some((rotationId) => isAbandoned(state, rotationId));
   }
 
   /** All secrets, to be sealed; the caller owns it. */
@@ -175,6 +188,7 @@ export class Shareholder implements Disposable {
       return false;
     }
     this.#shares = [...this.#shares, { epoch, keySuite, share }];
+    this.#met.add(session.rotationId);
     this.#forgetDealingKey();
     return true;
   }
@@ -288,7 +302,10 @@ export class Shareholder implements Disposable {
   /** Of shares that are destroyed, and sealed no more. */
   #declaration({ state }: Ledger): Call | null {
     const owed = state.retired.find(
-      ({ epoch, owing }) => owing.includes(this.#identityKey) && this.share(epoch) === null,
+      ({ epoch, rotationId, owing }) =>
+        owing.includes(this.#identityKey) &&
+        this.share(epoch) === null &&
+        !(this.#met.has(rotationId) && isAbandoned(state, rotationId)),
     );
     return owed === undefined ? null : { tag: "declareDestroyed", value: owed.epoch };
   }
@@ -328,6 +345,12 @@ export class Shareholder implements Disposable {
       this.#shares = [...this.#shares, { epoch: view.getUint32(at, true), keySuite, share }];
     }
   }
+}
+
+/** Whether a MasterKey is not in force any more. One that no rotation brought into force yet is none of these. */
+function isAbandoned({ sharings }: Ledger["state"], rotationId: number): boolean {
+  const oldest = sharings[0];
+  return oldest !== undefined && rotationId < oldest.rotationId;
 }
 
 /** @param secret - taken over. */

@@ -25,7 +25,11 @@ export class WrongPartials {
     const { gatekeeper, signature } = evidence;
     const key = fromHex(gatekeeper, "an IdentityKey");
     const hash = statedHash(genesisHash, evidence);
-    if (!hasLowS(signature) || this.#curve.invalidSignatures(hash, signature, key).length > 0) return;
+    if (!hasLowS(signature) || this.#curve.invalidSignatures(hash, signature, key).length > 0) {
+      // Right ones may be among them, and nobody is to be shown them.
+      evidence.partials.fill(0);
+      return;
+    }
     this.#kept.set(gatekeeper, evidence);
   }
 

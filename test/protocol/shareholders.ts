@@ -22,7 +22,7 @@ export type Says = (name: string, call: Call | null) => Call | null;
 
 /** One for each stash's pRuntime. */
 export class Shareholders {
-  readonly held: ReadonlyMap<string, Shareholder>;
+  readonly held: Map<string, Shareholder>;
   readonly #network: Network;
 
   constructor(network: Network, names: readonly string[]) {
@@ -35,8 +35,18 @@ export class Shareholders {
     const { ledger } = this.#network;
     return [...this.held].map(([name, shareholder]) => {
       shareholder.follow(ledger);
-      return [name, shareholder.dueCall(ledger)] as const;
+      return [name, this.#replaced(name, shareholder).dueCall(ledger)] as const;
     });
+  }
+
+  /** Where it remembers what is abandoned, another takes its place, from what was sealed. */
+  #replaced(name: string, shareholder: Shareholder): Shareholder {
+    if (!shareholder.remembersAbandoned(this.#network.ledger)) return shareholder;
+    using sealed = shareholder.encode();
+    shareholder[Symbol.dispose]();
+    const other = Shareholder.decode(publicOf(identity(name)), sealed);
+    this.held.set(name, other);
+    return other;
   }
 
   /** A block with what all of them say. */

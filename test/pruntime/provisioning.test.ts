@@ -265,7 +265,7 @@ describe("a contract", () => {
     const none = { genesisHash: network.ledger.genesisHash, state: { ...network.state, sharings: [] } };
     provisioning.follow(none, []);
     expect(provisioning.missing).toBe(0);
-    expect(keys.rotationId).toBeNull();
+    expect(keys.newest).toBeNull();
     expect(() => parties.heldKeys(contracts)).toThrow(refused("KEY_UNAVAILABLE"));
   });
 });
