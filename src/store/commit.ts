@@ -5,12 +5,14 @@
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { PAGE_BYTES_MAX, PAGE_HEADER_BYTES, STORAGE_KEY_BYTES_MAX } from "./page.ts";
-import type { CellWrite, Commit, ContractName, PageWrite } from "./store.ts";
+import type { CellWrite, Commit, ContractName, Keep, KeptRef, PageRef, PageWrite } from "./store.ts";
 
 const CONTRACT_ID_BYTES = 32;
 const CELL_NAME_BYTES_MAX = 1_024;
 const CELL_VALUE_BYTES_MAX = 16 * 1_024 * 1_024;
 const CONTRACT_NAME_BYTES_MAX = STORAGE_KEY_BYTES_MAX;
+const KEEPER_BYTES_MAX = 64;
+const STATEMENT_BYTES = 32;
 const U32_MAX = 0xffff_ffff;
 
 function check(holds: boolean, message: string): void {
@@ -45,18 +47,34 @@ export function checkCellName(name: string): void {
   check(holds, `a cell's name has 1 to ${CELL_NAME_BYTES_MAX} bytes of UTF-8 without NUL; this one has ${bytes}`);
 }
 
-function checkPageWrite(write: PageWrite): void {
-  checkContractId(write.contract);
+function checkPlace({ contract, lowerBound }: PageRef): void {
+  checkContractId(contract);
+  check(lowerBound.length <= STORAGE_KEY_BYTES_MAX, `a lower bound of ${lowerBound.length} bytes is too long`);
+}
+
+function checkKeep({ by, statement }: Keep, expected: number | null): void {
+  check(expected !== null, "nothing can be kept where no page may lie yet");
   check(
-    write.lowerBound.length <= STORAGE_KEY_BYTES_MAX,
-    `a lower bound of ${write.lowerBound.length} bytes is too long`,
+    by.length >= 1 && by.length <= KEEPER_BYTES_MAX,
+    `who replaces a page has 1 to ${KEEPER_BYTES_MAX} bytes, not ${by.length}`,
   );
+  check(statement.length === STATEMENT_BYTES, `a statement has ${STATEMENT_BYTES} bytes, not ${statement.length}`);
+}
+
+function checkKeptRef(ref: KeptRef): void {
+  checkPlace(ref);
+  check(isVersion(ref.version), `no kept page has version ${ref.version}`);
+}
+
+function checkPageWrite(write: PageWrite): void {
+  checkPlace(write);
   check(write.body.length >= PAGE_HEADER_BYTES, `a page body of ${write.body.length} bytes has no header`);
   check(isVersion(write.expected), `the expected version of a page can't be ${write.expected}`);
   if (write.body.length > PAGE_BYTES_MAX) {
     const page = { contract: toHex(write.contract), lowerBound: toHex(write.lowerBound) };
     throw new GatekeeperError("RECORD_TOO_LARGE", `a page body of ${write.body.length} bytes is too large`, page);
   }
+  if (write.keep !== undefined) checkKeep(write.keep, write.expected);
   for (const [rotationId, records] of write.counts) {
     check(isU32(rotationId), `rotation id ${rotationId} is not a u32`);
     check(Number.isSafeInteger(records), `a count can't change by ${records}`);
@@ -91,6 +109,7 @@ export function checkCommit(commit: Commit): void {
   const { sealedUnder, minimumRotationId } = commit;
   for (const group of commit.groups) for (const write of group) checkPageWrite(write);
   for (const contract of commit.contracts ?? []) checkContractName(contract);
+  for (const ref of commit.drop ?? []) checkKeptRef(ref);
   const names = new Set<string>();
   for (const write of commit.cells ?? []) {
     checkCellWrite(write);

@@ -1,11 +1,16 @@
-/** The embedded store's write transaction: compare-and-swap, counts, cells and the minimum rotation id in one. */
+/**
+ * The embedded store's write transaction: compare-and-swap, kept bodies, counts, cells and the minimum rotation id in one.
+ *
+ * The page of a place is its row with the highest generation. Where a body is kept, its row is left as it is and the new
+ * body becomes a row of the next generation; any other write changes the newest row.
+ */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
 import { BUSY_WAIT_MS } from "./database-file.ts";
-import { isBusy } from "./embedded-error.ts";
+import { corrupt, isBusy } from "./embedded-error.ts";
 import { CountChanges, checkRotationId, countAfter, writtenTwice } from "./commit.ts";
 import { asNumber } from "./embedded-value.ts";
-import type { CellWrite, Commit, CommitResult, ContractName, PageWrite } from "./store.ts";
+import type { CellWrite, Commit, CommitResult, ContractName, KeptRef, PageWrite } from "./store.ts";
 
 /**
  * How others that write are waited for. SQLite asks again after 1, 2, 5, 10 … 100 ms, longer than most commits take; of
@@ -26,6 +31,11 @@ export class CommitWriter {
   readonly #pageVersion: StatementSync;
   readonly #insertPage: StatementSync;
   readonly #updatePage: StatementSync;
+  readonly #insertNewer: StatementSync;
+  readonly #keepNewest: StatementSync;
+  readonly #keptGeneration: StatementSync;
+  readonly #removeBody: StatementSync;
+  readonly #removeKept: StatementSync;
   readonly #recordsOfContract: StatementSync;
   readonly #setRecordsOfContract: StatementSync;
   readonly #nameContract: StatementSync;
@@ -44,13 +54,27 @@ export class CommitWriter {
     const place = "contract = ? AND lower_bound = ?";
     this.#database = database;
     this.#path = path;
-    this.#pageVersion = database.prepare(`SELECT version FROM page WHERE ${place}`);
+    const newest = `id = (SELECT id FROM page WHERE ${place} ORDER BY generation DESC LIMIT 1)`;
+    this.#pageVersion = database.prepare(`SELECT version FROM page WHERE ${newest}`);
+    // A place never loses its newest row, but it may have lost that of generation 0.
     this.#insertPage = database.prepare(
-      "INSERT INTO page (contract, lower_bound, version, body) VALUES (?, ?, 1, ?) ON CONFLICT DO NOTHING",
+      `INSERT INTO page (contract, lower_bound, version, body) SELECT ?1, ?2, 1, ?3
+       WHERE NOT EXISTS (SELECT 1 FROM page WHERE contract = ?1 AND lower_bound = ?2)`,
     );
     this.#updatePage = database.prepare(
-      `UPDATE page SET version = version + 1, body = ? WHERE ${place} AND version = ?`,
+      `UPDATE page SET version = version + 1, body = ? WHERE ${newest} AND version = ?`,
     );
+    this.#insertNewer = database.prepare(
+      `INSERT INTO page (contract, lower_bound, generation, version, body)
+       SELECT contract, lower_bound, generation + 1, version + 1, ? FROM page WHERE ${newest} AND version = ?`,
+    );
+    this.#keepNewest = database.prepare(
+      `INSERT INTO kept (contract, lower_bound, version, generation, replaced_by, statement)
+       SELECT contract, lower_bound, version, generation, ?, ? FROM page WHERE ${newest} AND version = ?`,
+    );
+    this.#keptGeneration = database.prepare(`SELECT generation FROM kept WHERE ${place} AND version = ?`);
+    this.#removeBody = database.prepare(`DELETE FROM page WHERE ${place} AND generation = ? AND version = ?`);
+    this.#removeKept = database.prepare(`DELETE FROM kept WHERE ${place} AND version = ?`);
     this.#recordsOfContract = database.prepare("SELECT records FROM contract WHERE id = ?");
     this.#setRecordsOfContract = database.prepare(
       "INSERT INTO contract (id, records) VALUES (?, ?) ON CONFLICT DO UPDATE SET records = excluded.records",
@@ -129,6 +153,7 @@ export class CommitWriter {
     for (const contract of commit.contracts ?? []) this.#name(contract);
     if (conflicts.length > 0) return { conflicts, cellsHeld: true };
     this.#writeCells(cells, cellVersions, asNumber(state?.["removed_cell_version"], this.#path));
+    for (const ref of commit.drop ?? []) this.#drop(ref);
     if (commit.minimumRotationId !== undefined) this.#setMinimum.run(commit.minimumRotationId);
     return { conflicts, cellsHeld: true };
   }
@@ -143,12 +168,22 @@ export class CommitWriter {
     return true;
   }
 
-  #applyWrite({ contract, lowerBound, expected, body }: PageWrite): boolean {
-    const { changes } =
-      expected === null
-        ? this.#insertPage.run(contract, lowerBound, body)
-        : this.#updatePage.run(body, contract, lowerBound, expected);
-    return changes === 1;
+  #applyWrite({ contract, lowerBound, expected, body, keep }: PageWrite): boolean {
+    if (expected === null) return this.#insertPage.run(contract, lowerBound, body).changes === 1;
+    if (keep === undefined) return this.#updatePage.run(body, contract, lowerBound, expected).changes === 1;
+    const place = [contract, lowerBound, expected] as const;
+    if (this.#keepNewest.run(keep.by, keep.statement, ...place).changes !== 1) return false;
+    return this.#insertNewer.run(body, ...place).changes === 1;
+  }
+
+  #drop({ contract, lowerBound, version }: KeptRef): void {
+    const row = this.#keptGeneration.get(contract, lowerBound, version);
+    if (row === undefined) return;
+    const generation = asNumber(row["generation"], this.#path);
+    if (this.#removeBody.run(contract, lowerBound, generation, version).changes !== 1) {
+      throw corrupt(this.#path, "a kept page is not the one that was replaced");
+    }
+    this.#removeKept.run(contract, lowerBound, version);
   }
 
   #changeCounts(changes: CountChanges): void {

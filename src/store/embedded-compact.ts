@@ -28,11 +28,8 @@ import { DATABASE_PAGE_BYTES } from "./database-file.ts";
 import { openDatabase } from "./embedded-database.ts";
 import { corrupt } from "./embedded-error.ts";
 import { freePagesAreZero, leavesOf } from "./embedded-leftovers.ts";
+import { END } from "./embedded-place.ts";
 import { type StillFile, StructureUnexpected, standStill } from "./embedded-still-file.ts";
-import type { PageRef } from "./store.ts";
-
-/** Byte order puts this above every page's place: contract ids have 32 bytes. */
-export const END: PageRef = { contract: new Uint8Array(33).fill(0xff), lowerBound: new Uint8Array(0) };
 
 const MOVE = "UPDATE page SET id = (SELECT max(id) + 1 FROM page) WHERE id = ?";
 const DIVIDERS = 3;
@@ -42,9 +39,9 @@ const ROWS_PER_DIVIDER = 2;
 const DIVIDER_KEY_BYTES = 16;
 /**
  * What the two bodies of a divider have to fill of a database page, of which the header takes 8 bytes, two pointers 4, and
- * the rows themselves, but for their ids and bodies, 56 and 59: payload length, record header, contract, lower bound.
+ * the rows themselves, but for their ids and bodies, 57 and 60: payload length, record header, contract, lower bound.
  */
-const DIVIDER_BODY_BYTES = DATABASE_PAGE_BYTES - 8 - 4 - 56 - 59;
+const DIVIDER_BODY_BYTES = DATABASE_PAGE_BYTES - 8 - 4 - 57 - 60;
 /** Bodies moved in one transaction: about as long as others wait. */
 const STEP_BYTES = 1_048_576;
 /** Enough for STEP_BYTES of full pages; of small ones, a step moves fewer bytes. */

@@ -19,16 +19,27 @@ import type { DatabaseSync } from "node:sqlite";
 import { type DatabaseKind, createDatabaseFile, openDatabaseFile } from "./database-file.ts";
 import { PAGE_BYTES_MAX } from "./page.ts";
 
-/** In `page` the body stands last: its row is read up to the column that is asked for. */
+/** In `page` and `kept` what is read least stands last: a row is read up to the column that is asked for. */
 const SCHEMA: Readonly<Record<string, string>> = {
   page: `CREATE TABLE page (
   id INTEGER PRIMARY KEY,
   contract BLOB NOT NULL,
   lower_bound BLOB NOT NULL,
+  generation INTEGER NOT NULL DEFAULT 0,
   version INTEGER NOT NULL,
   body BLOB NOT NULL,
-  UNIQUE (contract, lower_bound)
+  UNIQUE (contract, lower_bound, generation)
 ) STRICT`,
+  // One row for each row of `page` that is not its place's newest.
+  kept: `CREATE TABLE kept (
+  contract BLOB NOT NULL,
+  lower_bound BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  replaced_by BLOB NOT NULL,
+  statement BLOB NOT NULL,
+  PRIMARY KEY (contract, lower_bound, version)
+) STRICT, WITHOUT ROWID`,
   contract: `CREATE TABLE contract (
   id BLOB PRIMARY KEY,
   kind INTEGER,
@@ -55,7 +66,7 @@ const SCHEMA: Readonly<Record<string, string>> = {
 /** "GKst". */
 const STORE: DatabaseKind = {
   applicationId: 0x474b7374,
-  format: 1,
+  format: 2,
   schema: SCHEMA,
   rowBytesMax: PAGE_BYTES_MAX + 65_536,
 };

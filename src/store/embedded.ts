@@ -14,13 +14,27 @@ import { compareBytes } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
 import { CommitWriter } from "./embedded-commit.ts";
-import { END, compact } from "./embedded-compact.ts";
+import { compact } from "./embedded-compact.ts";
 import { attempt, BUSY_WAIT_MS, LOG_BYTES_LIMIT, SHORT_WAIT_MS, withShortWait } from "./database-file.ts";
 import { createDatabase, openDatabase } from "./embedded-database.ts";
 import { corrupt, storeError } from "./embedded-error.ts";
+import { KeptReader } from "./embedded-kept.ts";
+import { BEGINNING, END, firstOf } from "./embedded-place.ts";
 import { asBytes, asNumber } from "./embedded-value.ts";
 import { comparePlaces } from "./page.ts";
-import type { Cell, Commit, CommitResult, ContractEntry, Page, PageRange, PageRef, StateStore } from "./store.ts";
+import type {
+  Cell,
+  Commit,
+  CommitResult,
+  ContractEntry,
+  KeptPage,
+  KeptRef,
+  KeptStatement,
+  Page,
+  PageRange,
+  PageRef,
+  StateStore,
+} from "./store.ts";
 
 /** Which file the embedded store opens. */
 export interface EmbeddedStoreOptions {
@@ -58,14 +72,9 @@ function checkOptions(options: unknown): EmbeddedStoreOptions {
   throw new GatekeeperError("INVALID_ARGUMENT", "an embedded store is opened with { path, create? } and nothing else");
 }
 
-const BEGINNING: PageRef = { contract: new Uint8Array(0), lowerBound: new Uint8Array(0) };
-
-/** The first place that can follow `place`: nothing lies between a byte string and itself with a zero appended. */
-function following(place: PageRef): PageRef {
-  const lowerBound = new Uint8Array(place.lowerBound.length + 1);
-  lowerBound.set(place.lowerBound);
-  return { contract: place.contract, lowerBound };
-}
+/** Leaves out rows of `page` that are only kept. Where nothing is kept, that is known once for a whole statement. */
+const NEWEST = `(NOT EXISTS (SELECT 1 FROM kept) OR NOT EXISTS (SELECT 1 FROM page AS newer WHERE
+  newer.contract = page.contract AND newer.lower_bound = page.lower_bound AND newer.generation > page.generation))`;
 
 type Row = readonly SQLOutputValue[];
 
@@ -73,6 +82,7 @@ class EmbeddedStore implements StateStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #writer: CommitWriter;
+  readonly #keptReader: KeptReader;
   readonly #scan: StatementSync;
   readonly #find: StatementSync;
   readonly #minimum: StatementSync;
@@ -97,13 +107,14 @@ class EmbeddedStore implements StateStore {
     this.#database = database;
     this.#path = path;
     this.#writer = new CommitWriter(database, path);
+    this.#keptReader = new KeptReader(database, path);
     this.#scan = prepare(
       `SELECT contract, lower_bound, version, body FROM page
-       WHERE ${place} >= (?, ?) AND ${place} < (?, ?) ORDER BY contract, lower_bound`,
+       WHERE ${place} >= (?, ?) AND ${place} < (?, ?) AND ${NEWEST} ORDER BY contract, lower_bound`,
     );
     this.#find = prepare(
       `SELECT contract, lower_bound, version, body FROM page
-       WHERE contract = ? AND lower_bound <= ? ORDER BY lower_bound DESC LIMIT 1`,
+       WHERE contract = ? AND lower_bound <= ? ORDER BY lower_bound DESC, generation DESC LIMIT 1`,
     );
     this.#minimum = prepare("SELECT minimum_rotation_id FROM state");
     this.#counts = prepare("SELECT rotation_id, records FROM rotation_count ORDER BY rotation_id");
@@ -111,7 +122,7 @@ class EmbeddedStore implements StateStore {
     this.#cells = prepare("SELECT name, version, value FROM cell WHERE name >= ? AND name > ? ORDER BY name LIMIT ?");
     this.#placeAfter = prepare(
       `SELECT contract, lower_bound FROM page
-       WHERE ${place} > (?, ?) AND contract < ? ORDER BY contract, lower_bound LIMIT 1 OFFSET ?`,
+       WHERE ${place} > (?, ?) AND contract < ? AND ${NEWEST} ORDER BY contract, lower_bound LIMIT 1 OFFSET ?`,
     );
     this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
     this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
@@ -146,6 +157,21 @@ class EmbeddedStore implements StateStore {
       this.#checkOrder(compareBytes(page.contract, contract) === 0 && compareBytes(page.lowerBound, key) <= 0);
       return page;
     });
+  }
+
+  kept(range: PageRange, after: KeptRef | null, maxBytes: number): Promise<KeptPage[]> {
+    return this.#use(() => this.#keptReader.pages(range, after, maxBytes));
+  }
+
+  keptStatements(range: PageRange, after: KeptRef | null, limit: number): Promise<KeptStatement[]> {
+    return this.#use(() => {
+      checkAtLeastOne(limit, "limit");
+      return this.#keptReader.statements(range, after, limit);
+    });
+  }
+
+  keptCount(): Promise<number> {
+    return this.#use(() => this.#keptReader.count());
   }
 
   commit(commit: Commit): Promise<CommitResult> {
@@ -309,11 +335,4 @@ class EmbeddedStore implements StateStore {
   #number(value: SQLOutputValue | undefined): number {
     return asNumber(value, this.#path);
   }
-}
-
-function firstOf(range: PageRange, after: PageRef | null): PageRef {
-  const from = range.from ?? BEGINNING;
-  if (after === null) return from;
-  const next = following(after);
-  return comparePlaces(next, from) > 0 ? next : from;
 }

@@ -14,12 +14,17 @@ import {
   countAfter,
   writtenTwice,
 } from "./commit.ts";
+import { KeptPages, type Undo } from "./memory-kept.ts";
 import { comparePlaces } from "./page.ts";
+import { countBefore } from "./sorted-array.ts";
 import type {
   Cell,
   Commit,
   CommitResult,
   ContractEntry,
+  KeptPage,
+  KeptRef,
+  KeptStatement,
   Page,
   PageRange,
   PageRef,
@@ -34,21 +39,6 @@ export interface MemoryStoreOptions {
    * is durable when it resolves, as the contract says) unless a simulation wants otherwise.
    */
   readonly syncEvery?: number;
-}
-
-/** A step that takes one change back. */
-type Undo = () => void;
-
-/** The number of leading elements of a sorted array for which `isBefore` holds. */
-function countBefore<T>(sorted: readonly T[], isBefore: (element: T) => boolean): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isBefore(sorted[middle]!)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function compareNames(a: string, b: string): number {
@@ -71,6 +61,7 @@ export class MemoryStore implements StateStore {
   readonly #syncEvery: number;
   /** In order of their places. */
   readonly #pages: Page[] = [];
+  readonly #kept = new KeptPages();
   /** In order of their ids. */
   readonly #contracts: ContractEntry[] = [];
   readonly #cells = new Map<string, Cell>();
@@ -115,6 +106,22 @@ export class MemoryStore implements StateStore {
     const place = { contract, lowerBound: key };
     const page = this.#pages[countBefore(this.#pages, (other) => comparePlaces(other, place) <= 0) - 1];
     return page === undefined || compareBytes(page.contract, contract) !== 0 ? null : copyOfPage(page);
+  }
+
+  async kept(range: PageRange, after: KeptRef | null, maxBytes: number): Promise<KeptPage[]> {
+    this.#checkOpen();
+    return this.#kept.pages(range, after, maxBytes);
+  }
+
+  async keptStatements(range: PageRange, after: KeptRef | null, limit: number): Promise<KeptStatement[]> {
+    this.#checkOpen();
+    checkAtLeastOne(limit, "limit");
+    return this.#kept.statements(range, after, limit);
+  }
+
+  async keptCount(): Promise<number> {
+    this.#checkOpen();
+    return this.#kept.count;
   }
 
   async commit(commit: Commit): Promise<CommitResult> {
@@ -231,6 +238,7 @@ export class MemoryStore implements StateStore {
     for (const [rotationId, change] of changes.rotationIds) this.#changeCount(rotationId, change, undo);
     if (conflicts.length > 0) return conflicts;
     for (const { name, value } of commit.cells ?? []) this.#writeCell(name, value, undo);
+    for (const ref of commit.drop ?? []) undo.push(this.#kept.drop(ref));
     const before = this.#minimum;
     this.#minimum = commit.minimumRotationId ?? before;
     undo.push(() => {
@@ -250,12 +258,13 @@ export class MemoryStore implements StateStore {
   }
 
   #write(write: PageWrite, changes: CountChanges, undo: Undo[]): void {
-    const { contract, lowerBound, expected, body } = write;
+    const { contract, lowerBound, expected, body, keep } = write;
     const { at, page } = this.#pageAt(write);
     if ((page?.version ?? null) !== expected) throw writtenTwice(write);
     const written = copyOfPage({ contract, lowerBound, version: (expected ?? 0) + 1, body });
     this.#pages.splice(at, page === null ? 0 : 1, written);
     undo.push(() => this.#pages.splice(this.#pageAt(written).at, 1, ...(page === null ? [] : [page])));
+    if (page !== null && keep !== undefined) undo.push(this.#kept.add(page, keep));
     changes.add(write);
   }
 

@@ -7,6 +7,9 @@
  * record and never sees a plaintext. Pages are ordered by contract id, then by lower bound, and a page covers the
  * storage keys from its lower bound up to the next page's of the same contract. Pages split but never disappear.
  *
+ * A body that is replaced can be kept aside, with who replaced it and what he says of it. Nothing that reads pages sees
+ * kept bodies, later writes leave them, and they stay at the place that they had, whatever splits there.
+ *
  * Every method is safe to call from several threads and processes that opened the same store.
  */
 
@@ -36,6 +39,30 @@ export interface PageWrite extends PageRef {
   readonly body: Uint8Array;
   /** What this write changes in the store's count by rotation id. */
   readonly counts: readonly RotationCount[];
+  /** Keeps the body that is replaced, until a commit drops it; absent: nothing of it is left. Only where a page lies. */
+  readonly keep?: Keep;
+}
+
+/** Who replaces a page, and what is said of that: kept with the body that is replaced. */
+export interface Keep {
+  /** 1 … 64 bytes. */
+  readonly by: Uint8Array;
+  /** 32 bytes. */
+  readonly statement: Uint8Array;
+}
+
+/** Names a body that was replaced and kept. One place may have several. */
+export interface KeptRef extends PageRef {
+  /** The version of the page that was replaced; the one that took its place had the next. */
+  readonly version: number;
+}
+
+/** What is said of a kept body. */
+export interface KeptStatement extends KeptRef, Keep {}
+
+/** A body that was replaced and kept: the caller owns it as that of a Page. */
+export interface KeptPage extends KeptStatement {
+  readonly body: Uint8Array;
 }
 
 /** A small named value with a version of its own: rotation phase, leases and checkpoints live in cells. */
@@ -91,6 +118,8 @@ export interface Commit {
   readonly cells?: readonly CellWrite[];
   /** Raises the minimum rotation id to this, in the same transaction and under the same condition as the cells. */
   readonly minimumRotationId?: number;
+  /** Kept bodies to forget, in the same transaction and under the same condition as the cells; those not there are left. */
+  readonly drop?: readonly KeptRef[];
 }
 
 /** What a commit did. */
@@ -117,6 +146,18 @@ export interface StateStore {
 
   /** The page that covers a storage key, or null if the contract has none there. */
   find(contract: Uint8Array, key: Uint8Array): Promise<Page | null>;
+
+  /**
+   * The next kept bodies whose places lie in a range, in order of place, then version: those after `after` (null: from
+   * the beginning of the range), at least one if there is any, and no more once `maxBytes` of bodies are reached.
+   */
+  kept(range: PageRange, after: KeptRef | null, maxBytes: number): Promise<KeptPage[]>;
+
+  /** As `kept`, at most `limit` of them, without reading the bodies. */
+  keptStatements(range: PageRange, after: KeptRef | null, limit: number): Promise<KeptStatement[]>;
+
+  /** Number of kept bodies in the whole store. */
+  keptCount(): Promise<number>;
 
   /**
    * Applies a commit in one transaction; resolves once it is durable.

@@ -56,9 +56,9 @@ describe("the file of an embedded store", () => {
     const newer = freshPath();
     await withStore(newer, true, async () => undefined);
     const raised = new DatabaseSync(newer);
-    raised.exec("PRAGMA user_version = 2");
+    raised.exec("PRAGMA user_version = 3");
     raised.close();
-    await failsWith(openStore({ path: newer }), "STORE_UNAVAILABLE", /format 2, this program knows 1/);
+    await failsWith(openStore({ path: newer }), "STORE_UNAVAILABLE", /format 3, this program knows 2/);
 
     const text = freshPath();
     writeFileSync(text, "no database at all".repeat(1_000));
