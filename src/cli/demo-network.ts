@@ -25,6 +25,7 @@ const SIZE = {
   keySuite: 1,
   blockMilliseconds: 100,
   refreshBlocks: 100_000,
+  rotationBlocks: 0,
   port: 7_450,
 };
 const KEY = Buffer.from("where the treasure is", "utf8");

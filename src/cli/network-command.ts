@@ -8,7 +8,7 @@ import { EmbeddedChain } from "../chain/embedded.ts";
 import { catchUp, openReplica } from "../chain/follow.ts";
 import { sendCall } from "../chain/send.ts";
 import { GatekeeperError } from "../errors.ts";
-import { type LocalNode, createLocalNetwork, localNodes } from "../gatekeeper/local-network.ts";
+import { type LocalNode, createLocalNetwork, localNodes, storePath } from "../gatekeeper/local-network.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Effect } from "../protocol/effect.ts";
 import { accountSigner } from "../protocol/message.ts";
@@ -34,6 +34,7 @@ interface StartOptions {
   readonly keySuite: number;
   readonly interval: number;
   readonly refreshBlocks: number;
+  readonly rotationBlocks: number;
   readonly port: number;
 }
 
@@ -50,6 +51,7 @@ export function addNetworkCommand(program: Command, terminal: Terminal): void {
     .option("--key-suite <n>", "1 secp256k1, 2 ristretto255, of a new network", numberArgument, 1)
     .option("--interval <ms>", "milliseconds between blocks, of a new network", millisecondsArgument, 500)
     .option("--refresh-blocks <n>", "blocks after which shares are refreshed, of a new network", numberArgument, 600)
+    .option("--rotation-blocks <n>", "blocks between rotations, 0: by order alone; of a new network", numberArgument, 0)
     .option("--port <n>", "its nodes listen at this port and the next ones, of a new network", numberArgument, 7_400)
     .action((options: StartOptions) => start(terminal, options));
 }
@@ -142,7 +144,8 @@ function processesOf(folder: string, nodes: readonly LocalNode[], { ledger }: Re
     ...nodes.map(({ name, home }, at) => {
       const endpoint = ledger.genesis.workers[at]?.endpoint ?? null;
       const listening = endpoint === null ? [] : ["--listen", new URL(Buffer.from(endpoint).toString("latin1")).host];
-      return { name, argv: ["run", "--home", home, "--chain", path, ...listening] };
+      const working = ["--store", storePath(folder), "--threads", "1"];
+      return { name, argv: ["run", "--home", home, "--chain", path, ...working, ...listening] };
     }),
   ];
 }

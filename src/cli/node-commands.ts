@@ -11,7 +11,7 @@ import { PRuntime, type PRuntimeOptions } from "../gatekeeper/pruntime.ts";
 import { accountSigner } from "../protocol/message.ts";
 import { type SocketAddress, type TcpAddress, socketAddress, tcpAddress } from "../socket-address.ts";
 import { chainPath } from "./chain-home.ts";
-import { type CommonOptions, withCommonOptions } from "./command-line.ts";
+import { type CommonOptions, withCommonOptions, withThreads } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
 import { untilInterrupted } from "./interruption.ts";
 import { EventTeller, describeStatus } from "./node-events.ts";
@@ -31,6 +31,8 @@ interface RunOptions extends SealingOptions {
   readonly listen?: TcpAddress;
   readonly operator?: string;
   readonly collateral?: string;
+  readonly store?: string;
+  readonly threads?: number;
 }
 
 /** Adds the commands. */
@@ -42,7 +44,7 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
   withSealing(pruntime.command("show"))
     .description("print its public keys, its measurement and where it stands")
     .action((options: SealingOptions) => show(terminal, options));
-  withSealing(program.command("run"))
+  withThreads(withSealing(program.command("run")))
     .description("run a node: bring blocks to its pRuntime, and its messages to the chain, until interrupted")
     .option("--chain <file>", "the chain (default: HOME/chain.sqlite)")
     .addOption(
@@ -51,7 +53,11 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
         "one that listens elsewhere, at unix:/path or tcp:host:port, instead of HOME's",
       )
         .argParser(socketAddress)
-        .conflicts(["dstack", "passphrase", "passphraseFile"]),
+        .conflicts(["dstack", "passphrase", "passphraseFile", "store", "threads"]),
+    )
+    .option(
+      "--store <file>",
+      "the store of the network's states: take part in rotations (default: one in HOME, where it runs contracts)",
     )
     .option(
       "--listen <host:port>",
@@ -141,10 +147,10 @@ function listenArgument(text: string): TcpAddress {
 
 /** Uses a pRuntime, and ends it. Passphrases go from the terminal or the file to it, and not through here. */
 async function withPRuntime<T>(
-  options: SealingOptions & Pick<RunOptions, "pruntime">,
+  options: SealingOptions & Pick<RunOptions, "pruntime" | "store" | "threads">,
   use: (pruntime: PRuntime) => Promise<T>,
 ): Promise<T> {
-  const { passphrase, passphraseFile, dstack } = options;
+  const { passphrase, passphraseFile, dstack, store, threads } = options;
   const underPassphrase = passphrase === true || passphraseFile !== undefined;
   const descriptor = underPassphrase ? passphraseDescriptor(passphraseFile) : null;
   try {
@@ -152,6 +158,8 @@ async function withPRuntime<T>(
       home: resolve(homeFolder(options.home)),
       underPassphrase,
       ...(dstack === undefined ? {} : { dstack }),
+      ...(store === undefined ? {} : { store: resolve(store) }),
+      ...(threads === undefined ? {} : { threads }),
       ...(descriptor === null ? {} : { passphrase: descriptor }),
     };
     await using pruntime = new PRuntime(options.pruntime === undefined ? started : { address: options.pruntime });

@@ -5,6 +5,7 @@ import type { RotationProgress, RotationSummary, Suite, VerificationSummary } fr
 import { readRotation } from "../rotation/control.ts";
 import { type ThreadOptions, openHome, threadsOf, withCommonOptions, withThreads } from "./command-line.ts";
 import { AT_CHECKPOINT, interruptible } from "./interruption.ts";
+import { type NetworkRotationOptions, hasChain, rotateNetwork } from "./network-rotation.ts";
 import { type ProgressMeter, type Stage, counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -32,8 +33,15 @@ export interface RotationReport extends RotationSummary {
 /** Adds the commands. */
 export function addRotationCommands(program: Command, terminal: Terminal): void {
   withThreads(withCommonOptions(program.command("rotate")))
-    .description("rotate the MasterKey now, or finish a rotation that was interrupted")
-    .action(async (options: ThreadOptions) => {
+    .description(
+      "rotate the MasterKey now, or finish a rotation that was interrupted; where a network's chain is, order a rotation and wait for it",
+    )
+    .option("--key <file>", "a key of the network's governance (default: HOME/governance.key)")
+    .action(async (options: ThreadOptions & NetworkRotationOptions) => {
+      if (hasChain(options)) {
+        await rotateNetwork(terminal, options);
+        return;
+      }
       await using home = await openHome(options);
       const report = await interruptible(terminal, WORDS, (signal) =>
         rotateHome(home, true, { ...threadsOf(options), signal, progress: terminal.progress }),

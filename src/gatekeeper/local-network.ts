@@ -4,6 +4,7 @@
  *
  *   chain.sqlite, authority.key   the chain, and who makes its blocks
  *   governance.key                the one member of governance
+ *   states.sqlite                 the states of its contracts, which all of its pRuntimes work on
  *   gatekeeper-1, worker-1, …     homes of nodes, each with the key of its operator: operator.key. Candidates stand for election
  *                                 with half the stake of gatekeepers; workers run contracts
  *
@@ -28,6 +29,7 @@ const RULES = Object.freeze({
   sessionBlocks: 20,
   ecdhKeys: { interval: 400, overlap: 40 },
   phaseBlocks: 120,
+  rotation: { leadBlocks: 10, leaseBlocks: 60, phaseBlocks: 600, leasesPerBlock: 512 },
 });
 
 /** How large a network is to be. */
@@ -44,6 +46,8 @@ export interface LocalNetworkSize {
   readonly blockMilliseconds: number;
   /** Blocks after which shares are refreshed, where no election has had them reshared. */
   readonly refreshBlocks: number;
+  /** Blocks from one rotation of the MasterKey to the next; 0: there is none but by order of governance. */
+  readonly rotationBlocks: number;
   /** The node with number i listens for messages at this port and i. */
   readonly port: number;
 }
@@ -100,6 +104,11 @@ function checkPorts({ port, gatekeepers, candidates, workers }: LocalNetworkSize
   );
 }
 
+/** The store of the network in a folder. */
+export function storePath(folder: string): string {
+  return join(folder, "states.sqlite");
+}
+
 /** The nodes of the network in a folder, in the order of its genesis: by role, then by number. */
 export function localNodes(folder: string): LocalNode[] {
   return namesIn(folder)
@@ -135,7 +144,7 @@ function genesisFile(
   name: string,
   nodes: readonly CreatedNode[],
   governance: string,
-  { gatekeepers, threshold, keySuite, blockMilliseconds, refreshBlocks }: LocalNetworkSize,
+  { gatekeepers, threshold, keySuite, blockMilliseconds, refreshBlocks, rotationBlocks }: LocalNetworkSize,
 ): object {
   return {
     name: Buffer.from(name, "utf8").subarray(0, 32).toString("utf8"),
@@ -146,6 +155,7 @@ function genesisFile(
     attestation: { software: true },
     ecdhKeys: RULES.ecdhKeys,
     masterKey: { phaseBlocks: RULES.phaseBlocks, refreshBlocks, threshold, keySuite },
+    rotation: { intervalBlocks: rotationBlocks, ...RULES.rotation },
     accounts: nodes.map(({ operator }) => ({ account: operator, free: String(FREE) })),
     workers: nodes.map(({ identityKey, ecdhKey, operator, endpoint }) => ({
       identityKey,

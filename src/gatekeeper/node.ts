@@ -126,7 +126,8 @@ export class GatekeeperNode {
         if (!isError(error, "PRUNTIME_UNAVAILABLE")) throw error;
         this.#height = null;
         await this.#options.tell({ kind: "Interrupted", reason: error.message });
-        await pause(RESTART_MILLISECONDS, signal);
+        // One that has replaced itself is there already.
+        if (this.#options.pruntime.ended !== null) await pause(RESTART_MILLISECONDS, signal);
       }
     }
   }

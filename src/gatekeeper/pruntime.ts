@@ -28,6 +28,10 @@ export type PRuntimeOptions =
       readonly dstack?: string;
       /** Whether the key file is under a passphrase. */
       readonly underPassphrase?: boolean;
+      /** File of the network's store; one in the home, where it runs contracts, if it is left out. */
+      readonly store?: string;
+      /** Threads that rotate. */
+      readonly threads?: number;
       /** A descriptor that it may read a passphrase from; this process does not. */
       readonly passphrase?: number;
     }
@@ -217,8 +221,10 @@ class Connection {
 
 function linkOf(options: PRuntimeOptions): PRuntimeLink {
   if ("address" in options) return socketLink(options.address);
-  const { home, dstack, underPassphrase, passphrase } = options;
+  const { home, dstack, underPassphrase, passphrase, store, threads } = options;
   const argv = ["--home", home];
+  if (store !== undefined) argv.push("--store", store);
+  if (threads !== undefined) argv.push("--threads", String(threads));
   if (dstack !== undefined) argv.push("--dstack", dstack);
   if (underPassphrase === true) argv.push("--passphrase");
   return startedLink(argv, passphrase ?? null);

@@ -16,9 +16,6 @@ import {
   encodeKeyValueAnswer,
 } from "../protocol/key-value-messages.ts";
 import type { Hex } from "../protocol/scale.ts";
-import { initialiseStore } from "../rotation/control.ts";
-import { contractStatesStore } from "../store/home.ts";
-import { openStoreAt } from "../store/location.ts";
 import type { ContractName, StateStore } from "../store/store.ts";
 import type { ContractWorker } from "./contract-worker.ts";
 import type { Enclave } from "./enclave.ts";
@@ -27,10 +24,9 @@ import { KeyValueContract } from "./key-value-contract.ts";
 /** What of a pRuntime runs contracts. */
 export type ContractHolder = Pick<Enclave, "contract" | "contractWorker">;
 
-/** Runs commands on one store, which it owns; dispose waits for those that run, and closes it. */
+/** Runs commands on one store; dispose waits for those that run. */
 export class CommandRunner implements AsyncDisposable {
   readonly #holder: ContractHolder;
-  readonly #store: StateStore;
   readonly #worker: ContractWorker;
   readonly #program: KeyValueContract;
   /** The end of each contract's last command that came; of contracts that have one. */
@@ -38,25 +34,13 @@ export class CommandRunner implements AsyncDisposable {
 
   /**
    * @param holder - lent.
-   * @param store - of the contracts' states; taken over.
+   * @param store - of the contracts' states; lent.
    * @throws GatekeeperError KERNEL_UNAVAILABLE, KERNEL_SELF_TEST_FAILED.
    */
   constructor(holder: ContractHolder, store: StateStore) {
     this.#holder = holder;
-    this.#store = store;
     this.#worker = holder.contractWorker(store, new Engine());
     this.#program = new KeyValueContract(this.#worker);
-  }
-
-  /** On a home's own store, which is made where there is none. @throws GatekeeperError STORE_*; as the constructor. */
-  static async open(home: string, holder: ContractHolder): Promise<CommandRunner> {
-    const store = await openContractStates(home);
-    try {
-      return new CommandRunner(holder, store);
-    } catch (error) {
-      await store.close();
-      throw error;
-    }
   }
 
   /**
@@ -65,6 +49,7 @@ export class CommandRunner implements AsyncDisposable {
    * @returns its answer, sealed: what went wrong in executing it is in there, too.
    * @throws GatekeeperError COMMAND_INVALID when it can't be opened, or is none that the program knows; KEY_NOT_PROVISIONED
    * when its contract is not run here, or has no keys here yet; KEY_UNAVAILABLE when its generation is not in force;
+   * STORE_UNAVAILABLE when the network's store is another one, or the chain does not have it yet;
    * NOT_FOUND, SEALED_STATE_OLD as Enclave does. Nothing was done then.
    */
   async execute(sealed: Uint8Array): Promise<Uint8Array> {
@@ -87,7 +72,6 @@ export class CommandRunner implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#last.values());
-    await this.#store.close();
   }
 
   async #run(contract: Hex, sealed: Uint8Array): Promise<Uint8Array> {
@@ -115,19 +99,6 @@ export class CommandRunner implements AsyncDisposable {
       return { tag: "failed", value: { code: error instanceof GatekeeperError ? error.code : "INTERNAL" } };
     }
   }
-}
-
-async function openContractStates(home: string): Promise<StateStore> {
-  const store = await openStoreAt(contractStatesStore(home));
-  try {
-    await initialiseStore(store);
-  } catch (error) {
-    // It was there, or was made by one that was killed before it could say more.
-    if (error instanceof GatekeeperError && error.code === "ALREADY_EXISTS") return store;
-    await store.close();
-    throw error;
-  }
-  return store;
 }
 
 function notUnderstood(reason: "Malformed" | "NotUnderstood"): GatekeeperError {

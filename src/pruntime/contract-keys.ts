@@ -13,6 +13,9 @@ export interface ContractKeys {
   /** The generation that writes go under. @throws GatekeeperError KEY_UNAVAILABLE when there is none; STORE_*. */
   current(): Promise<number>;
 
+  /** Resolves when writes may go under another generation than this one, which the store does not take any more. */
+  after(rotationId: number): Promise<void>;
+
   /**
    * Makes sure that `keys` gives those of these generations.
    * @throws GatekeeperError KEY_UNAVAILABLE when one of them does not exist; then all is as it was.
@@ -51,6 +54,9 @@ export class MasterKeyRing implements ContractKeys, Disposable {
   async current(): Promise<number> {
     return (await readRotation(this.#store)).value.rotationId;
   }
+
+  /** The store that refused it says which one is current. */
+  async after(): Promise<void> {}
 
   /** Of the generations that it held before, the newest two stay if they still exist. */
   hold(rotationIds: readonly number[]): Promise<void> {
@@ -103,6 +109,7 @@ export function provisionedContractKeys(provisioned: ProvisionedKeys): ContractK
   return {
     // Within a promise, so that what is thrown is a rejection.
     current: async () => provisioned.current(),
+    after: (rotationId) => provisioned.after(rotationId),
     hold: async (rotationIds) => {
       for (const rotationId of rotationIds) provisioned.group(rotationId);
     },

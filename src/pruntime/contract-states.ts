@@ -122,8 +122,10 @@ export class ContractStates implements Disposable {
       return await this.#writeUnder(rotationId, contractEdits, done);
     } catch (error) {
       // The generation was retired, or even destroyed, between reading and writing: seal again under the current one.
-      const retired = isCode(error, "ROTATION_ID_RETIRED") || isCode(error, "KEY_UNAVAILABLE");
-      if (retired && (await this.#keys.current()) !== rotationId) return [...contractEdits];
+      const retired = isCode(error, "ROTATION_ID_RETIRED");
+      if (retired) await this.#keys.after(rotationId);
+      if ((retired || isCode(error, "KEY_UNAVAILABLE")) && (await this.#keys.current()) !== rotationId)
+        return [...contractEdits];
       throw error;
     }
   }

@@ -34,6 +34,8 @@ import { PeerExchange, peerOf } from "./peer-exchange.ts";
 import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
+import { Rotator } from "./rotator.ts";
+import type { NetworkStore } from "./network-store.ts";
 import type { Shareholder } from "./shareholder.ts";
 import { WrongPartials } from "./wrong-partials.ts";
 
@@ -60,6 +62,7 @@ export class Enclave implements Disposable {
   readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
   #provisioning: Provisioning;
   readonly #abandonment: Abandonment;
+  #rotator: Rotator | null = null;
 
   /**
    * @param files - taken over, also when this throws.
@@ -205,7 +208,10 @@ export class Enclave implements Disposable {
    * @throws GatekeeperError MESSAGE_INVALID, with the reason; NOT_FOUND before it has followed the chain.
    */
   deliver(bytes: Uint8Array): Delivered {
-    return this.#peers.deliver(this.#actingReplica().ledger, this.#ecdhKeys, this.#provisioning, bytes);
+    const { ledger } = this.#actingReplica();
+    const delivered = this.#peers.deliver(ledger, this.#ecdhKeys, this.#provisioning, bytes);
+    if (delivered.tag === "taken") this.#rotator?.wake();
+    return delivered;
   }
 
   /**
@@ -228,9 +234,49 @@ export class Enclave implements Disposable {
     return new ContractWorker({ store, engine, suite: NETWORK_SUITE, keys: this.#contractKeys });
   }
 
-  /** One that it runs, by its ledger's word. @throws GatekeeperError KEY_NOT_PROVISIONED; NOT_FOUND, SEALED_STATE_OLD. */
+  /**
+   * One that it runs, by its ledger's word, and whose states are in the store that is here.
+   * @throws GatekeeperError KEY_NOT_PROVISIONED; STORE_UNAVAILABLE; NOT_FOUND, SEALED_STATE_OLD.
+   */
   contract(id: Hex): ContractName {
-    return assignedContract(this.#actingReplica().ledger.state, this.keys().identityKey, id);
+    const { state } = this.#actingReplica().ledger;
+    const name = assignedContract(state, this.keys().identityKey, id);
+    checkStore(state.stateStore, this.#rotator?.storeId ?? null);
+    return name;
+  }
+
+  /** Of the chain that it has joined. @throws GatekeeperError NOT_FOUND before it has. */
+  get genesisHash(): Uint8Array {
+    return this.#joined().ledger.genesisHash;
+  }
+
+  /**
+   * Whether it has something to do with the network's store, and none is attached.
+   * @param isNamed - whether its operator has named one; else it wants one where it runs contracts.
+   */
+  wantsStore(isNamed: boolean): boolean {
+    const replica = this.#replica;
+    if (this.#rotator !== null || replica === null || !this.#isCurrent(replica)) return false;
+    return isNamed || this.#provisioning.runsContracts;
+  }
+
+  /** Takes part in rotations from here on. @param store - lent, until it is detached. @param threads - that rotate. */
+  async attachStore(store: NetworkStore, threads: number): Promise<void> {
+    await this.detachStore();
+    this.#rotator = new Rotator({
+      store,
+      threads,
+      suite: NETWORK_SUITE,
+      identityKey: this.keys().identityKey,
+      keys: this.#contractKeys,
+    });
+  }
+
+  /** Ends what is being done on the store. */
+  async detachStore(): Promise<void> {
+    const rotator = this.#rotator;
+    this.#rotator = null;
+    await rotator?.[Symbol.asyncDispose]();
   }
 
   [Symbol.dispose](): void {
@@ -280,6 +326,7 @@ export class Enclave implements Disposable {
       effects = replica.follow(blocks).flatMap((applied) => applied.effects);
     } finally {
       this.#provisioning.follow(replica.ledger, effects);
+      this.#rotator?.follow(replica.ledger, this.#provisioning);
     }
   }
 
@@ -362,6 +409,10 @@ export class Enclave implements Disposable {
     this.#ecdhKeysSealed = true;
   }
 
+  #dueRotationCall({ ledger }: Replica): Call | null {
+    return this.#rotator?.dueCall(ledger) ?? null;
+  }
+
   #dueCall(replica: Replica): Call | null {
     const { ledger } = replica;
     const { pending } = this.#ecdhKeys;
@@ -376,7 +427,11 @@ export class Enclave implements Disposable {
     const { identityKey } = this.keys();
     const declaration = this.#dueDeclaration(replica);
     if (declaration !== null || peerOf(ledger, identityKey) === undefined) return declaration;
-    return duePublication(ledger.state, identityKey, this.#contractKeys) ?? this.#wrongPartials.dueReport(ledger);
+    return (
+      this.#dueRotationCall(replica) ??
+      duePublication(ledger.state, identityKey, this.#contractKeys) ??
+      this.#wrongPartials.dueReport(ledger)
+    );
   }
 
   /** That it has nothing any more of keys that were given to it. */
@@ -461,6 +516,16 @@ export class Enclave implements Disposable {
 
 function headOf({ ledger, headHash }: Replica): { height: number; hash: Uint8Array } {
   return { height: ledger.state.height, hash: headHash };
+}
+
+/** @throws GatekeeperError STORE_UNAVAILABLE when the network's store is another one than that which is here, or not known yet. */
+function checkStore(known: Hex | null, here: Hex | null): void {
+  if (known !== null && known === here) return;
+  const why =
+    known === null || here === null
+      ? "the chain does not have it yet: it is announced as soon as this pRuntime may speak"
+      : "the chain has another one: name it with --store";
+  throw new GatekeeperError("STORE_UNAVAILABLE", `the store that is here is not the network's: ${why}`);
 }
 
 function malformedBlock(): never {

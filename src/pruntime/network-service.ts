@@ -1,12 +1,24 @@
 /** What a pRuntime does in a home of a network, for a host that it does not trust: enclave.ts says what that means. */
+import { availableParallelism } from "node:os";
 import { Secp256k1 } from "../engine/secp256k1.ts";
 import type { Hex } from "../protocol/scale.ts";
+import { contractStatesPath } from "../store/home.ts";
 import type { Answer, PRuntimeStatus } from "./boundary.ts";
 import type { CommandRunner } from "./command-runner.ts";
 import { Enclave } from "./enclave.ts";
 import { EnclaveFiles } from "./enclave-files.ts";
+import { type NetworkStore, openNetworkStore } from "./network-store.ts";
+import type { TaskContext } from "./server.ts";
 import type { NetworkTask } from "./task-kind.ts";
 import type { Vault } from "./vault.ts";
+
+/** How a pRuntime works on states. */
+export interface WorkSettings {
+  /** File of the network's store; null: one in the home, where it runs contracts. */
+  readonly store: string | null;
+  /** Threads that rotate; null: as many as the machine runs at once. */
+  readonly threads: number | null;
+}
 
 /** Serves one home. Owns the pRuntime's keys from the first request that needs them; dispose wipes them. */
 export class NetworkService implements AsyncDisposable {
@@ -14,19 +26,22 @@ export class NetworkService implements AsyncDisposable {
   readonly #vault: Vault;
   readonly #curve = new Secp256k1("compressed");
   readonly #measurement: Hex;
+  readonly #work: WorkSettings;
+  #store: Promise<NetworkStore> | null = null;
   #enclave: Promise<Enclave> | null = null;
   /** On that enclave. */
   #commands: Promise<CommandRunner> | null = null;
 
   /** @param measurement - of this program. */
-  constructor(home: string, vault: Vault, measurement: Hex) {
+  constructor(home: string, vault: Vault, measurement: Hex, work: WorkSettings) {
+    this.#work = work;
     this.#home = home;
     this.#vault = vault;
     this.#measurement = measurement;
   }
 
   /** Answers a request. @throws GatekeeperError what the request's own function throws. */
-  async answer(task: NetworkTask): Promise<Answer> {
+  async answer(task: NetworkTask, { replaceProcess }: Pick<TaskContext, "replaceProcess">): Promise<Answer> {
     switch (task.tag) {
       case "createIdentity":
         await this.#create();
@@ -35,8 +50,13 @@ export class NetworkService implements AsyncDisposable {
         return { tag: task.tag, value: await this.#status() };
       case "join":
         return { tag: task.tag, value: (await this.#open()).join(task.value) };
-      case "follow":
-        return { tag: task.tag, value: (await this.#open()).follow(task.value.blocks, task.value.more) };
+      case "follow": {
+        const enclave = await this.#open();
+        const followed = enclave.follow(task.value.blocks, task.value.more);
+        if (enclave.mustBeReplaced) replaceProcess();
+        else if (enclave.wantsStore(this.#work.store !== null)) await this.#openStore();
+        return { tag: task.tag, value: followed };
+      }
       case "register": {
         const { operator, collateral } = task.value;
         const enclave = await this.#open();
@@ -60,7 +80,31 @@ export class NetworkService implements AsyncDisposable {
     const commands = await this.#commands?.catch(() => null);
     await commands?.[Symbol.asyncDispose]();
     const enclave = await this.#enclave?.catch(() => null);
+    await enclave?.detachStore();
     enclave?.[Symbol.dispose]();
+    const opened = await this.#store?.catch(() => null);
+    await opened?.store.close();
+  }
+
+  /** The network's, which the enclave works on from then on. */
+  #openStore(): Promise<NetworkStore> {
+    this.#store ??= this.#attachStore();
+    this.#store.catch(() => {
+      this.#store = null;
+    });
+    return this.#store;
+  }
+
+  async #attachStore(): Promise<NetworkStore> {
+    const enclave = await this.#open();
+    const opened = await openNetworkStore(this.#work.store ?? contractStatesPath(this.#home), enclave.genesisHash);
+    try {
+      await enclave.attachStore(opened, this.#work.threads ?? availableParallelism());
+    } catch (error) {
+      await opened.store.close();
+      throw error;
+    }
+    return opened;
   }
 
   async #status(): Promise<PRuntimeStatus> {
@@ -94,9 +138,9 @@ export class NetworkService implements AsyncDisposable {
   }
 
   async #newCommands(): Promise<CommandRunner> {
-    // First, because whoever has its lock is the store's only user.
     const enclave = await this.#open();
+    const { store } = await this.#openStore();
     const { CommandRunner } = await import("./command-runner.ts");
-    return await CommandRunner.open(this.#home, enclave);
+    return new CommandRunner(enclave, store);
   }
 }

@@ -5,7 +5,7 @@
  * `pruntime --home DIR --listen ADDRESS`: starts such a one for each host that connects.
  *
  * --dstack SOCKET: a dstack guest agent keeps the sealing key; --passphrase: the key file is under one. For a home of a
- * network; a local home has a plain key file. --help says the same.
+ * network; a local home has a plain key file. --store FILE: the network's store; --threads N: that rotate it. --help says the same.
  */
 import { constants, fstatSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
@@ -33,6 +33,8 @@ it; gatekeeper starts one by itself.
   --listen ADDRESS  start one for each host that connects, at unix:/path or tcp:host:port
   --dstack SOCKET   the sealing key comes from the dstack guest agent at this socket
   --passphrase      the key file is under a passphrase, which comes by descriptor 3; with --listen, by standard input
+  --store FILE      the store of the network's states (default: one in the home, where it runs contracts)
+  --threads N       threads that rotate it (default: as many as the machine runs at once)
   --help            print this
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, ${EXIT_REPLACED} to be started again.
@@ -83,6 +85,7 @@ async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean
     passphrases: PASSPHRASES,
     underPassphrase: settings.passphrase === true,
     dstack: settings.dstack ?? null,
+    work: { store: settings.store ?? null, threads: settings.threads === undefined ? null : Number(settings.threads) },
   });
   return await serve(process.stdin, process.stdout, stop, (task, context) => service.answer(task, context));
 }
@@ -110,6 +113,9 @@ interface Settings {
   readonly home: string;
   readonly dstack?: string;
   readonly passphrase?: boolean;
+  readonly store?: string;
+  /** In decimal. */
+  readonly threads?: string;
 }
 
 function parsed(argv: readonly string[]): (Settings & { readonly listen?: string }) | "help" {
@@ -121,12 +127,17 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
         listen: { type: "string" },
         dstack: { type: "string" },
         passphrase: { type: "boolean" },
+        store: { type: "string" },
+        threads: { type: "string" },
         help: { type: "boolean" },
       },
     }).values;
     if (help === true) return "help";
     if (others.dstack !== undefined && others.passphrase === true) {
       throw new Error("--dstack keeps the sealing key: there is no key file for a --passphrase");
+    }
+    if (others.threads !== undefined && !/^[1-9][0-9]{0,2}$/.test(others.threads)) {
+      throw new Error("--threads is a number from 1 to 999");
     }
     if (home !== undefined) return { home, ...others };
   } catch (cause) {
@@ -135,8 +146,10 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
   throw new GatekeeperError("USAGE", "say which home: pruntime --home DIR; --help says more");
 }
 
-function argumentsOf({ home, dstack, passphrase }: Settings): string[] {
+function argumentsOf({ home, dstack, passphrase, store, threads }: Settings): string[] {
   const argv = ["--home", home];
+  if (store !== undefined) argv.push("--store", store);
+  if (threads !== undefined) argv.push("--threads", threads);
   if (dstack !== undefined) argv.push("--dstack", dstack);
   if (passphrase === true) argv.push("--passphrase");
   return argv;

@@ -7,7 +7,7 @@
 import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalar } from "../keys/contract-ecdh-key.ts";
-import { PRF_BYTES, contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
+import { contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
 import type { Group, KeySuite } from "../keys/group.ts";
 import { ledgerGroup } from "../protocol/key-terms.ts";
 import type { Hex } from "../protocol/scale.ts";
@@ -29,6 +29,8 @@ export class ProvisionedKeys implements Disposable {
   /** By rotation id. */
   readonly #generations = new Map<number, Generation>();
   #sealedUnder: number | null = null;
+  /** Those who wait for it to change. */
+  readonly #waiting: (() => void)[] = [];
   /** Generations of which there were keys here since this process began. */
   readonly #met = new Set<number>();
   /** Contracts of which keys came that the chain does not have yet, as far as is known. */
@@ -46,7 +48,21 @@ export class ProvisionedKeys implements Disposable {
 
   /** From here on states are sealed under this generation; null where none is in force. */
   sealUnder(rotationId: number | null): void {
+    if (rotationId === this.#sealedUnder) return;
     this.#sealedUnder = rotationId;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /**
+   * Resolves when states are sealed under another generation than this one: the store may have heard of a switch before the
+   * ledger that is here.
+   */
+  async after(rotationId: number): Promise<void> {
+    while (this.#sealedUnder === rotationId) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
   }
 
   /** The generation that states are sealed under. @throws GatekeeperError KEY_UNAVAILABLE where there is none. */
@@ -121,7 +137,7 @@ export class ProvisionedKeys implements Disposable {
    */
   keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[] {
     const { keySuite } = this.#generation(rotationId);
-    const prfs = contracts.map((id) => this.#prf(rotationId, toHex(id)));
+    const prfs = contracts.map((id) => this.prf(rotationId, toHex(id)));
     return contracts.map((id, at) =>
       expandContractKey(prfs[at]!, contractKeyInfo(keySuite, this.#cipherSuite, rotationId, id)),
     );
@@ -129,27 +145,19 @@ export class ProvisionedKeys implements Disposable {
 
   /** @throws GatekeeperError as `keys` does, where that would. */
   check(rotationId: number, contracts: readonly Uint8Array[]): void {
-    for (const contract of contracts) this.#prf(rotationId, toHex(contract));
+    for (const contract of contracts) this.prf(rotationId, toHex(contract));
   }
 
   /** A contract's EcdhKey; the caller owns its scalar. @throws GatekeeperError as `keys` does. */
   ecdhKey(rotationId: number, contract: Hex): ContractEcdhKey {
     const group = this.group(rotationId);
-    const prf = this.#prf(rotationId, contract);
+    const prf = this.prf(rotationId, contract);
     return contractEcdhKey(group, prf, this.#cipherSuite, rotationId, fromHex(contract, "a contract id"));
   }
 
   /** Whether keys of a generation before this one were ever here while this process lives: its memory may remember. */
   remembersBefore(rotationId: number): boolean {
     return [...this.#met].some((met) => met < rotationId);
-  }
-
-  /**
-   * Copies x(P) of contracts, PRF_BYTES each, into memory that is the caller's to wipe.
-   * @throws GatekeeperError as `keys` does.
-   */
-  copyTo(into: Uint8Array, rotationId: number, contracts: readonly Hex[]): void {
-    for (const [at, contract] of contracts.entries()) into.set(this.#prf(rotationId, contract), at * PRF_BYTES);
   }
 
   /** Contracts' EcdhKeys as the chain has them. @throws GatekeeperError as `keys` does. */
@@ -159,7 +167,7 @@ export class ProvisionedKeys implements Disposable {
     try {
       for (const contract of contracts) {
         const id = fromHex(contract, "a contract id");
-        const prf = this.#prf(rotationId, contract);
+        const prf = this.prf(rotationId, contract);
         scalars.push(contractEcdhScalar(group, prf, this.#cipherSuite, rotationId, id));
       }
       const elements = group.multiplyBase(scalars);
@@ -174,7 +182,7 @@ export class ProvisionedKeys implements Disposable {
   clear(): void {
     for (const rotationId of [...this.#generations.keys()]) this.end(rotationId);
     this.#unpublished.clear();
-    this.#sealedUnder = null;
+    this.sealUnder(null);
   }
 
   [Symbol.dispose](): void {
@@ -187,7 +195,8 @@ export class ProvisionedKeys implements Disposable {
     throw new GatekeeperError("KEY_UNAVAILABLE", `MasterKey ${rotationId} is not in force here`, { rotationId });
   }
 
-  #prf(rotationId: number, contract: Hex): Uint8Array {
+  /** A contract's x(P), PRF_BYTES: lent, neither kept nor changed by who asks. @throws GatekeeperError as `keys` does. */
+  prf(rotationId: number, contract: Hex): Uint8Array {
     const prf = this.#generation(rotationId).prfs.get(contract);
     if (prf !== undefined) return prf;
     throw new GatekeeperError(

@@ -134,6 +134,11 @@ export class Provisioning implements Disposable {
     return missing;
   }
 
+  /** Whether it runs contracts. */
+  get runsContracts(): boolean {
+    return this.#assigned.size > 0;
+  }
+
   /** Asks for the keys of contracts that are rotated here, until `release`. */
   want(contracts: readonly Hex[]): void {
     for (const contract of contracts) {

@@ -4,7 +4,7 @@ import { isNetworkHome, notLocal } from "../store/home.ts";
 import type { Answer } from "./boundary.ts";
 import { type LocalTask, type NetworkTask, isLocalTask } from "./task-kind.ts";
 import type { LocalService } from "./local-service.ts";
-import type { NetworkService } from "./network-service.ts";
+import type { NetworkService, WorkSettings } from "./network-service.ts";
 import type { Task, TaskContext } from "./server.ts";
 
 /** How whoever starts a pRuntime gives a passphrase: not through the host. */
@@ -23,6 +23,8 @@ export interface ServiceOptions {
   readonly underPassphrase: boolean;
   /** or the socket of a dstack guest agent, which has the key. */
   readonly dstack: string | null;
+  /** There, too: how it works on states. */
+  readonly work: WorkSettings;
 }
 
 /** Answers for one home. Dispose wipes what it has of keys. */
@@ -45,7 +47,7 @@ export class Service implements AsyncDisposable {
 
   /** Answers a request. @throws GatekeeperError NOT_LOCAL; what the request's own function throws. */
   async answer(task: Task, context: TaskContext): Promise<Answer> {
-    if (!isLocalTask(task)) return await this.#answerNetwork(task);
+    if (!isLocalTask(task)) return await this.#answerNetwork(task, context);
     if (isNetworkHome(this.#options.home)) throw notLocal(this.#options.home);
     return await this.#answerLocal(task, context);
   }
@@ -60,8 +62,8 @@ export class Service implements AsyncDisposable {
     return (await this.#loadLocal()).answer(task, context);
   }
 
-  async #answerNetwork(task: NetworkTask): Promise<Answer> {
-    return (await this.#loadNetwork()).answer(task);
+  async #answerNetwork(task: NetworkTask, context: TaskContext): Promise<Answer> {
+    return (await this.#loadNetwork()).answer(task, context);
   }
 
   #loadLocal(): Promise<LocalService> {
@@ -76,7 +78,7 @@ export class Service implements AsyncDisposable {
   }
 
   async #newNetworkService(): Promise<NetworkService> {
-    const { home, dstack, underPassphrase, passphrases } = this.#options;
+    const { home, dstack, underPassphrase, passphrases, work } = this.#options;
     const { NetworkService } = await import("./network-service.ts");
     const { softwareMeasurement } = await import("./measurement.ts");
     const { dstackVault, softwareVault } = await import("./vault.ts");
@@ -84,6 +86,6 @@ export class Service implements AsyncDisposable {
     const measurement = softwareMeasurement();
     const vault =
       dstack === null ? softwareVault(measurement, underPassphrase ? passphrases : null) : dstackVault(dstack);
-    return new NetworkService(home, vault, measurement);
+    return new NetworkService(home, vault, measurement, work);
   }
 }

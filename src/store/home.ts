@@ -54,10 +54,9 @@ export function homeStore(folder: string, create = false): StoreLocation {
   return { module: EMBEDDED_STORE, options: { path: homeStorePath(folder), create } };
 }
 
-/** How the store of contracts' states in a home of a network is opened, which is made where there is none. */
-export function contractStatesStore(home: string): StoreLocation {
-  const path = join(home, "contract-states.sqlite");
-  return { module: EMBEDDED_STORE, options: { path, create: !existsSync(path) } };
+/** Where the store of contracts' states lies of a home of a network that is told of no other. */
+export function contractStatesPath(home: string): string {
+  return join(home, "contract-states.sqlite");
 }
 
 /** The cell of a new home. */

@@ -15,6 +15,7 @@ const SIZE = {
   keySuite: 1,
   blockMilliseconds: 100,
   refreshBlocks: 40,
+  rotationBlocks: 0,
 };
 const PATIENCE_MILLISECONDS = 120_000;
 

@@ -16,6 +16,7 @@ const SIZE = {
   keySuite: 1,
   blockMilliseconds: 100,
   refreshBlocks: 40,
+  rotationBlocks: 0,
   port: 7_500,
 };
 

@@ -1,6 +1,7 @@
 /** The authority of a chain in memory: it makes blocks, honest ones and others, and forks. */
 import { apply } from "../../src/protocol/apply.ts";
 import { Authenticator } from "../../src/protocol/authenticate.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
 import { type Block, type Header, encodeBlock, hashHeader, hashMessages } from "../../src/protocol/block.ts";
 import type { Call, Registration } from "../../src/protocol/call.ts";
 import { type Genesis, encodeGenesis } from "../../src/protocol/genesis.ts";
@@ -42,6 +43,8 @@ export class Authority {
   readonly blocks: Uint8Array[] = [];
   /** What became of each message of the last block, by its place: "done", or why not. */
   outcomes: readonly string[] = [];
+  /** What the last block did. */
+  effects: readonly Effect[] = [];
   readonly #authenticator: Authenticator;
   #headHash: Uint8Array;
 
@@ -71,6 +74,7 @@ export class Authority {
     this.ledger = ledger;
     this.#headHash = hashHeader(block.header);
     this.outcomes = outcomes(effects);
+    this.effects = effects;
     this.blocks.push(encodeBlock(block));
     return this.blocks.at(-1)!;
   }

@@ -1,6 +1,5 @@
 /** Commands of users, from sealed bytes to sealed bytes: what is executed, what is refused, and what the host sees. */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex } from "../../src/bytes.ts";
@@ -15,6 +14,7 @@ import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { CommandRunner, type ContractHolder } from "../../src/pruntime/command-runner.ts";
 import { ContractWorker, assignedContract } from "../../src/pruntime/contract-worker.ts";
 import { COMMAND_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
+import { openNetworkStore } from "../../src/pruntime/network-store.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { publicOf } from "../protocol/network.ts";
@@ -138,21 +138,25 @@ describe("a key-value contract", () => {
       expect(await ask(get(`key ${index}`), index % 2 === 0 ? "shop" : "bank")).toBe(String(index));
   });
 
-  test("keeps its states in the home's own store, over restarts, where its host finds neither keys nor values", async () => {
+  test("keeps its states in the network's store, over restarts, where its host finds neither keys nor values", async () => {
     const { parties, ask } = running();
     using _ = parties;
     const [key, value] = ["a key that is the secret", "a value that is nobody else's"];
-    const path = join(at("."), "contract-states.sqlite");
+    const path = at("states.sqlite");
+    const genesisHash = parties.network.ledger.genesisHash;
     {
-      await using runner = await CommandRunner.open(at("."), holderOf(parties));
+      const { store } = await openNetworkStore(path, genesisHash);
+      await using runner = new CommandRunner(holderOf(parties), store);
       expect(await ask(put(key, value), "shop", runner)).toBe("done");
+      await store.close();
     }
-    expect(existsSync(path)).toBe(true);
     const bytes = readFileSync(path);
     expect(bytes.includes(Buffer.from(fromHex(contractOf("shop"), "an id")))).toBe(true);
     expect([bytes.includes(key), bytes.includes(value)]).toEqual([false, false]);
-    await using runner = await CommandRunner.open(at("."), holderOf(parties));
+    const { store } = await openNetworkStore(path, genesisHash);
+    await using runner = new CommandRunner(holderOf(parties), store);
     expect(await ask(get(key), "shop", runner)).toBe(value);
+    await store.close();
   });
 
   test("says to the user alone what went wrong", async () => {

@@ -19,6 +19,7 @@ export class ProvisionedNetwork implements Disposable {
       {
         gatekeepers: { tag: "listed", value: listed },
         masterKey: { keySuite: suite, threshold, phaseBlocks: 3, refreshBlocks: 1_000 },
+        rotation: { intervalBlocks: 0, leadBlocks: 3, leaseBlocks: 500, phaseBlocks: 5_000, leasesPerBlock: 64 },
         ecdhKeys: { interval: 1_000, overlap: 3 },
         sessionBlocks: 100,
       },

@@ -1,0 +1,257 @@
+/**
+ * A pRuntime's part in rotations of the network's store: it leases partitions, has its threads sweep or verify them, and says to
+ * the chain what came of it. What it does follows from its ledger and the store alone, and nothing of it is sealed: one that starts
+ * again leases again, and goes on in the store where it was.
+ */
+import { toHex, fromHex } from "../bytes.ts";
+import { suiteId, type Suite } from "../engine/suite.ts";
+import { GatekeeperError } from "../errors.ts";
+import type { PublicKey } from "../protocol/account.ts";
+import type { Call, PartitionWork } from "../protocol/call.ts";
+import type { Ledger } from "../protocol/ledger.ts";
+import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
+import { LEASES_MAX, PARTITIONS_MAX, type PartitionBound, type Rotation, leasesOf } from "../protocol/rotation.ts";
+import type { Hex } from "../protocol/scale.ts";
+import type { State } from "../protocol/state.ts";
+import { partitionBounds } from "../rotation/partition-bounds.ts";
+import { PartitionPool } from "../rotation/partition-pool.ts";
+import type { NetworkStore } from "./network-store.ts";
+import { PartitionJob } from "./partition-job.ts";
+import type { ProvisionedKeys } from "./provisioned-keys.ts";
+import type { Provisioning } from "./provisioning.ts";
+
+/** Partitions that are leased for each thread: those that it works on, and those for which keys come meanwhile. */
+const LEASES_PER_THREAD = 4;
+
+/** What it is made of; all of it is lent. */
+export interface RotatorOptions {
+  readonly store: NetworkStore;
+  readonly suite: Suite;
+  readonly keys: ProvisionedKeys;
+  readonly identityKey: PublicKey;
+  /** Partitions that are worked on at a time. */
+  readonly threads: number;
+}
+
+/** Something that is done once, beside the following of the chain. */
+interface Errand<T> {
+  /** Of the rotation that it is for: the generation that is left. */
+  readonly from: number;
+  /** Null before it is done. */
+  result: T | null;
+}
+
+/** One pRuntime's. Dispose ends its threads, and with them what their memory has of keys. */
+export class Rotator implements AsyncDisposable {
+  readonly #options: RotatorOptions;
+  readonly #jobs = new Map<number, PartitionJob>();
+  #pool: { readonly from: number; readonly threads: PartitionPool } | null = null;
+  #bounds: Errand<readonly PartitionBound[]> | null = null;
+  #count: Errand<boolean> | null = null;
+  #compaction: Errand<true> | null = null;
+  /** What went wrong beside the following of the chain, for whoever follows it next. */
+  #fault: unknown = null;
+  #ending: Promise<void> = Promise.resolve();
+
+  constructor(options: RotatorOptions) {
+    this.#options = options;
+  }
+
+  /** What the chain knows its store by. */
+  get storeId(): Hex {
+    return this.#options.store.id;
+  }
+
+  /**
+   * Begins and ends work as the ledger has it.
+   * @throws GatekeeperError what went wrong in the work that was under way: STORE_*, KERNEL_*.
+   */
+  follow(ledger: Ledger, provisioning: Provisioning): void {
+    const { state } = ledger;
+    const { rotation } = state;
+    const isOurs = state.stateStore === this.storeId && mayRotate(state, this.#options.identityKey);
+    const phase = isOurs ? rotation?.phase : undefined;
+    if (rotation === null || (phase !== "reencryption" && phase !== "verification")) {
+      this.#endJobs();
+    } else {
+      this.#followLeases(state, rotation, provisioning);
+      if (phase === "reencryption" && rotation.partitions === null) this.#cut(rotation);
+      if (phase === "verification" && rotation.verified === rotation.partitions) this.#countLeft(rotation);
+    }
+    if (rotation !== null && phase === "abandonment" && isTurn(ledger, rotation, this.#options.identityKey)) {
+      this.#compact(rotation);
+    }
+    for (const job of this.#jobs.values()) job.wake();
+    this.#throwFault();
+  }
+
+  /** Keys may have come. */
+  wake(): void {
+    for (const job of this.#jobs.values()) job.wake();
+  }
+
+  /** What there is to say to the chain; null where there is nothing. */
+  dueCall({ state }: Ledger): Call | null {
+    const { identityKey } = this.#options;
+    if (!mayRotate(state, identityKey)) return null;
+    if (state.stateStore === null) return { tag: "announceStore", value: this.storeId };
+    const { rotation } = state;
+    if (rotation === null || state.stateStore !== this.storeId) return null;
+    const rotationId = rotation.from + 1;
+    switch (rotation.phase) {
+      case "keyGeneration":
+        return null;
+      case "reencryption":
+      case "verification": {
+        const bounds = resultOf(this.#bounds, rotation);
+        if (rotation.partitions === null) {
+          return bounds === null ? null : { tag: "recordPartitions", value: { rotationId, bounds } };
+        }
+        const work = this.#dueWork(state, rotationId);
+        if (work !== null) return work;
+        const isClean = rotation.verified === rotation.partitions && resultOf(this.#count, rotation) === true;
+        const certifies = isClean && isHolder(state, identityKey) && !rotation.certifiers.includes(identityKey);
+        return certifies ? { tag: "certifyRotation", value: rotationId } : null;
+      }
+      case "abandonment":
+        return !rotation.compacted && resultOf(this.#compaction, rotation) === true
+          ? { tag: "declareCompacted", value: rotationId }
+          : null;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#endJobs();
+    await this.#ending;
+  }
+
+  #dueWork(state: State, rotationId: number): Call | null {
+    const { threads, identityKey } = this.#options;
+    const done: PartitionWork[] = [];
+    let atWork = 0;
+    for (const { lease, outcome } of this.#jobs.values()) {
+      if (outcome === null) atWork++;
+      else done.push({ partition: lease.index, attempt: lease.attempt, outcome });
+    }
+    const room = Math.min(LEASES_MAX, LEASES_PER_THREAD * threads) - atWork;
+    const wanted = Math.min(Math.max(room, 0), leasableBy(state, identityKey).length);
+    return done.length + wanted === 0 ? null : { tag: "workPartitions", value: { rotationId, done, wanted } };
+  }
+
+  #followLeases(state: State, rotation: Rotation, provisioning: Provisioning): void {
+    const leases = new Map(leasesOf(state, this.#options.identityKey).map((lease) => [lease.index, lease]));
+    for (const [index, job] of this.#jobs) {
+      const lease = leases.get(index);
+      const isSame = lease?.attempt === job.lease.attempt && lease.stage === job.lease.stage;
+      const { failure } = job;
+      if (failure !== null && !isPassing(failure)) this.#fault = failure;
+      if (isSame && failure === null) continue;
+      job[Symbol.dispose]();
+      this.#jobs.delete(index);
+    }
+    for (const [index, lease] of leases) {
+      if (this.#jobs.has(index)) continue;
+      const { store, keys } = this.#options;
+      const pool = this.#poolOf(state, rotation);
+      this.#jobs.set(
+        index,
+        new PartitionJob(lease, { store: store.store, pool, keys, provisioning, from: rotation.from }),
+      );
+    }
+  }
+
+  #poolOf({ sharings }: State, { from }: Rotation): PartitionPool {
+    if (this.#pool?.from === from) return this.#pool.threads;
+    const { store, suite, threads, identityKey } = this.#options;
+    const generation = (rotationId: number) => ({
+      rotationId,
+      suite,
+      keySuite: sharings.find((sharing) => sharing.rotationId === rotationId)!.keySuite,
+    });
+    const by = fromHex(identityKey, "an IdentityKey");
+    const pool = new PartitionPool({
+      store: store.location,
+      from: generation(from),
+      to: generation(from + 1),
+      by,
+      threads,
+    });
+    this.#pool = { from, threads: pool };
+    return pool;
+  }
+
+  /** Where the store is to be cut: everybody finds out, and the first who says it is heard. */
+  #cut(rotation: Rotation): void {
+    const { store } = this.#options.store;
+    this.#bounds = this.#errand(this.#bounds, rotation, async () => {
+      const bounds = await partitionBounds(store, PARTITIONS_MAX);
+      return bounds.map(({ contract, lowerBound }) => ({ contract: toHex(contract), key: lowerBound }));
+    });
+  }
+
+  /** Whether nothing is left under the generation that is left, and nothing can come under it. */
+  #countLeft(rotation: Rotation): void {
+    const { store } = this.#options.store;
+    this.#count = this.#errand(this.#count, rotation, async () => {
+      const counts = await store.countByRotationId();
+      const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
+      return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;
+    });
+  }
+
+  #compact(rotation: Rotation): void {
+    const { store } = this.#options.store;
+    this.#compaction = this.#errand(this.#compaction, rotation, async () => {
+      await store.compact();
+      return true as const;
+    });
+  }
+
+  /** Begins what is to be done once in a rotation, unless it has begun. */
+  #errand<T>(errand: Errand<T> | null, { from }: Rotation, run: () => Promise<T>): Errand<T> {
+    if (errand?.from === from) return errand;
+    const begun: Errand<T> = { from, result: null };
+    run().then(
+      (result) => {
+        begun.result = result;
+      },
+      (error: unknown) => {
+        if (!isPassing(error)) this.#fault = error;
+        else if (this.#bounds === begun) this.#bounds = null;
+        else if (this.#count === begun) this.#count = null;
+        else this.#compaction = null;
+      },
+    );
+    return begun;
+  }
+
+  #endJobs(): void {
+    for (const job of this.#jobs.values()) job[Symbol.dispose]();
+    this.#jobs.clear();
+    const pool = this.#pool;
+    this.#pool = null;
+    if (pool !== null)
+      this.#ending = Promise.all([this.#ending, pool.threads[Symbol.asyncDispose]()]).then(() => undefined);
+  }
+
+  #throwFault(): void {
+    const fault = this.#fault;
+    this.#fault = null;
+    if (fault !== null) throw fault;
+  }
+}
+
+function resultOf<T>(errand: Errand<T> | null, { from }: Rotation): T | null {
+  return errand?.from === from ? errand.result : null;
+}
+
+/** One who has certified compacts the store; if nothing comes of it in time, the next one does. */
+function isTurn({ state, genesis }: Ledger, { certifiers, since }: Rotation, identityKey: PublicKey): boolean {
+  const turn = Math.floor((state.height - since) / genesis.rotation.leaseBlocks);
+  return certifiers.length > 0 && certifiers[turn % certifiers.length] === identityKey;
+}
+
+/** Whether something can be tried again that failed. */
+function isPassing(error: unknown): boolean {
+  return error instanceof GatekeeperError && ["STORE_BUSY", "STORE_FULL"].includes(error.code);
+}

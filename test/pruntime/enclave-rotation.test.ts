@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { CONTRACT_KIND, deployedName } from "../../src/contract-id.ts";
+import { fromHex } from "../../src/bytes.ts";
+import type { ContractName } from "../../src/store/store.ts";
+import { idOf } from "../protocol/network.ts";
+import { useFolder } from "./folder.ts";
+import { contractOf } from "./provisioning-parties.ts";
+import { RotatingNetwork } from "./rotating-network.ts";
+
+const at = useFolder();
+const NAMES = Array.from({ length: 12 }, (_, index) => `contract ${index}`);
+const text = (value: string) => Buffer.from(value, "utf8");
+
+function nameOf(name: string): ContractName {
+  const native = deployedName(fromHex(idOf("rich"), "an account id"), text(name));
+  return { id: fromHex(contractOf(name), "an id"), kind: CONTRACT_KIND.deployed, name: native };
+}
+
+describe("a network's store", () => {
+  test("is rotated by its pRuntimes while a contract writes, and every value is there under the new MasterKey alone", async () => {
+    await using rotating = await RotatingNetwork.create(at);
+    const { network } = rotating;
+    const home = network.homes.at(-1)!;
+    network.give(NAMES, home);
+    await rotating.until(() => NAMES.every((name) => rotating.worker(home).isReady(nameOf(name).id)));
+    const expected = new Map<string, string>();
+    const put = async (name: string, key: string, value: string): Promise<void> => {
+      await rotating.worker(home).put(nameOf(name), text(key), text(value));
+      expected.set(`${name}/${key}`, value);
+    };
+    for (const name of NAMES)
+      for (let key = 0; key < 50; key++) await put(name, `key ${key}`, `value ${key} of ${name}`);
+    await rotating.order({ tag: "rotate", value: undefined });
+    let written = 0;
+    await rotating.until(() => {
+      if (rotating.worker(home).isReady(nameOf(NAMES[0]!).id)) {
+        void put(NAMES[written % NAMES.length]!, `key ${written % 70}`, `written ${written++}`);
+      }
+      return rotating.state.rotation === null && rotating.told.some(({ kind }) => kind === "MasterKeyAbandoned");
+    });
+    expect(written).toBeGreaterThan(10);
+    expect([...(await rotating.store.countByRotationId()).keys()]).toEqual([1]);
+    expect(await rotating.store.keptCount()).toBe(0);
+    await rotating.until(() => NAMES.every((name) => rotating.worker(home).isReady(nameOf(name).id)));
+    for (const [place, value] of expected) {
+      const [name, key] = place.split("/");
+      const read = await rotating.worker(home).get(nameOf(name!).id, text(key!));
+      expect(Buffer.from(read!).toString("utf8")).toBe(value);
+    }
+    expect(rotating.told.filter(({ kind }) => kind === "Convicted")).toEqual([]);
+  });
+});
