@@ -39,6 +39,8 @@ export { hkdfSha256Batch, kdfWipe } from "./hkdf-sha256";
 export { hmacSha256Batch } from "./hmac-sha256";
 export { multiplyAddDoubles } from "./secp256k1-fma";
 export { pageDescribe, pageRelabel, pageRetarget } from "./page";
+export { pageCompare, pageMatch } from "./page-match";
+export { pageKeepTags, pageStatement } from "./page-statement";
 export {
   secp256k1Combine,
   secp256k1CombineWorkBytes,

@@ -36,15 +36,22 @@ const TEXT_BYTES_MAX: usize = 1 << 24;
 
 const SEALED_VERSION: u32 = 1;
 /** Version, suite, rotation id, write version: what the AAD begins with. */
-const HEADER_BYTES: usize = 14;
+export const HEADER_BYTES: usize = 14;
 const SUITE_OFFSET: usize = 1;
 const ROTATION_OFFSET: usize = 2;
+export const WRITE_VERSION_OFFSET: usize = 6;
+/** Where in an AAD the storage key begins. */
+export const KEY_OFFSET: usize = HEADER_BYTES + CONTRACT_BYTES;
 const SEALED_OVERHEAD: usize = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
 
+/** As the suite that is to be left: whichever. */
+const ANY_SUITE: u32 = 0;
+
 /**
- * Writes one row a record: PENDING with `key` for those under rotation id `from` that are of this version and under
- * `suite`, SKIPPED for those under rotation id `leave` if that is another id, and TAG_MISMATCH at once for the others,
- * as no key at hand opens them. The AADs are put together at `aads`; `length` bytes there, and 16 more, are always enough.
+ * Writes one row a record: PENDING with `key` for those under rotation id `from` and `suite` that are of this version,
+ * SKIPPED for others under rotation id `leave` and `leaveSuite`, and TAG_MISMATCH at once for the rest, as no key at
+ * hand opens them. Where `leaveSuite` is ANY_SUITE and both ids are the same, none is left.
+ * The AADs are put together at `aads`; `length` bytes there, and 16 more, are always enough.
  * @returns the number of rows, or -1 when the body is malformed; then rows and AADs hold nothing of use.
  */
 export function pageDescribe(
@@ -53,6 +60,7 @@ export function pageDescribe(
   contract: usize,
   suite: u32,
   from: u32,
+  leaveSuite: u32,
   leave: u32,
   key: usize,
   rows: usize,
@@ -73,20 +81,25 @@ export function pageDescribe(
     if (<u64>keyLength + <u64>sealedLength > <u64>(end - storageKey)) return -1;
     const sealed = storageKey + keyLength;
     const rotation = load<u32>(sealed, ROTATION_OFFSET);
-    const known = load<u8>(sealed) == SEALED_VERSION && load<u8>(sealed, SUITE_OFFSET) == suite;
-    // First those under `from`: where `leave` is the same id, no record under it goes unchecked.
-    const status = rotation == from ? (known ? PENDING : TAG_MISMATCH) : rotation == leave ? SKIPPED : TAG_MISMATCH;
+    const under = <u32>load<u8>(sealed, SUITE_OFFSET);
+    let status = TAG_MISMATCH;
+    // First those under `from`: where what is to be left is the same, no record under it goes unchecked.
+    if (rotation == from && under == suite) {
+      if (load<u8>(sealed) == SEALED_VERSION) status = PENDING;
+    } else if (rotation == leave && (leaveSuite == ANY_SUITE ? rotation != from : under == leaveSuite)) {
+      status = SKIPPED;
+    }
     store<u32>(row, <u32>(sealed + HEADER_BYTES + NONCE_BYTES), TEXT);
     store<u32>(row, <u32>(sealedLength - SEALED_OVERHEAD), LENGTH);
     store<u32>(row, <u32>aads, AAD);
-    store<u32>(row, <u32>(HEADER_BYTES + CONTRACT_BYTES + keyLength), AAD_LENGTH);
+    store<u32>(row, <u32>(KEY_OFFSET + keyLength), AAD_LENGTH);
     store<u32>(row, <u32>key, KEY);
     store<u32>(row, status, STATUS);
     v128.store(aads, v128.load(sealed));
     v128.store(aads + HEADER_BYTES, v128.load(contract));
     v128.store(aads + HEADER_BYTES, v128.load(contract, 16), 16);
-    copyAhead(aads + HEADER_BYTES + CONTRACT_BYTES, storageKey, keyLength);
-    aads += HEADER_BYTES + CONTRACT_BYTES + keyLength;
+    copyAhead(aads + KEY_OFFSET, storageKey, keyLength);
+    aads += KEY_OFFSET + keyLength;
     row += ROW_BYTES;
     at = sealed + sealedLength;
   }
@@ -99,7 +112,7 @@ export function pageDescribe(
  */
 // @ts-ignore: decorator
 @inline
-function copyAhead(to: usize, from: usize, length: usize): void {
+export function copyAhead(to: usize, from: usize, length: usize): void {
   for (const end = from + length; from < end; from += 16) {
     v128.store(to, v128.load(from));
     to += 16;

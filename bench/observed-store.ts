@@ -5,8 +5,7 @@
  *
  * The first that opens it for a rotation is the rotation itself, whose calls mark its phases; all others are sweepers.
  */
-import { PageEngine, type ReencryptJob, type ReencryptOutcome } from "../dist/engine/page-engine.js";
-import type { Suite } from "../dist/engine/suite.js";
+import { PageEngine, type ReencryptJob, type ReencryptOutcome, type SealedUnder } from "../dist/engine/page-engine.js";
 import { ContractKeyRing } from "../dist/keys/contract-key-ring.js";
 import { openStore as openEmbedded } from "../dist/store/embedded.js";
 import type { StateStore } from "../dist/store/store.js";
@@ -140,10 +139,8 @@ function observeSweeping(words: BigInt64Array, copies: boolean): void {
     return timed(words, KEYS, () => materials.apply(this, args));
   };
   const { reencrypt } = PageEngine.prototype;
-  PageEngine.prototype.reencrypt = function (suite, from, to, jobs) {
-    return timed(words, CIPHER, () =>
-      copies ? copyPages(suite, from, to, jobs) : reencrypt.call(this, suite, from, to, jobs),
-    );
+  PageEngine.prototype.reencrypt = function (from, to, jobs, options) {
+    return timed(words, CIPHER, () => (copies ? copyPages(to, jobs) : reencrypt.call(this, from, to, jobs, options)));
   };
 }
 
@@ -164,7 +161,7 @@ function add(words: BigInt64Array, word: number, nanoseconds: number): void {
 let copy = new Uint8Array(0);
 
 /** What is left of re-encryption without a cipher: a copy of each page with other rotation ids in it. */
-function copyPages(_suite: Suite, _from: number, to: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
+function copyPages({ rotationId }: SealedUnder, jobs: readonly ReencryptJob[]): ReencryptOutcome[] {
   const bytes = jobs.reduce((sum, { body }) => sum + body.length, 0);
   if (copy.length < bytes) copy = new Uint8Array(bytes);
   const view = new DataView(copy.buffer);
@@ -178,8 +175,9 @@ function copyPages(_suite: Suite, _from: number, to: number, jobs: readonly Reen
     for (let left = records; left > 0; left--) {
       const sealed = at + 6 + view.getUint16(at, true);
       at = sealed + view.getUint32(at + 2, true);
-      view.setUint32(sealed + 2, to, true);
+      view.setUint32(sealed + 2, rotationId, true);
     }
-    return { wellFormed: true, done: records, bytes: 0, mismatched: [], body: copy.subarray(begin, end) };
+    const moved = { done: records, bytes: 0, mismatched: [], body: copy.subarray(begin, end) };
+    return { wellFormed: true, ...moved, statement: null };
   });
 }

@@ -4,7 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
 import { randomFillSync } from "node:crypto";
-import { type KeyMaterial, PageEngine, type ReencryptJob } from "../src/engine/page-engine.ts";
+import { type KeyMaterial, PageEngine, type ReencryptJob, type SealedUnder } from "../src/engine/page-engine.ts";
 import { SEALED_HEADER_BYTES, encodeHeader, sealedAad } from "../src/engine/sealed-state.ts";
 import { NONCE_BYTES, type Suite, TAG_BYTES, suiteId } from "../src/engine/suite.ts";
 import { contractKeyInfo } from "../src/keys/contract-key.ts";
@@ -57,8 +57,9 @@ export function pageTable(suites: readonly Suite[]): Table {
         const jobs = pages.map(({ owner, body }): ReencryptJob => {
           return { contract: owner.id, body, key: owner.materials[FROM], newKey: owner.materials[TO] };
         });
+        const [from, to] = [FROM, TO].map((rotationId) => ({ suite, rotationId })) as [SealedUnder, SealedUnder];
         const fewer = pages.filter((_, index) => index % NODE_SHARE === 0);
-        const ours = (): Uint8Array[] => engine.reencrypt(suite, FROM, TO, jobs).map(({ body }) => body);
+        const ours = (): Uint8Array[] => engine.reencrypt(from, to, jobs).map(({ body }) => body);
         const theirs = (): Uint8Array[] => fewer.map((page) => reencryptPage(suite, page));
         checkPages(PAGE_ENGINE, suite, pages, ours());
         checkPages(NODE, suite, fewer, theirs());

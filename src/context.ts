@@ -45,6 +45,8 @@ export const CONTEXT = Object.freeze({
   complaintNonce: "gatekeeper/v1 complaint nonce",
   /** The id, no contract's, of a trial partial: trial-partial.ts. */
   trialId: "gatekeeper/v1 id of a trial partial",
+  /** What a page statement is a hash of begins with it: engine/page-statement.ts. */
+  pageStatement: "gatekeeper/v1 page statement",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
   /** Sealing of what a pRuntime of a network keeps: pruntime/enclave-files.ts. */

@@ -25,10 +25,14 @@ export const STATE_BYTES_MAX = 1 << 24;
 /** The longest storage key. */
 export const STORAGE_KEY_BYTES_MAX = 4_096;
 
-/** What a sealed state says of itself, authenticated by its tag. */
-export interface SealedHeader {
+/** What states are sealed under: a suite, and a key of this rotation id. */
+export interface SealedUnder {
   readonly suite: Suite;
   readonly rotationId: number;
+}
+
+/** What a sealed state says of itself, authenticated by its tag. */
+export interface SealedHeader extends SealedUnder {
   /** Raised by every put of the record, kept by re-encryption; u64. */
   readonly writeVersion: bigint;
 }

@@ -130,7 +130,7 @@ function count(state: PartitionState, steps: readonly Step[], change: Partial<Pa
 
 /** Re-encrypts those of the pages that hold a record not yet under the new rotation id. */
 function reencryptPages(context: SweepContext, pages: readonly Page[]): Step[] {
-  const { from, to } = context;
+  const { suite, from, to } = context;
   const broken: Step[] = [];
   const behind = pages.filter((page) => {
     const ids = rotationIdsOf(page);
@@ -144,7 +144,7 @@ function reencryptPages(context: SweepContext, pages: readonly Page[]): Step[] {
   const jobs = behind.map(({ contract, body }, index): ReencryptJob => {
     return { contract, body, key: keys[index]!, newKey: newKeys[index]! };
   });
-  const outcomes = context.engine.reencrypt(context.suite, from, to, jobs);
+  const outcomes = context.engine.reencrypt({ suite, rotationId: from }, { suite, rotationId: to }, jobs);
   return [...broken, ...outcomes.map((outcome, index) => stepOf(behind[index]!, outcome, from, to))];
 }
 

@@ -26,6 +26,8 @@ interface Described {
 interface Ids {
   readonly suite: number;
   readonly from: number;
+  /** 0: any. */
+  readonly leaveSuite?: number;
   readonly leave: number;
 }
 
@@ -55,7 +57,7 @@ function describePage(
   bytes.set(behind, at.body + body.length);
   const before = bytes.slice();
 
-  const { suite, from, leave } = ids;
+  const { suite, from, leaveSuite = 0, leave } = ids;
   const { rows: rowsAt, aads: aadsAt } = at;
   const count = instance.call(
     "pageDescribe",
@@ -64,6 +66,7 @@ function describePage(
     at.contract,
     suite,
     from,
+    leaveSuite,
     leave,
     KEY,
     rowsAt,
@@ -122,12 +125,14 @@ function expectRows(described: Described, body: Uint8Array, ids: Ids = { suite: 
   });
 }
 
-function statusOf(sealed: Uint8Array, { suite, from, leave }: Ids): number {
+function statusOf(sealed: Uint8Array, { suite, from, leaveSuite = 0, leave }: Ids): number {
   const rotationId = Buffer.from(sealed).readUInt32LE(2);
-  if (rotationId === from) {
-    return sealed[0] === 1 && sealed[1] === suite ? RecordStatus.pending : RecordStatus.tagMismatch;
+  if (rotationId === from && sealed[1] === suite) {
+    return sealed[0] === 1 ? RecordStatus.pending : RecordStatus.tagMismatch;
   }
-  return rotationId === leave ? RecordStatus.skipped : RecordStatus.tagMismatch;
+  // Of whichever suite, none is left under the id that others are pending under.
+  const left = leaveSuite === 0 ? rotationId !== from : sealed[1] === leaveSuite;
+  return rotationId === leave && left ? RecordStatus.skipped : RecordStatus.tagMismatch;
 }
 
 function record(seed: number, keyBytes: number, textBytes: number, rotationId = FROM): RawRecord {
@@ -206,7 +211,7 @@ describe("pageDescribe", () => {
       const body = pageOf([{ key: bytesOf(1, 4096), sealed: Buffer.alloc(42 + textBytes) }]);
       const rows = large.alloc(ROW_BYTES);
       const aads = large.alloc(5000);
-      return large.call("pageDescribe", large.put(body), body.length, rows, SUITE, FROM, LEAVE, KEY, rows, aads);
+      return large.call("pageDescribe", large.put(body), body.length, rows, SUITE, FROM, SUITE, LEAVE, KEY, rows, aads);
     };
     expect(describeLarge(2 ** 24)).toBe(1);
     expect(describeLarge(2 ** 24 + 1)).toBe(-1);
@@ -230,8 +235,10 @@ describe("pageDescribe", () => {
         [FROM, FROM],
         [2 ** 32 - 1, 0],
       ] as const) {
-        const ids = { suite, from, leave };
-        expectRows(describePage(body, ids), body, ids);
+        for (const leaveSuite of [0, 1, 2]) {
+          const ids = { suite, from, leaveSuite, leave };
+          expectRows(describePage(body, ids), body, ids);
+        }
       }
     }
   });
@@ -323,7 +330,7 @@ function describedIn(kernels: KernelInstance): { rows: number; body: number } {
   const at = kernels.put(contract);
   const rows = kernels.alloc(records.length * ROW_BYTES);
   const aads = kernels.alloc(page.length);
-  const count = kernels.call("pageDescribe", body, page.length, at, SUITE, FROM, LEAVE, KEY, rows, aads);
+  const count = kernels.call("pageDescribe", body, page.length, at, SUITE, FROM, SUITE, LEAVE, KEY, rows, aads);
   expect(count).toBe(records.length);
   return { rows, body };
 }

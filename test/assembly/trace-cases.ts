@@ -243,6 +243,39 @@ function retag(name: string, suite: Suite, shapes: readonly Shape[]): TraceCase 
   };
 }
 
+/**
+ * Sealed states of every length compared with those that are there now: the same ones and some that are wrong at one
+ * byte; then some that are not to be compared.
+ */
+function compared(): TraceCase {
+  return {
+    name: "pageCompare: every length, wrong states and right ones",
+    run(kernels, contents) {
+      const [changed, later, moved] = [2, 3, 6];
+      const rows: number[][] = [];
+      const entries: [fate: number, now: number][] = [];
+      for (const length of TEXTS) {
+        for (const [i, status] of [DONE, DONE, DONE, TAG_MISMATCH].entries()) {
+          const state = contents.bytes(42 + length);
+          const now = Uint8Array.from(state);
+          if (i === 1) now[contents.wrongByte]! ^= 0x80;
+          const row = [kernels.put(state) + 26, length, 0, 0, 0, 0, 0, 0, 0, status];
+          const nowLength = i === 2 && length % 2 === 0 ? length + 1 : length;
+          const there = putWords(kernels, [[kernels.put(now) + 26, nowLength, 0, 0, 0, 0, 0, 0, 0, 0]]);
+          rows.push(row);
+          entries.push([i === 2 && length % 2 === 1 ? later : changed, there]);
+        }
+      }
+      const at = putWords(kernels, entries);
+      kernels.call("pageCompare", putWords(kernels, rows), rows.length, at);
+      const fates = new Uint32Array(kernels.memory.buffer, at, 2 * rows.length);
+      for (const [i, [fate]] of entries.entries()) {
+        if (fates[2 * i] !== (i % 4 === 0 ? moved : fate)) throw new Error(`${i} came out as ${fates[2 * i]}`);
+      }
+    },
+  };
+}
+
 /** Every number of keys from one to twice eight and one. */
 function keyCounts(suite: Suite): TraceCase {
   return {
@@ -315,6 +348,7 @@ export const TRACE_CASES: readonly TraceCase[] = [
   ...AES_CASES,
   ...CHACHA_CASES,
   retag("wrong tags", "aes256Gcm", wrong(ONE_KEY)),
+  compared(),
   ...VERBS.flatMap((verb) => [
     hybrid("one chunk", verb, ONE_KEY),
     hybrid("chunks", verb, alike([60_000, 60_000, 60_000, 100])),

@@ -172,7 +172,9 @@ describe("a machine on which right tags are refused together and pass one by one
     const [body] = pageBodies(SUITE, contract, plainRecords(1, 10, [3])) as [Uint8Array];
     const before = Buffer.from(body);
     const job = { contract: contract.id, body, key: contract.material(3), newKey: contract.material(4) };
-    expect(() => engine.reencrypt(SUITE, 3, 4, [job])).toThrow(miscomputes);
+    expect(() => engine.reencrypt({ suite: SUITE, rotationId: 3 }, { suite: SUITE, rotationId: 4 }, [job])).toThrow(
+      miscomputes,
+    );
     expect(() => engine.verify(SUITE, 3, 4, [job])).toThrow(miscomputes);
     expect(before.equals(body)).toBe(true);
     expect(kernels.bytes.subarray(kernels.constant("HEAP_BASE")).every((byte) => byte === 0)).toBe(true);

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Kernels } from "../../src/engine/kernels.ts";
-import { PageEngine, type PageOutcome, type ReencryptJob } from "../../src/engine/page-engine.ts";
+import { PageEngine, type PageOutcome, type ReencryptJob, type SealedUnder } from "../../src/engine/page-engine.ts";
 import { MEASURED } from "../../src/engine/paths.ts";
 import { decodeHeader } from "../../src/engine/sealed-state.ts";
 import { ALL_SUITES, type Suite, suiteId } from "../../src/engine/suite.ts";
@@ -18,6 +18,7 @@ import {
   parse,
   plainRecords,
   sealRecord,
+  statementOf,
   type PlainRecord,
   type TestContract,
   testContract,
@@ -25,6 +26,8 @@ import {
 
 const FROM = 3;
 const TO = 4;
+const under = (suite: Suite, rotationId: number): SealedUnder => ({ suite, rotationId });
+const bothUnder = (suite: Suite): [SealedUnder, SealedUnder] => [under(suite, FROM), under(suite, TO)];
 const hexes = (keys: readonly Uint8Array[]): string[] => keys.map((key) => Buffer.from(key).toString("hex"));
 const invalid = expect.objectContaining({ code: "INVALID_ARGUMENT" });
 
@@ -88,7 +91,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     const jobs = bodies.flatMap((pages, index) => pages.map((body) => jobOf(contracts[index]!, body)));
     expect(jobs.length).toBeGreaterThan(20);
     const inputs = jobs.map(({ body }) => Buffer.from(body));
-    const outcomes = engine.reencrypt(suite, FROM, TO, jobs);
+    const outcomes = engine.reencrypt(...bothUnder(suite), jobs);
     let done = 0;
     outcomes.forEach((outcome, index) => {
       const owner = owners[index]!;
@@ -111,7 +114,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     );
     expect(verified.reduce((sum, outcome) => sum + outcome.done, 0)).toBe(records.flat().length);
     expect(verified.flatMap(({ mismatched }) => mismatched)).toEqual([]);
-    for (const [index, outcome] of engine.reencrypt(suite, FROM, TO, again).entries()) {
+    for (const [index, outcome] of engine.reencrypt(...bothUnder(suite), again).entries()) {
       expect([outcome.done, outcome.bytes, outcome.wellFormed, outcome.mismatched]).toEqual([0, 0, true, []]);
       expect(Buffer.compare(outcome.body, again[index]!.body), "a second time changes nothing").toBe(0);
     }
@@ -148,9 +151,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     const bad = (index: number): boolean => damages[index - 3] !== undefined;
     const pages = editPage(contract.id, null, edits, 2n ** 60n);
     const outcomes = engine.reencrypt(
-      suite,
-      FROM,
-      TO,
+      ...bothUnder(suite),
       pages.map(({ body }) => jobOf(contract, body)),
     );
     const names = hexes(records.filter((_, index) => bad(index)).map(({ key }) => key));
@@ -201,6 +202,40 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     expect(bodies.every((body, index) => before[index]!.equals(body))).toBe(true);
   });
 
+  it("states what it moved on each page, and nothing where it moved nothing or is not asked", () => {
+    const contracts = [testContract(30), testContract(31)];
+    const records = contracts.map((_, index) => plainRecords(index * 555 + 9, 90, [FROM, FROM, TO]));
+    const bodies = contracts.map((contract, index) => pageBodies(suite, contract, records[index]!));
+    const jobs = contracts.flatMap((contract, index) =>
+      bodies[index]!.map((body) => jobOf(contract, Buffer.from(body))),
+    );
+    const owners = contracts.flatMap((contract, index) => bodies[index]!.map(() => contract));
+    // The tag of a record in the midst of the first page, which is then not moved.
+    const broken = parse(owners[0]!, jobs[0]!.body).filter(
+      ({ sealed }) => decodeHeader(sealed).rotationId === FROM,
+    )[3]!;
+    const at = Buffer.from(jobs[0]!.body).indexOf(broken.sealed) + broken.sealed.length - 1;
+    jobs[0]!.body[at]! ^= 1;
+    const malformed = { ...jobs[0]!, body: jobs[0]!.body.subarray(0, -1) };
+    const all = [malformed, jobOf(contracts[0]!, pageOf([])), ...jobs];
+    const outcomes = engine.reencrypt(...bothUnder(suite), all, { statements: true });
+    expect(outcomes.slice(0, 2).map(({ statement }) => statement)).toEqual([null, null]);
+    expect(outcomes[2]!.mismatched).toHaveLength(1);
+    outcomes.slice(2).forEach(({ body, statement, done }, index) => {
+      const before = parse(owners[index]!, jobs[index]!.body);
+      const after = parse(owners[index]!, body);
+      const moved = before
+        .map(({ key, sealed }, row) => ({ key, before: sealed, after: after[row]!.sealed }))
+        .filter((each) => !each.after.equals(each.before));
+      expect(moved).toHaveLength(done);
+      expect(statementOf(owners[index]!, moved).equals(statement!)).toBe(true);
+    });
+    const again = outcomes.slice(2).map(({ body }, index) => jobOf(owners[index]!, Buffer.from(body)));
+    const rest = engine.reencrypt(...bothUnder(suite), again, { statements: true });
+    expect(rest.every(({ statement }) => statement === null)).toBe(true);
+    expect(engine.reencrypt(...bothUnder(suite), jobs).every(({ statement }) => statement === null)).toBe(true);
+  });
+
   it("does the good pages among malformed ones, which it hands back as they were", () => {
     const contract = testContract(6);
     const records = plainRecords(4000, 30, [FROM]);
@@ -218,9 +253,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     ];
     const bodies = [good!, ...bad.flatMap((body) => [body, good!])];
     const outcomes = engine.reencrypt(
-      suite,
-      FROM,
-      TO,
+      ...bothUnder(suite),
       bodies.map((body) => jobOf(contract, body)),
     );
     const verified = engine.verify(
@@ -231,9 +264,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     );
     // Copied first, as the second call has overwritten the memory; so the first is made again.
     const fresh = engine.reencrypt(
-      suite,
-      FROM,
-      TO,
+      ...bothUnder(suite),
       bodies.map((body) => jobOf(contract, body)),
     );
     bodies.forEach((body, index) => {
@@ -256,14 +287,14 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     const [{ body }] = editPage(contract.id, null, [{ key: large.key, sealed }], 2n ** 64n - 1n) as [PageWrite];
     const empty = pageOf([]);
     const jobs = [empty, body, empty].map((each) => jobOf(contract, each));
-    const [first, second, third] = engine.reencrypt(suite, FROM, TO, jobs);
+    const [first, second, third] = engine.reencrypt(...bothUnder(suite), jobs);
     expectPage(suite, contract, body, second!, { moved: textsOf([large]) });
     for (const outcome of [first!, third!]) {
       expect(outcome).toMatchObject({ wellFormed: true, done: 0, bytes: 0, mismatched: [] });
       expect(Buffer.from(outcome.body)).toEqual(empty);
     }
     expect(engine.verify(suite, FROM, TO, jobs).map(({ done }) => done)).toEqual([0, 1, 0]);
-    expect(engine.reencrypt(suite, FROM, TO, [])).toEqual([]);
+    expect(engine.reencrypt(...bothUnder(suite), [])).toEqual([]);
     expect(engine.verify(suite, FROM, TO, [])).toEqual([]);
   });
 
@@ -279,7 +310,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     });
     const last = jobOf(contracts[29]!, bodies[29]!);
     jobs.push({ ...last, newKey: last.key });
-    const outcomes = engine.reencrypt(suite, FROM, TO, jobs);
+    const outcomes = engine.reencrypt(...bothUnder(suite), jobs);
     outcomes.slice(0, -1).forEach((outcome, index) => {
       const owner = Math.floor(index / 3);
       expectPage(suite, contracts[owner]!, bodies[owner]!, outcome, { moved: textsOf(records[owner]!) });
@@ -300,9 +331,9 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     const short = { ikm: Uint8Array.of(1), info: new Uint8Array(0) };
     const [body] = pageBodies(suite, base, plainRecords(1, 3, [FROM]));
     const job = { contract: base.id, body: body!, key: base.material(FROM), newKey: material };
-    const [there] = engine.reencrypt(suite, FROM, TO, [job]);
+    const [there] = engine.reencrypt(...bothUnder(suite), [job]);
     const back = { ...job, body: Buffer.from(there!.body), key: material, newKey: short };
-    const [outcome] = engine.reencrypt(suite, TO, FROM, [back]);
+    const [outcome] = engine.reencrypt(under(suite, TO), under(suite, FROM), [back]);
     expect(outcome).toMatchObject({ done: 3, mismatched: [] });
   });
 
@@ -317,9 +348,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
         const mutated = Buffer.from(page!);
         for (const [at, change] of mutations) mutated[at]! ^= change;
         const outcomes = engine.reencrypt(
-          suite,
-          FROM,
-          TO,
+          ...bothUnder(suite),
           [page!, mutated, page!].map((body) => jobOf(contract, body)),
         );
         for (const index of [0, 2]) expectPage(suite, contract, page!, outcomes[index]!, { moved: movable });
@@ -374,7 +403,7 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
     for (const job of jobs) note(owner(job), FROM, job.body);
     own.verify(suite, FROM, TO, jobs);
     expect(foundIn(kernels.bytes, secrets), "verify").toEqual([]);
-    const outcomes = own.reencrypt(suite, FROM, TO, jobs);
+    const outcomes = own.reencrypt(...bothUnder(suite), jobs);
     outcomes.forEach(({ body, done }, index) => {
       expect(done).toBeGreaterThan(0);
       note(owner(jobs[index]!), TO, body);
@@ -403,14 +432,14 @@ describe.each(EVERY_WAY)("the page engine with $suite, $name", ({ suite, paths }
       { ...job, body: null as unknown as Uint8Array },
     ];
     for (const each of bad) {
-      expect(() => own.reencrypt(suite, FROM, TO, [job, each])).toThrow();
+      expect(() => own.reencrypt(...bothUnder(suite), [job, each])).toThrow();
       expect(foundIn(kernels.bytes, secrets)).toEqual([]);
       expect(() => own.verify(suite, FROM, TO, [job, { ...each, key: each.newKey }])).toThrow();
       expect(foundIn(kernels.bytes, secrets)).toEqual([]);
     }
     expect(() => own.verify(suite, FROM, TO, [job, bad[0]!])).toThrow(invalid);
-    expect(() => own.reencrypt(suite, FROM, TO, [bad[1]!])).toThrow(invalid);
-    expect(own.reencrypt(suite, FROM, TO, [job])[0]).toMatchObject({ done: 5, mismatched: [] });
+    expect(() => own.reencrypt(...bothUnder(suite), [bad[1]!])).toThrow(invalid);
+    expect(own.reencrypt(...bothUnder(suite), [job])[0]).toMatchObject({ done: 5, mismatched: [] });
   });
 });
 
@@ -422,7 +451,7 @@ it("refuses key material that was wiped: a key derived from zeros is everybody's
   const wiped = { ...contract.material(TO), ikm: new Uint8Array(32) };
   const job = jobOf(contract, body!);
   const refused = expect.objectContaining({ code: "KEY_UNAVAILABLE" });
-  expect(() => engine.reencrypt("aes-256-gcm", FROM, TO, [job, { ...job, newKey: wiped }])).toThrow(refused);
+  expect(() => engine.reencrypt(...bothUnder("aes-256-gcm"), [job, { ...job, newKey: wiped }])).toThrow(refused);
   expect(() => engine.verify("aes-256-gcm", FROM, TO, [{ ...job, key: wiped }])).toThrow(refused);
 });
 

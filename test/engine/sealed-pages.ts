@@ -1,5 +1,5 @@
 /** Pages of sealed states that node:crypto sealed, and what must have become of them. */
-import { hkdfSync } from "node:crypto";
+import { createHash, hkdfSync } from "node:crypto";
 import type { KeyMaterial } from "../../src/engine/page-engine.ts";
 import { encodeHeader, sealedAad } from "../../src/engine/sealed-state.ts";
 import type { Suite } from "../../src/engine/suite.ts";
@@ -87,4 +87,21 @@ export function openSealed(
   { key, sealed }: { key: Uint8Array; sealed: Uint8Array },
 ): Buffer | null {
   return nativeOpen(suite, contract.key(rotationId), sealedAad(sealed, contract.id, key), sealed.subarray(14));
+}
+
+/** One record before and after it was moved. */
+export interface MovedRecord {
+  readonly key: Uint8Array;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** The page statement about records, as src/engine/page-statement.ts describes it. */
+export function statementOf(contract: TestContract, moved: readonly MovedRecord[]): Buffer {
+  const sum = createHash("sha256").update("gatekeeper/v1 page statement").update(contract.id);
+  for (const { key, before, after } of moved) {
+    sum.update(Uint8Array.of(key.length & 0xff, key.length >> 8)).update(key);
+    sum.update(before.subarray(6, 14)).update(before.subarray(-16)).update(after.subarray(-16));
+  }
+  return sum.digest();
 }

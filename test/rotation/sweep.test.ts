@@ -1,7 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { KeyMaterial, PageEngine, ReencryptJob, ReencryptOutcome } from "../../src/engine/page-engine.ts";
-import type { Suite } from "../../src/engine/suite.ts";
+import type {
+  KeyMaterial,
+  PageEngine,
+  ReencryptJob,
+  ReencryptOutcome,
+  SealedUnder,
+} from "../../src/engine/page-engine.ts";
 import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { sweepClaimed } from "../../src/rotation/claim.ts";
 import { advance, initialiseStore, readPartitions, readRotation } from "../../src/rotation/control.ts";
@@ -85,9 +90,10 @@ describe("a sweep", () => {
     await beginRotation(store, generations, 10_000);
     const sizes: number[] = [];
     const engine = {
-      reencrypt: (_: Suite, __: number, ___: number, jobs: readonly ReencryptJob[]): ReencryptOutcome[] => {
+      reencrypt: (_: SealedUnder, __: SealedUnder, jobs: readonly ReencryptJob[]): ReencryptOutcome[] => {
         sizes.push(jobs.length);
-        return jobs.map(({ body }) => ({ wellFormed: true, done: 0, bytes: 0, mismatched: [], body }));
+        const nothing = { wellFormed: true, done: 0, bytes: 0, mismatched: [], statement: null };
+        return jobs.map(({ body }) => ({ ...nothing, body }));
       },
     } as unknown as PageEngine;
     const materials = (_: number, ids: readonly Uint8Array[]): KeyMaterial[] =>
