@@ -76,8 +76,13 @@ export function malformedStep({ contract, lowerBound }: PageRef): PageStep {
   return { write: null, records: 0, bytes: 0, failures: [{ contract: toHex(contract), key: toHex(lowerBound) }] };
 }
 
+/** Whether a page has no records, so that no key is needed for it. */
+export function isEmptyPage(page: PageBody): boolean {
+  return rotationIdsOf(page)?.size === 0;
+}
+
 /** The number of a page's records by rotation id, or null when its bytes make no sense. */
-export function rotationIdsOf(page: PageBody): ReadonlyMap<number, number> | null {
+function rotationIdsOf(page: PageBody): ReadonlyMap<number, number> | null {
   try {
     return countRotationIds(page);
   } catch (error) {

@@ -28,13 +28,15 @@ export type SweepState = Pick<
 >;
 
 /** What was done with the first pages of a stretch. */
-export interface Swept {
+export interface Swept<S extends SweepState> {
   /** What it gave, for those of them where there was anything to do. */
   readonly steps: readonly PageStep[];
   /** How many of the pages were looked at; none: the sweep can't go on. */
   readonly pages: number;
-  /** Cells that belong to a step; there is one write at most then. */
+  /** Cells that belong to a step, which is the only one then: cells are written when all pages are. */
   readonly cells?: readonly CellWrite[];
+  /** What else it changes in the checkpoint. */
+  readonly change?: Partial<S>;
 }
 
 /** A sweep of one range. */
@@ -46,7 +48,7 @@ export interface StretchSweep<S extends SweepState> {
   /** Asked between commits: true ends the sweep where it is. */
   readonly stopped: () => boolean;
   /** Re-encrypts the first pages of a stretch, as many as it can. */
-  readonly sweep: (pages: readonly Page[]) => Promise<Swept> | Swept;
+  readonly sweep: (pages: readonly Page[], state: S) => Promise<Swept<S>> | Swept<S>;
   /** The write that replaces the checkpoint. */
   readonly write: (checkpoint: Versioned<S>, value: S) => CellWrite;
 }
@@ -72,11 +74,11 @@ export async function sweepStretches<S extends SweepState>(
   while (!sweep.stopped()) {
     const scanned = await store.scan(range, unpackRef(checkpoint.value.cursor), bytes);
     const pages = scanned.slice(0, SWEEP_PAGES);
-    const swept = await sweep.sweep(pages);
+    const swept = await sweep.sweep(pages, checkpoint.value);
     for (const { body } of scanned) freeBytes(body);
     if (pages.length > 0 && swept.pages === 0) return { end: "blocked", checkpoint };
     const last = pages[swept.pages - 1];
-    const next = count(checkpoint.value, swept.steps);
+    const next = { ...count(checkpoint.value, swept.steps), ...swept.change };
     if (last === undefined) next.done = true;
     else next.cursor = packRef(last);
     if (swept.steps.length === 0 && !next.done && unsaved < STRETCHES_WITHOUT_COMMIT) {

@@ -33,7 +33,10 @@ export async function sweepPartition(context: SweepContext, partition: Versioned
   const sweep = (pages: readonly Page[]): { steps: PageStep[]; pages: number } => {
     return { steps: reencryptPages(context, pages), pages: pages.length };
   };
-  const { end, checkpoint } = await sweepStretches({ store, range, to, stopped, sweep, write: writePartition }, partition);
+  const { end, checkpoint } = await sweepStretches(
+    { store, range, to, stopped, sweep, write: writePartition },
+    partition,
+  );
   if (end === "done" || end === "lost") return end;
   // Given back, so that whoever goes on need not wait until the claim counts as abandoned.
   const free = writePartition(checkpoint, { ...checkpoint.value, owner: null });
