@@ -47,6 +47,10 @@ export const CONTEXT = Object.freeze({
   trialId: "gatekeeper/v1 id of a trial partial",
   /** What a page statement is a hash of begins with it: engine/page-statement.ts. */
   pageStatement: "gatekeeper/v1 page statement",
+  /** Digest of all pages that a pRuntime has replaced in a partition: rotation/receipt.ts. */
+  partitionDigest: "gatekeeper/v1 partition digest",
+  /** Names a record that was put aside: rotation/quarantine.ts. */
+  quarantine: "gatekeeper/v1 quarantined record",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */
   sealMasterKey: "gatekeeper/v1 seal: MasterKey",
   /** Sealing of what a pRuntime of a network keeps: pruntime/enclave-files.ts. */

@@ -29,9 +29,12 @@ export const PARTITIONS_MAX = 4_096;
 /** At most this many unopenable records are named for each partition; all are counted. */
 export const FAILURES_NAMED_MAX = 100;
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const hex = v.pipe(v.string(), v.regex(/^0x(?:[0-9a-f]{2})*$/));
-const ref = v.strictObject({ contract: hex, lowerBound: hex });
+/** What cells' schemas are made of: a count, bytes in hex, a page's place. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const hex = v.pipe(v.string(), v.regex(/^0x(?:[0-9a-f]{2})*$/));
+export const ref = v.strictObject({ contract: hex, lowerBound: hex });
+/** Names of records, the first of more. */
+export const names = v.array(v.strictObject({ contract: hex, key: hex }));
 const rotationSchema = v.strictObject({
   /** New writes are sealed under this; while a rotation is under way, the generation before it is being left. */
   rotationId: v.pipe(count, v.maxValue(ROTATION_ID_MAX)),
@@ -55,7 +58,7 @@ const partitionSchema = v.strictObject({
   found: count,
   /** Of those, the ones that could not be opened; and the names of the first. */
   failed: count,
-  failures: v.array(v.strictObject({ contract: hex, key: hex })),
+  failures: names,
   /** Re-encrypted in all passes. */
   records: count,
   bytes: count,
@@ -188,11 +191,13 @@ function thin(bounds: readonly PageRef[]): PageRef[] {
   return bounds.filter((_, index) => (index + 1) % step === 0);
 }
 
-function encode(value: RotationControl | PartitionState): Uint8Array {
+/** A cell's content from what a schema describes. */
+export function encode(value: object): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
-function decode<T extends v.GenericSchema>(schema: T, cell: Cell): v.InferOutput<T> {
+/** The other way round. @throws GatekeeperError STORE_CORRUPT when it is not what the schema describes. */
+export function decode<T extends v.GenericSchema>(schema: T, cell: Cell): v.InferOutput<T> {
   try {
     return v.parse(schema, JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(cell.value)));
   } catch (cause) {

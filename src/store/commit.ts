@@ -9,7 +9,8 @@ import type { CellWrite, Commit, ContractName, Keep, KeptRef, PageRef, PageWrite
 
 const CONTRACT_ID_BYTES = 32;
 const CELL_NAME_BYTES_MAX = 1_024;
-const CELL_VALUE_BYTES_MAX = 16 * 1_024 * 1_024;
+/** So that a cell can hold whatever a page can: a record that is put aside, say. */
+const CELL_VALUE_BYTES_MAX = PAGE_BYTES_MAX;
 const CONTRACT_NAME_BYTES_MAX = STORAGE_KEY_BYTES_MAX;
 const KEEPER_BYTES_MAX = 64;
 const STATEMENT_BYTES = 32;

@@ -78,6 +78,32 @@ export function editPage(
   });
 }
 
+/**
+ * The group of writes that cuts a page in two, so that one begins at a storage key and the other ends before it. Records
+ * stay as they are.
+ * @param lowerBound - a storage key above the page's lower bound that the page covers.
+ * @throws GatekeeperError STORE_CORRUPT if the page is malformed.
+ */
+export function splitPage(page: Page, lowerBound: Uint8Array): PageWrite[] {
+  const { contract, version } = page;
+  const highest = highestOf(page);
+  const records = [...recordsOf(page)];
+  const first = records.findIndex(({ key }) => compareBytes(key, lowerBound) >= 0);
+  const below = first < 0 ? records : records.slice(0, first);
+  const rest = first < 0 ? [] : records.slice(first);
+  const body = layOut(below, highest);
+  return [
+    {
+      contract,
+      lowerBound: page.lowerBound,
+      expected: version,
+      body,
+      counts: changeOfCounts(countRotationIds(page), below),
+    },
+    { contract, lowerBound, expected: null, body: layOut(rest, highest), counts: changeOfCounts(new Map(), rest) },
+  ];
+}
+
 function checkEdits(lowerBound: Uint8Array, edits: readonly RecordEdit[]): void {
   let previous: Uint8Array | null = null;
   for (const { key, sealed } of edits) {

@@ -74,7 +74,7 @@ export interface Cell {
    * store ever had, so whoever read a cell before it was removed and made anew can't take one for the other.
    */
   readonly version: number;
-  /** 0 … 16 MiB. */
+  /** As long as the longest body of a page, at most: 16 MiB and some 4 KiB. */
   readonly value: Uint8Array;
 }
 

@@ -10,7 +10,7 @@ import type {
 import { CONTRACTS_REMEMBERED, type ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { sweepClaimed } from "../../src/rotation/claim.ts";
 import { advance, initialiseStore, readPartitions, readRotation } from "../../src/rotation/control.ts";
-import { SWEEP_PAGES } from "../../src/rotation/sweep.ts";
+import { SWEEP_PAGES } from "../../src/rotation/stretches.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import type { Commit, StateStore } from "../../src/store/store.ts";

@@ -1,0 +1,103 @@
+/**
+ * The threads that sweep and verify a network's partitions. Bulk data never crosses them: each reads, re-encrypts and
+ * writes by itself. They see key material only in shared memory that whoever asks for the work owns and wipes; ending the
+ * pool ends the threads, and with them whatever of keys their memory held.
+ */
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
+import { GatekeeperError } from "../errors.ts";
+import { checkAtLeastOne } from "../store/commit.ts";
+import type { PageRange, StoreLocation } from "../store/store.ts";
+import type { LeasedPartition } from "./checkpoint.ts";
+import type { LeasedSweepEnd, SweepLeasedOptions } from "./leased-partition.ts";
+import type { SharedPartitionKeys } from "./partition-keys.ts";
+import type { PartitionAnswer, PartitionTask } from "./partition-task.ts";
+import type { Receipt } from "./receipt.ts";
+import type { LeasedVerifyEnd, VerifyProgress } from "./verify-leased.ts";
+
+/** What the threads of a pool share. */
+export interface PartitionPoolOptions {
+  /** Opened in each thread. */
+  readonly store: StoreLocation;
+  /** This pRuntime's IdentityKey. */
+  readonly identity: Uint8Array;
+  /** Partitions that are worked on at once. */
+  readonly threads: number;
+  /** What all threads together may read; absent: no limit. */
+  readonly bytesPerSecond?: number;
+}
+
+/** Threads that work on leased partitions until they are disposed. */
+export class PartitionPool implements AsyncDisposable {
+  readonly #options: PartitionPoolOptions;
+  readonly #stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  readonly #pool: Piscina<PartitionTask, PartitionAnswer>;
+
+  /** @throws GatekeeperError INVALID_ARGUMENT when `threads` or `bytesPerSecond` is not at least one. */
+  constructor(options: PartitionPoolOptions) {
+    checkAtLeastOne(options.threads, "the number of threads");
+    if (options.bytesPerSecond !== undefined) checkAtLeastOne(options.bytesPerSecond, "bytes a second");
+    this.#options = options;
+    this.#pool = new Piscina({
+      filename: fileURLToPath(new URL(`./partition-task${extname(import.meta.url)}`, import.meta.url)),
+      minThreads: options.threads,
+      maxThreads: options.threads,
+    });
+  }
+
+  /**
+   * `sweepLeased` in a thread. Work for which no thread is free waits.
+   * @param keys - lent until this settles; the caller wipes them.
+   * @throws GatekeeperError as `sweepLeased` does; POOL_CLOSED when the pool is disposed.
+   */
+  async sweep(
+    partition: LeasedPartition,
+    keys: SharedPartitionKeys,
+    options: SweepLeasedOptions = {},
+  ): Promise<LeasedSweepEnd> {
+    return (await this.#run(keys, { kind: "sweep", partition, options })) as LeasedSweepEnd;
+  }
+
+  /**
+   * `verifyLeased` in a thread.
+   * @param keys - lent until this settles; the caller wipes them.
+   * @throws GatekeeperError as `verifyLeased` does; POOL_CLOSED when the pool is disposed.
+   */
+  async verify(
+    partition: PageRange,
+    keys: SharedPartitionKeys,
+    receipt: Pick<Receipt, "pages" | "digest">,
+    sweeper: Uint8Array,
+    at: VerifyProgress | null = null,
+  ): Promise<LeasedVerifyEnd> {
+    return (await this.#run(keys, { kind: "verify", partition, receipt, sweeper, at })) as LeasedVerifyEnd;
+  }
+
+  /** Tells all work to pause at its next commit; work that is asked for later pauses at once. */
+  stop(): void {
+    Atomics.store(new Int32Array(this.#stop), 0, 1);
+  }
+
+  /** Ends the threads, wherever they are. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#pool.destroy();
+  }
+
+  async #run(keys: SharedPartitionKeys, work: PartitionTask["work"]): Promise<LeasedSweepEnd | LeasedVerifyEnd> {
+    const { store, identity, threads, bytesPerSecond } = this.#options;
+    const limit = bytesPerSecond === undefined ? null : Math.max(1, Math.floor(bytesPerSecond / threads));
+    const task = { store, identity, keys, bytesPerSecond: limit, stop: this.#stop, work };
+    let answer: PartitionAnswer;
+    try {
+      answer = await this.#pool.run(task);
+    } catch (cause) {
+      // Piscina's own errors are about threads that were ended.
+      if (Atomics.load(new Int32Array(this.#stop), 0) === 0) throw cause;
+      throw new GatekeeperError("POOL_CLOSED", "the threads that work on partitions were ended", {}, { cause });
+    }
+    if ("error" in answer) throw GatekeeperError.fromWire(answer.error);
+    return answer.end;
+  }
+}

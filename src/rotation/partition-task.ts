@@ -1,0 +1,77 @@
+/** What a thread of a network's rotation runs: it opens the store, and works on one partition with the keys it is lent. */
+import { PageEngine } from "../engine/page-engine.ts";
+import { GatekeeperError, type WireError } from "../errors.ts";
+import { openStoreAt } from "../store/location.ts";
+import type { PageRange, StateStore, StoreLocation } from "../store/store.ts";
+import type { LeasedPartition } from "./checkpoint.ts";
+import { type LeasedContext, type LeasedSweepEnd, type SweepLeasedOptions, sweepLeased } from "./leased-partition.ts";
+import { Pace } from "./pace.ts";
+import { PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
+import type { Receipt } from "./receipt.ts";
+import { type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "./verify-leased.ts";
+
+/** A sweep, as a thread is asked for it. */
+export interface SweepWork {
+  readonly kind: "sweep";
+  readonly partition: LeasedPartition;
+  readonly options: SweepLeasedOptions;
+}
+
+/** A verification. */
+export interface VerifyWork {
+  readonly kind: "verify";
+  readonly partition: PageRange;
+  readonly receipt: Pick<Receipt, "pages" | "digest">;
+  readonly sweeper: Uint8Array;
+  readonly at: VerifyProgress | null;
+}
+
+/** One thread's work on one partition. */
+export interface PartitionTask {
+  readonly store: StoreLocation;
+  readonly identity: Uint8Array;
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
+  /** Of this thread; null: no limit. */
+  readonly bytesPerSecond: number | null;
+  /** An Int32: not zero tells the threads to stop. */
+  readonly stop: SharedArrayBuffer;
+  readonly work: SweepWork | VerifyWork;
+}
+
+/** What came of it, or why it could not be done. */
+export type PartitionAnswer = { readonly end: LeasedSweepEnd | LeasedVerifyEnd } | { readonly error: WireError };
+
+let engine: PageEngine | undefined;
+let opened: { readonly location: string; readonly store: StateStore } | undefined;
+
+export default async function run(task: PartitionTask): Promise<PartitionAnswer> {
+  try {
+    engine ??= new PageEngine();
+    const flag = new Int32Array(task.stop);
+    const context: LeasedContext = {
+      store: await storeOf(task.store),
+      engine,
+      keys: new PartitionKeys(task.keys),
+      identity: task.identity,
+      stopped: () => Atomics.load(flag, 0) !== 0,
+      ...(task.bytesPerSecond === null ? {} : { pace: new Pace(task.bytesPerSecond) }),
+    };
+    const { work } = task;
+    if (work.kind === "sweep") return { end: await sweepLeased(context, work.partition, work.options) };
+    return { end: await verifyLeased(context, work.partition, work.receipt, work.sweeper, work.at) };
+  } catch (error) {
+    if (error instanceof GatekeeperError) return { error: error.toWire() };
+    throw error;
+  }
+}
+
+/** The thread's own handle on the store, kept from call to call; it closes with the thread. */
+async function storeOf(location: StoreLocation): Promise<StateStore> {
+  const name = JSON.stringify(location);
+  if (opened?.location !== name) {
+    await opened?.store.close();
+    opened = { location: name, store: await openStoreAt(location) };
+  }
+  return opened.store;
+}

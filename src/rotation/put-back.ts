@@ -1,0 +1,89 @@
+/** The writes that put records of a kept page back; restore-leased.ts says which, and why. */
+import { compareBytes, toHex } from "../bytes.ts";
+import { findRecord, highestWriteVersion, type PageRecord, rotationIdOf } from "../store/page.ts";
+import { editPage, type RecordEdit } from "../store/page-edit.ts";
+import type { KeptPage, Page, PageWrite } from "../store/store.ts";
+import { type JudgeContext, type JudgedPage, readRecords, writeVersionOf } from "./kept-page.ts";
+import { isQuarantined } from "./quarantine.ts";
+import { unopenedKeys } from "./unopened.ts";
+
+/**
+ * One group for each page that changes; they may conflict with what is written meanwhile.
+ * @returns null when a page that somebody wrote since can't be read: then nothing can be put back there.
+ */
+export async function putBack(context: JudgeContext, judged: JudgedPage): Promise<PageWrite[][] | null> {
+  const { kept, now } = judged;
+  const records = readRecords(kept);
+  // Nothing is to be had of it.
+  if (records === null) return [];
+  const unopened = new Set(unopenedKeys(context, [kept])[0]!.map(toHex));
+  const opens = ({ key }: PageRecord): boolean => !unopened.has(toHex(key));
+  if (now?.version === kept.version + 1) return [await wholePage(context, kept, now, records, opens)];
+  // Without a page at its place, or with an older one there, nobody can have deleted a record.
+  const mayBeDeleted = now !== null && now.version > kept.version;
+  return singleRecords(context, kept, records.filter(opens), mayBeDeleted);
+}
+
+/** A page that nobody wrote since, as it was. */
+async function wholePage(
+  { store, keys }: JudgeContext,
+  kept: KeptPage,
+  now: Page,
+  records: readonly PageRecord[],
+  opens: (record: PageRecord) => boolean,
+): Promise<PageWrite[]> {
+  const { contract, lowerBound, body } = kept;
+  const recordsNow = readRecords(now);
+  if (recordsNow === null) {
+    // What the sweep had counted is taken back.
+    const moved = records.filter((record) => rotationIdOf(record.sealed) === keys.from.rotationId && opens(record));
+    const counts: PageWrite["counts"] = [
+      [keys.from.rotationId, moved.length],
+      [keys.to.rotationId, -moved.length],
+    ];
+    return [{ contract, lowerBound, expected: now.version, body, counts }];
+  }
+  const there = new Map(recordsNow.map(({ key }) => [toHex(key), key]));
+  const edits: RecordEdit[] = [];
+  for (const record of records) {
+    const isThere = there.delete(toHex(record.key));
+    if (opens(record)) edits.push(record);
+    else if (!isThere && !(await isQuarantined(store, contract, record))) edits.push(record);
+  }
+  for (const key of there.values()) edits.push({ key, sealed: null });
+  return edit(contract, now, edits, highestWriteVersion(kept));
+}
+
+/** Those records that are not there with a higher write version. */
+async function singleRecords(
+  { store }: JudgeContext,
+  { contract }: KeptPage,
+  records: readonly PageRecord[],
+  mayBeDeleted: boolean,
+): Promise<PageWrite[][] | null> {
+  const pages = new Map<string, { readonly page: Page | null; readonly edits: RecordEdit[] }>();
+  for (const record of records) {
+    const page = await store.find(contract, record.key);
+    if (page !== null && readRecords(page) === null) return null;
+    const sealed = page === null ? null : findRecord(page, record.key);
+    const stays = sealed === null ? mayBeDeleted : writeVersionOf(sealed) > writeVersionOf(record.sealed);
+    if (stays) continue;
+    const name = page === null ? "" : toHex(page.lowerBound);
+    const known = pages.get(name) ?? { page, edits: [] };
+    known.edits.push(record);
+    pages.set(name, known);
+  }
+  return [...pages.values()].map(({ page, edits }) => edit(contract, page, edits, 0n));
+}
+
+function edit(contract: Uint8Array, page: Page | null, edits: readonly RecordEdit[], highest: bigint): PageWrite[] {
+  const sorted = [...edits].sort((a, b) => compareBytes(a.key, b.key));
+  const versions = sorted.flatMap(({ sealed }) => (sealed === null ? [] : [writeVersionOf(sealed)]));
+  const all = [highest, page === null ? 0n : highestWriteVersion(page), ...versions];
+  return editPage(
+    contract,
+    page,
+    sorted,
+    all.reduce((a, b) => (a > b ? a : b)),
+  );
+}
