@@ -120,6 +120,8 @@ export interface ReceiptClaim {
   /** Records that could not be opened, and the first of them. */
   readonly failed: number;
   readonly failures: readonly NamedRecord[];
+  /** Records that were put aside because they could not be opened, as governance had it. */
+  readonly quarantined: number;
   /** Of the statements of all pages, in order. */
   readonly digest: Hex;
 }
@@ -159,6 +161,7 @@ export const receiptClaimCodecs = {
     struct<NamedRecord>({ contract: hashCodec, key: boundedBytes(FAILURE_KEY_BYTES_MAX) }),
     FAILURES_NAMED_MAX,
   ),
+  quarantined: millisecondsCodec,
   digest: hashCodec,
 };
 

@@ -3,13 +3,26 @@
  * threads are, and has the threads sweep or verify it until something comes of it.
  */
 import { fromHex, toHex } from "../bytes.ts";
-import { CONTRACT_ID_BYTES } from "../contract-id.ts";
-import { PRF_BYTES } from "../keys/contract-key.ts";
 import type { PartitionWork } from "../protocol/call.ts";
-import type { Partition, PartitionBound } from "../protocol/rotation.ts";
+import {
+  FAILURES_NAMED_MAX,
+  FAILURE_KEY_BYTES_MAX,
+  type Partition,
+  type PartitionBound,
+  type ReceiptClaim,
+} from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { PartitionAnswer, PartitionPool, PartitionTask } from "../rotation/partition-pool.ts";
-import type { PageRange, PageRef, StateStore } from "../store/store.ts";
+import type { LeasedSweepEnd } from "../rotation/leased-partition.ts";
+import {
+  type Generation,
+  type SharedPartitionKeys,
+  sharePartitionKeys,
+  wipePartitionKeys,
+} from "../rotation/partition-keys.ts";
+import type { PartitionPool } from "../rotation/partition-pool.ts";
+import type { Receipt } from "../rotation/receipt.ts";
+import type { LeasedVerifyEnd, VerifyProgress } from "../rotation/verify-leased.ts";
+import type { PageRef, StateStore } from "../store/store.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
 
@@ -22,8 +35,9 @@ export interface JobTools {
   readonly pool: PartitionPool;
   readonly keys: ProvisionedKeys;
   readonly provisioning: Provisioning;
-  /** The generation that is left; the next one is gone to. */
-  readonly from: number;
+  /** The generation that is left, and the one that is gone to. */
+  readonly from: Generation;
+  readonly to: Generation;
 }
 
 /** A partition that was leased, as the ledger had it then. */
@@ -43,6 +57,8 @@ export class PartitionJob implements Disposable {
   /** Contracts of the window. */
   #window = new Set<Hex>();
   #wake = (): void => undefined;
+  /** How far the verification has come. */
+  #verified: VerifyProgress | null = null;
   #outcome: PartitionWork["outcome"] | null = null;
   #failed: unknown = null;
 
@@ -85,21 +101,16 @@ export class PartitionJob implements Disposable {
       await this.#untilHeld(needed);
       if (signal.aborted) return;
       const answer = await this.#work();
-      switch (answer.tag) {
-        case "missingKeys":
-          needed = answer.value.map(toHex);
-          break;
-        case "swept":
-        case "verified":
-          this.#outcome = answer;
-          this.#moveWindow([]);
-          return;
-        // The lease is another's, or this one is over: the ledger will say so.
-        case "lost":
-        case "stopped":
-          this.#moveWindow([]);
-          return;
+      if (answer.end === "missing") {
+        needed = answer.missingKeys.map(toHex);
+        if ("at" in answer) this.#verified = answer.at;
+        continue;
       }
+      if (answer.end === "done") this.#outcome = { tag: "swept", value: claimOf(answer.receipt) };
+      if (answer.end === "verdict") this.#outcome = { tag: "verified", value: answer.verdict };
+      // Else the lease is another's, or the work is over: the ledger will say so.
+      this.#moveWindow([]);
+      return;
     }
   }
 
@@ -130,32 +141,48 @@ export class PartitionJob implements Disposable {
   }
 
   #isHeld(contract: Hex): boolean {
-    const { keys, from } = this.#tools;
-    return keys.has(from, contract) && keys.has(from + 1, contract);
+    const { keys, from, to } = this.#tools;
+    return keys.has(from.rotationId, contract) && keys.has(to.rotationId, contract);
   }
 
-  async #work(): Promise<PartitionAnswer> {
+  async #work(): Promise<LeasedSweepEnd | LeasedVerifyEnd> {
     const { pool } = this.#tools;
-    const keys = this.#packKeys();
+    const { index, attempt, stage, receipt, quarantine } = this.lease;
+    const range = { from: placeOf(this.lease.from), to: placeOf(this.lease.to) };
+    const keys = this.#sharedKeys();
     try {
-      return await pool.run(taskOf(this.lease), keys, this.#stop.signal);
+      if (stage === "unswept") return await pool.sweep({ ...range, index, attempt }, keys, { quarantine });
+      const { pages, digest, by } = receipt!;
+      const claimed = { pages, digest: fromHex(digest, "a digest") };
+      return await pool.verify(range, keys, claimed, fromHex(by, "an IdentityKey"), this.#verified);
     } finally {
-      new Uint8Array(keys).fill(0);
+      wipePartitionKeys(keys);
     }
   }
 
-  /** Of all contracts of the window that have both: id, x(P) of the old generation, x(P) of the new one. */
-  #packKeys(): SharedArrayBuffer {
-    const { keys, from } = this.#tools;
+  /** Of all contracts of the window that have both. */
+  #sharedKeys(): SharedPartitionKeys {
+    const { keys, from, to } = this.#tools;
     const held = [...this.#window].filter((id) => this.#isHeld(id));
-    const size = CONTRACT_ID_BYTES + 2 * PRF_BYTES;
-    const packed = new SharedArrayBuffer(held.length * size);
-    for (const [at, id] of held.entries()) {
-      const entry = new Uint8Array(packed, at * size, size);
-      entry.set(fromHex(id, "a contract id"));
-      keys.copyTo(entry.subarray(CONTRACT_ID_BYTES), from, [id]);
-      keys.copyTo(entry.subarray(CONTRACT_ID_BYTES + PRF_BYTES), from + 1, [id]);
-    }
-    return packed;
+    const prfs = held.map((id) => ({
+      contract: fromHex(id, "a contract id"),
+      from: keys.prf(from.rotationId, id),
+      to: keys.prf(to.rotationId, id),
+    }));
+    return sharePartitionKeys(from, to, prfs);
   }
+}
+
+/** A bound as a place in the store. */
+export function placeOf(bound: PartitionBound | null): PageRef | null {
+  return bound === null ? null : { contract: fromHex(bound.contract, "a bound"), lowerBound: bound.key };
+}
+
+/** What the chain is told of a receipt: names of records are cut to what it takes. */
+function claimOf({ pages, records, bytes, failed, failures, quarantined, digest }: Receipt): ReceiptClaim {
+  const named = failures.slice(0, FAILURES_NAMED_MAX).map(({ contract, key }) => ({
+    contract,
+    key: fromHex(key, "a storage key").slice(0, FAILURE_KEY_BYTES_MAX),
+  }));
+  return { pages, records, bytes, failed, failures: named, quarantined, digest: toHex(digest) };
 }

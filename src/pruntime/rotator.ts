@@ -4,24 +4,32 @@
  * again leases again, and goes on in the store where it was.
  */
 import { toHex, fromHex } from "../bytes.ts";
-import { suiteId, type Suite } from "../engine/suite.ts";
+import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
-import { LEASES_MAX, PARTITIONS_MAX, type PartitionBound, type Rotation, leasesOf } from "../protocol/rotation.ts";
+import { LEASES_MAX, type PartitionBound, type Rotation, leasesOf } from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { State } from "../protocol/state.ts";
-import { partitionBounds } from "../rotation/partition-bounds.ts";
+import { type State, numberKey } from "../protocol/state.ts";
+import { removeCheckpoints } from "../rotation/checkpoint.ts";
+import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
+import type { Generation } from "../rotation/partition-keys.ts";
 import { PartitionPool } from "../rotation/partition-pool.ts";
+import { dropKept } from "../rotation/verify-leased.ts";
 import type { NetworkStore } from "./network-store.ts";
-import { PartitionJob } from "./partition-job.ts";
+import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
 
 /** Partitions that are leased for each thread: those that it works on, and those for which keys come meanwhile. */
 const LEASES_PER_THREAD = 4;
+
+/** Partitions that a store is cut into, if it is large enough: so many that whoever is slow holds nobody up. */
+const PARTITIONS_WANTED = 128;
+/** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
+const DROP_BLOCKS = 5;
 
 /** What it is made of; all of it is lent. */
 export interface RotatorOptions {
@@ -49,6 +57,8 @@ export class Rotator implements AsyncDisposable {
   #bounds: Errand<readonly PartitionBound[]> | null = null;
   #count: Errand<boolean> | null = null;
   #compaction: Errand<true> | null = null;
+  /** Since when all partitions are verified. */
+  #verifiedAt: { readonly from: number; readonly height: number } | null = null;
   /** What went wrong beside the following of the chain, for whoever follows it next. */
   #fault: unknown = null;
   #ending: Promise<void> = Promise.resolve();
@@ -74,9 +84,11 @@ export class Rotator implements AsyncDisposable {
     if (rotation === null || (phase !== "reencryption" && phase !== "verification")) {
       this.#endJobs();
     } else {
+      this.#dropVerified(state);
       this.#followLeases(state, rotation, provisioning);
       if (phase === "reencryption" && rotation.partitions === null) this.#cut(rotation);
-      if (phase === "verification" && rotation.verified === rotation.partitions) this.#countLeft(rotation);
+      if (phase === "verification" && rotation.verified === rotation.partitions)
+        this.#countLeft(rotation, state.height);
     }
     if (rotation !== null && phase === "abandonment" && isTurn(ledger, rotation, this.#options.identityKey)) {
       this.#compact(rotation);
@@ -152,56 +164,71 @@ export class Rotator implements AsyncDisposable {
     for (const [index, lease] of leases) {
       if (this.#jobs.has(index)) continue;
       const { store, keys } = this.#options;
-      const pool = this.#poolOf(state, rotation);
-      this.#jobs.set(
-        index,
-        new PartitionJob(lease, { store: store.store, pool, keys, provisioning, from: rotation.from }),
-      );
+      const [from, to] = [rotation.from, rotation.from + 1].map((id) => this.#generation(state, id));
+      const pool = this.#poolOf(rotation);
+      const tools = { store: store.store, pool, keys, provisioning, from: from!, to: to! };
+      this.#jobs.set(index, new PartitionJob(lease, tools));
     }
   }
 
-  #poolOf({ sharings }: State, { from }: Rotation): PartitionPool {
+  #poolOf({ from }: Rotation): PartitionPool {
     if (this.#pool?.from === from) return this.#pool.threads;
-    const { store, suite, threads, identityKey } = this.#options;
-    const generation = (rotationId: number) => ({
-      rotationId,
-      suite,
-      keySuite: sharings.find((sharing) => sharing.rotationId === rotationId)!.keySuite,
-    });
-    const by = fromHex(identityKey, "an IdentityKey");
-    const pool = new PartitionPool({
-      store: store.location,
-      from: generation(from),
-      to: generation(from + 1),
-      by,
-      threads,
-    });
+    const { store, threads, identityKey } = this.#options;
+    const identity = fromHex(identityKey, "an IdentityKey");
+    const pool = new PartitionPool({ store: store.location, identity, threads });
     this.#pool = { from, threads: pool };
     return pool;
+  }
+
+  #generation({ sharings }: State, rotationId: number): Generation {
+    const { keySuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
+    return { rotationId, keySuite, suite: this.#options.suite };
   }
 
   /** Where the store is to be cut: everybody finds out, and the first who says it is heard. */
   #cut(rotation: Rotation): void {
     const { store } = this.#options.store;
     this.#bounds = this.#errand(this.#bounds, rotation, async () => {
-      const bounds = await partitionBounds(store, PARTITIONS_MAX);
+      const bounds = await partitionBoundsFor(store, PARTITIONS_WANTED);
       return bounds.map(({ contract, lowerBound }) => ({ contract: toHex(contract), key: lowerBound }));
     });
   }
 
-  /** Whether nothing is left under the generation that is left, and nothing can come under it. */
-  #countLeft(rotation: Rotation): void {
+  /** Whether nothing is left under the generation that is left, and nothing can come under it: asked until it is so. */
+  #countLeft(rotation: Rotation, height: number): void {
     const { store } = this.#options.store;
+    if (this.#count?.from === rotation.from && this.#count.result === false) this.#count = null;
+    if (this.#verifiedAt?.from !== rotation.from) this.#verifiedAt = { from: rotation.from, height };
+    const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, rotation, async () => {
+      if (mayDrop) await dropKept(store, { from: null, to: null });
       const counts = await store.countByRotationId();
       const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
       return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;
     });
   }
 
+  /** What was kept of a partition is not wanted any more, when the chain has the word of who has verified it. */
+  #dropVerified({ partitions }: State): void {
+    for (const [index, job] of this.#jobs) {
+      const { lease, outcome } = job;
+      const isVerified = partitions.get(numberKey(index))?.stage === "verified";
+      if (!isVerified || outcome?.tag !== "verified" || outcome.value !== "sound") continue;
+      const range = { from: placeOf(lease.from), to: placeOf(lease.to) };
+      this.#run(dropKept(this.#options.store.store, range));
+    }
+  }
+
+  #run(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      if (!isPassing(error)) this.#fault = error;
+    });
+  }
+
   #compact(rotation: Rotation): void {
     const { store } = this.#options.store;
     this.#compaction = this.#errand(this.#compaction, rotation, async () => {
+      await removeCheckpoints(store);
       await store.compact();
       return true as const;
     });

@@ -54,6 +54,7 @@ const receipt = tagged(
     bytes: count,
     failed: count,
     failures: fc.array(fc.record({ contract: id, key: fc.uint8Array({ maxLength: 256 }) }), { maxLength: 8 }),
+    quarantined: count,
     digest: id,
   }),
 );

@@ -15,7 +15,7 @@ export function boundAt(byte: number): PartitionBound {
 /** A receipt for a partition with so many records. */
 export function claimOf(records = 10, failed = 0): ReceiptClaim {
   const failures = failed === 0 ? [] : [{ contract: `0x${"77".repeat(32)}`, key: Buffer.from("bad") }];
-  return { pages: 1, records, bytes: 100 * records, failed, failures, digest: `0x${"ab".repeat(32)}` };
+  return { pages: 1, records, bytes: 100 * records, failed, failures, quarantined: 0, digest: `0x${"ab".repeat(32)}` };
 }
 
 /** What a pRuntime is asked to do with a leased partition. */
