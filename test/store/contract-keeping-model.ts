@@ -4,9 +4,9 @@ import { expect } from "vitest";
 import { toHex } from "../../src/bytes.ts";
 import { comparePlaces } from "../../src/store/page.ts";
 import type { KeptPage, KeptRef, Page, PageRef, PageWrite, StateStore } from "../../src/store/store.ts";
-import { keepOf, keptAll } from "./contract-keeping.ts";
+import { keptAll } from "./contract-keeping.ts";
 import type { StoreUnderTest } from "./contract.ts";
-import { ALL, ALL_BYTES, bodyOf, commitOf, place, scanAll, sealedState } from "./records.ts";
+import { ALL, ALL_BYTES, bodyOf, commitOf, keepOf, place, scanAll, sealedState } from "./records.ts";
 
 /** A write, or the drop of a kept body; numbers choose among what there is. */
 type Step =

@@ -8,6 +8,7 @@ import {
   commitOf,
   contractId,
   failsWith,
+  keepOf,
   NO_KEY,
   pageWrite,
   place,
@@ -16,11 +17,6 @@ import {
   sealedState,
   text,
 } from "./records.ts";
-
-/** What somebody says of a page that he replaces; `fill` tells one from another. */
-export function keepOf(fill: number, by = new Uint8Array(33).fill(fill)): Keep {
-  return { by, statement: new Uint8Array(32).fill(fill) };
-}
 
 /** Kept bodies as short text: place and version. */
 export function keptOf(kept: readonly KeptRef[]): string[] {
@@ -230,9 +226,10 @@ export function keepContract(handle: () => StateStore, second: () => Promise<Sta
     await commit([[replacing]]);
     const before = await keptAll(handle());
     for (const bytes of [keep.by, keep.statement, replacing.contract, replacing.body]) bytes.fill(0xee);
-    for (const given of [...(await keptAll(handle())), ...(await handle().keptStatements(ALL, null, 1))]) {
-      for (const bytes of [given.contract, given.by, given.statement]) bytes.fill(0xee);
-      if ("body" in given) given.body.fill(0xee);
+    const given = await keptAll(handle());
+    for (const { body } of given) body.fill(0xee);
+    for (const one of [...given, ...(await handle().keptStatements(ALL, null, 1))]) {
+      for (const bytes of [one.contract, one.by, one.statement]) bytes.fill(0xee);
     }
     // `write` and this test share the contract's id.
     one.fill(1);
