@@ -120,7 +120,8 @@ export class PartitionJob implements Disposable {
     const first = from === null ? null : before(fromHex(from.contract, "a bound"));
     const after = behind === null ? first : fromHex(behind, "a contract id");
     const entries = await this.#tools.store.contracts(after, WINDOW_CONTRACTS / 2);
-    return entries.map(({ id }) => toHex(id)).filter((id) => to === null || id <= to.contract);
+    const isInside = (id: Hex): boolean => to === null || id < to.contract || (id === to.contract && to.key.length > 0);
+    return entries.map(({ id }) => toHex(id)).filter(isInside);
   }
 
   /** Asks for the keys of contracts that are in the window now, and gives up those that are not any more. */
