@@ -52,9 +52,10 @@ export interface CheckOutcome {
 }
 
 /** What pageMatch and pageCompare say of a record: assembly/page-match.ts. */
-const FATE = { left: 0, unchanged: 1, changed: 2, later: 3, putBack: 4, absent: 5, moved: 6 } as const;
-const ENTRY_WORDS = 2;
-const ENTRY_BYTES = 4 * ENTRY_WORDS;
+export const FATE = { left: 0, unchanged: 1, changed: 2, later: 3, putBack: 4, absent: 5, moved: 6 } as const;
+/** Where they say it: a fate, and the address of a row. */
+export const ENTRY_WORDS = 2;
+export const ENTRY_BYTES = 4 * ENTRY_WORDS;
 
 const MALFORMED: CheckOutcome = {
   wellFormed: false,
@@ -92,7 +93,7 @@ export function checkPages(
   to: SealedUnder,
   jobs: readonly CheckJob[],
 ): CheckOutcome[] {
-  const { kernels, runner, keys } = means;
+  const { kernels, runner, keys, newKeys } = means;
   const befores = jobs.map(({ before }) => before);
   const rowsMax = rowBoundOf(befores);
   const rows = kernels.alloc(rowsMax * ROW_BYTES);
@@ -112,7 +113,7 @@ export function checkPages(
     count += page?.rows ?? 0;
     return page;
   });
-  runner.run("Reencrypt", rows, count, keys.table);
+  runner.run("Reencrypt", rows, count, keys.table, newKeys.table);
   kernels.call("pageRelabel", rows, count, suiteId(to.suite), to.rotationId);
   kernels.call("pageCompare", rows, count, entries);
   return pages.map((page) => (page === null ? MALFORMED : outcomeOf(kernels, page)));
