@@ -143,6 +143,8 @@ export class Enclave implements Disposable {
     // Where it has not followed anything since it began, it is there already.
     const began = this.#replica?.ledger.state.height === (this.#progress.saved?.height ?? 0);
     if (!began || isOther) this.#begin(genesis, known === null || isOther ? bytes : null);
+    // A host that joins waits for nothing that was asked before: it may never have had it.
+    this.#provisioning.askAgain();
     return this.#joined().ledger.state.height;
   }
 

@@ -199,6 +199,11 @@ export class Provisioning implements Disposable {
     return questions;
   }
 
+  /** Nobody waits for answers to what was asked: it is asked again, of the same, and answers count that come all the same. */
+  askAgain(): void {
+    for (const asked of this.#asked.values()) if (asked.state === "waiting") asked.state = "refused";
+  }
+
   /** Takes a reply: partials are copied from it. One that nothing was asked for any more changes nothing. */
   take(from: PublicKey, reply: PartialsReply): Taken {
     const { nonce, proof, partials } = reply;

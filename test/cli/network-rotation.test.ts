@@ -74,28 +74,25 @@ test("a network rotates its MasterKey when it is told to, and what users have pu
     void rotation.finally(() => {
       over = true;
     });
-    const written = new Map<string, string>();
+    // What may be read of each key: of a put that failed, because a pRuntime was replaced for one, nobody knows whether it was done.
+    const possible = new Map(Array.from({ length: 20 }, (_, key) => [`key ${key}`, [`before ${key}`]]));
+    let written = 0;
     for (let turn = 0; !over; turn++) {
-      const [key, value] = [`key ${turn % 30}`, `during ${turn}`];
-      // A pRuntime that is replaced, or waits for keys, says so: then nothing was put.
+      const [key, value] = [`key ${turn % 20}`, `during ${turn}`];
       const done = await put(key, value).catch(() => null);
-      if (done !== null) written.set(key, value);
+      possible.set(key, done === null ? [...possible.get(key)!, value] : [value]);
+      if (done !== null) written++;
     }
     const { code, stdout, stderr } = await rotation;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(JSON.parse(stdout)).toMatchObject({ ordered: true, rotationId: 1, outstanding: [] });
-    expect(written.size).toBeGreaterThan(0);
-    await until(async () => {
-      const all = await Promise.all(
-        Array.from({ length: 20 }, async (_, index) => {
-          const key = `key ${index}`;
-          const answer = await execute({ home: folder }, contract, { tag: "get", value: Buffer.from(key) }, signal);
-          const expected = written.get(key) ?? `before ${index}`;
-          return answer.tag === "value" && Buffer.from(answer.value).toString() === expected;
-        }),
-      ).catch(() => [false]);
-      return all.every(Boolean);
-    });
+    expect(written).toBeGreaterThan(0);
+    const read = async (key: string): Promise<string> => {
+      const answer = await execute({ home: folder }, contract, { tag: "get", value: Buffer.from(key) }, signal);
+      return answer.tag === "value" ? Buffer.from(answer.value).toString() : answer.tag;
+    };
+    await until(() => read("key 0").then(Boolean, () => false));
+    for (const [key, values] of possible) expect(values).toContain(await read(key));
     const store = await openStore({ path: storePath(folder) });
     expect([...(await store.countByRotationId()).keys()]).toEqual([1]);
     expect(await store.keptCount()).toBe(0);
