@@ -29,7 +29,7 @@ export class KeptReader {
     };
     this.#path = path;
     this.#statements = prepare(`SELECT ${STATEMENT} FROM kept WHERE ${KEY} >= (?, ?, ?) AND ${BELOW} ${ORDER} LIMIT ?`);
-    // Left: a body that is not there is damage, and must be seen.
+    // A left join, because a body that is not there is damage and must be seen.
     this.#pages = prepare(
       `SELECT ${STATEMENT}, page.version, body FROM kept LEFT JOIN page ON page.contract = kept.contract
        AND page.lower_bound = kept.lower_bound AND page.generation = kept.generation

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, it } from "vitest";
 import type { StateStore } from "../../src/store/store.ts";
 import { cellContract, minimumContract } from "./contract-cells.ts";
+import { keepContract } from "./contract-keeping.ts";
+import { keepsAsModel } from "./contract-keeping-model.ts";
 import { agreesWithMap } from "./contract-model.ts";
 import { findContract, scanContract } from "./contract-reading.ts";
 import { countContract, limitContract, swapContract } from "./contract-writing.ts";
@@ -35,6 +37,8 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     describe("the minimum rotation id", () => minimumContract(handle));
     describe("contracts and counts", () => countContract(handle));
     describe("limits", () => limitContract(handle));
+    describe("kept bodies", () => keepContract(handle, () => under.second()));
     it("agrees with a plain map under random edits", () => agreesWithMap(open));
+    it("keeps, drops and restores as a model does", () => keepsAsModel(open));
   });
 }

@@ -16,7 +16,18 @@ import {
   pagesOf,
   plantInLeaf,
 } from "./planted.ts";
-import { ALL, ALL_BYTES, applyEdits, commitOf, contractId, pageWrite, placesOf, sealedState, text } from "./records.ts";
+import {
+  ALL,
+  ALL_BYTES,
+  applyEdits,
+  commitOf,
+  contractId,
+  keepOf,
+  pageWrite,
+  placesOf,
+  sealedState,
+  text,
+} from "./records.ts";
 
 /** A sealed state that can be found in the raw bytes of a file, in every 12 bytes of it. */
 function marked(name: string, index: number, bytes: number): Uint8Array {
@@ -69,6 +80,54 @@ describe("compacting an embedded store", () => {
     await store.close();
     expect(marksIn(path, "new").length).toBe(400);
     expect(marksIn(path, "old")).toEqual([]);
+  });
+
+  it("leaves no kept record on disk once it was dropped, whatever the size of its page, and those that were not", async () => {
+    const path = freshPath();
+    const store = await openStore({ path, create: true });
+    const sizes = [120, 700, 5_000, 15_800, 60_000];
+    const [dropped, left] = [range(40), range(50).slice(40)];
+    const rewrite = async (name: string, kept: boolean): Promise<void> => {
+      const groups = range(50).map(async (i) => {
+        const page = await store.find(contractId(i), text("k"));
+        const edit = { key: text("k"), sealed: marked(name, i, sizes[i % sizes.length]!) };
+        const writes = await editPage(contractId(i), page, [edit], BigInt((page?.version ?? 0) + 1));
+        return writes.map((write) => (kept ? { ...write, keep: keepOf(i + 1) } : write));
+      });
+      expect((await store.commit({ groups: await Promise.all(groups), sealedUnder: 1 })).conflicts).toEqual([]);
+    };
+    await rewrite("gone", false);
+    await rewrite("old", false);
+    await rewrite("mid", true);
+    await rewrite("new", true);
+    await store.compact();
+    // The control: what is kept is in the file, and stays there when everything has moved.
+    expect(marksIn(path, "gone")).toEqual([]);
+    for (const name of ["old", "mid", "new"]) expect(marksIn(path, name).length).toBe(50);
+    const pages = await store.scan(ALL, null, ALL_BYTES);
+    const drop = (await store.keptStatements(ALL, null, 1_000)).filter(({ contract }) => contract[0]! < dropped.length);
+    expect(drop.length).toBe(2 * dropped.length);
+    await store.commit({ groups: [], sealedUnder: null, drop });
+    const kept = await store.kept(ALL, null, ALL_BYTES);
+    await store.compact();
+    expect(await store.kept(ALL, null, ALL_BYTES)).toEqual(kept);
+    expect(await store.scan(ALL, null, ALL_BYTES)).toEqual(pages);
+    await store.close();
+    for (const name of ["old", "mid"]) {
+      expect(marksIn(path, name)).toEqual(left.map((i) => `${name}${String(i).padStart(6, "0")}`));
+    }
+    expect(marksIn(path, "new").length).toBe(50);
+  });
+
+  it("fills a database page with each divider, to its last byte", async () => {
+    const path = freshPath();
+    await withStore(path, true, (store) => store.commit(commitOf([[pageWrite(contractId(1), text(""))]])));
+    plantInLeaf(path, pagesOf(path, "leaf")[0]!);
+    await withStore(path, false, (store) => store.compact());
+    const database = new DatabaseSync(path);
+    const pages = "SELECT unused FROM dbstat WHERE name = 'page' AND pagetype = 'leaf' ORDER BY path LIMIT 3";
+    expect(database.prepare(pages).all()).toEqual([{ unused: 0 }, { unused: 0 }, { unused: 0 }]);
+    database.close();
   });
 
   it("also zeroes the copies that SQLite leaves where it moved rows", async () => {

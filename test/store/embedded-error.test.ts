@@ -6,7 +6,7 @@ import { GatekeeperError } from "../../src/errors.ts";
 import { storeError } from "../../src/store/embedded-error.ts";
 import { recordsOf } from "../../src/store/page.ts";
 import { freshPath, withStore } from "./embedded-files.ts";
-import { ALL, ALL_BYTES, applyEdits, commitOf, contractId, failsWith, sealedState, text } from "./records.ts";
+import { ALL, ALL_BYTES, applyEdits, commitOf, contractId, failsWith, keepOf, sealedState, text } from "./records.ts";
 
 describe("what SQLite reports", () => {
   const reported = (errcode: number): Error =>
@@ -53,6 +53,11 @@ describe("a damaged embedded store", () => {
         await applyEdits(store, contractId(contract), edits, 1);
       }
       await store.commit(commitOf([], { cells: [{ name: "c", expected: null, value: text("v") }] }));
+      const [first, second] = await store.scan(ALL, null, ALL_BYTES);
+      for (const [n, page] of [first!, second!].entries()) {
+        const write = { ...page, expected: page.version, counts: [], keep: keepOf(n + 1) };
+        await store.commit(commitOf([[write]], { sealedUnder: 1 }));
+      }
     });
     return path;
   }
@@ -66,6 +71,10 @@ describe("a damaged embedded store", () => {
       await store.cells("", null, 10);
       await store.contracts(null, 10);
       await store.partitionBounds(3);
+      await store.keptCount();
+      const drop = await store.keptStatements(ALL, null, 1);
+      for (const page of await store.kept(ALL, null, ALL_BYTES)) for (const _ of recordsOf(page));
+      await store.commit(commitOf([], { drop }));
       await applyEdits(store, contractId(2), [{ key: text("k5"), sealed: sealedState(1, 1, 1_000) }], 1);
       await store.compact();
     });
@@ -125,6 +134,11 @@ describe("a damaged embedded store", () => {
       "UPDATE rotation_count SET records = -1",
       "UPDATE contract SET kind = 1, name = NULL",
       "UPDATE page SET body = zeroblob(40000000) WHERE id = 1",
+      "DELETE FROM kept",
+      "DELETE FROM page WHERE id = 1",
+      "UPDATE page SET generation = 2 WHERE id = 1",
+      "UPDATE kept SET version = version + 1",
+      "UPDATE kept SET generation = generation + 1",
     ]) {
       const path = freshPath();
       copyFileSync(await good(), path);
@@ -132,6 +146,27 @@ describe("a damaged embedded store", () => {
       database.exec(change);
       database.close();
       await failsWith(useAll(path), "STORE_CORRUPT");
+    }
+  });
+
+  it("does not pass over a kept body that is not there, or take another for it", async () => {
+    const reads = (path: string) => withStore(path, false, (store) => store.kept(ALL, null, ALL_BYTES));
+    const drops = (path: string) =>
+      withStore(path, false, async (store) => {
+        await store.commit(commitOf([], { drop: await store.keptStatements(ALL, null, 9) }));
+      });
+    for (const change of [
+      "DELETE FROM page WHERE generation = 0 AND (contract, lower_bound) IN (SELECT contract, lower_bound FROM kept)",
+      "UPDATE kept SET generation = generation + 1",
+      "UPDATE kept SET version = version + 1",
+    ]) {
+      const path = await good();
+      expect((await reads(path)).length).toBe(2);
+      const database = new DatabaseSync(path);
+      database.exec(change);
+      database.close();
+      await failsWith(reads(path), "STORE_CORRUPT", /kept page is not the one|another type/);
+      await failsWith(drops(path), "STORE_CORRUPT", /kept page is not the one/);
     }
   });
 });

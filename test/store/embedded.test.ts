@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { openStore } from "../../src/store/embedded.ts";
-import { recordsOf } from "../../src/store/page.ts";
-import type { StateStore } from "../../src/store/store.ts";
+import { type PageRecord, recordsOf } from "../../src/store/page.ts";
+import type { Page, StateStore } from "../../src/store/store.ts";
 import { storeContract } from "./contract.ts";
 import { CHILD, child, exitOf, freshPath, withStore } from "./embedded-files.ts";
 import { ALL, ALL_BYTES, bodyOf, commitOf, contractId, NO_KEY, pageWrite, sealedState, text } from "./records.ts";
@@ -124,12 +124,16 @@ describe("several at once on an embedded store", () => {
     });
   });
 
-  it("keeps what it acknowledged, and nothing torn, when its process is killed", async () => {
+  /** Kills a job at several moments, and looks at the store each time. Returns the last number that it acknowledged. */
+  async function killed(
+    job: string,
+    look: (store: StateStore, acknowledged: number) => Promise<void>,
+  ): Promise<number> {
     const path = freshPath();
     await withStore(path, true, async () => undefined);
     let acknowledged = 0;
     for (const wait of [1, 40, 90, 15, 60]) {
-      const process = child("commit", path);
+      const process = child(job, path);
       const exit = exitOf(process);
       const before = acknowledged;
       let output = "";
@@ -146,28 +150,53 @@ describe("several at once on an embedded store", () => {
       });
       process.kill("SIGKILL");
       expect(await exit).toBe("SIGKILL");
-      await withStore(path, false, async (store) => {
-        const n = Number(Buffer.from((await store.cell("n"))!.value).toString());
-        expect(n).toBeGreaterThanOrEqual(acknowledged);
-        const pages = await store.scan(ALL, null, ALL_BYTES);
-        expect(pages.map(({ version }) => version)).toEqual([n, n]);
-        for (const page of pages) {
-          for (const { sealed } of recordsOf(page)) {
-            expect(new DataView(sealed.buffer, sealed.byteOffset).getUint32(20, true)).toBe(n);
-          }
-        }
-        expect(await store.countByRotationId()).toEqual(new Map([[0, 2]]));
-      });
+      await withStore(path, false, (store) => look(store, acknowledged));
     }
-    expect(acknowledged).toBeGreaterThan(5);
+    return acknowledged;
+  }
+
+  const numberIn = (page: Page): number => {
+    const [{ sealed }] = [...recordsOf(page)] as [PageRecord];
+    return new DataView(sealed.buffer, sealed.byteOffset).getUint32(20, true);
+  };
+
+  it("keeps what it acknowledged, and nothing torn, when its process is killed", async () => {
+    const last = await killed("commit", async (store, acknowledged) => {
+      const n = Number(Buffer.from((await store.cell("n"))!.value).toString());
+      expect(n).toBeGreaterThanOrEqual(acknowledged);
+      const pages = await store.scan(ALL, null, ALL_BYTES);
+      expect(pages.map(({ version }) => version)).toEqual([n, n]);
+      expect(pages.map(numberIn)).toEqual([n, n]);
+      expect(await store.countByRotationId()).toEqual(new Map([[0, 2]]));
+    });
+    expect(last).toBeGreaterThan(5);
   });
 
-  it.skipIf(process.platform === "win32")("keeps what it acknowledged when the disk takes no more", async () => {
+  it("keeps the bodies that were replaced, and drops those that were dropped, with the write when it is killed", async () => {
+    const last = await killed("keep", async (store, acknowledged) => {
+      const pages = await store.scan(ALL, null, ALL_BYTES);
+      const n = pages[0]!.version;
+      expect(n).toBeGreaterThanOrEqual(acknowledged);
+      expect(pages.map(numberIn)).toEqual([n, n]);
+      const kept = await store.kept(ALL, null, ALL_BYTES);
+      const before = n === 1 ? [] : [n - 1, n - 1];
+      expect(kept.map(({ version }) => version)).toEqual(before);
+      expect(kept.map(numberIn)).toEqual(before);
+      expect(kept.map(({ statement }) => statement[0])).toEqual(before.map(() => n & 0xff));
+      expect(await store.keptCount()).toBe(before.length);
+    });
+    expect(last).toBeGreaterThan(5);
+  });
+
+  it.skipIf(process.platform === "win32").each([
+    ["pages", "fill"],
+    ["kept bodies", "fill-kept"],
+  ])("keeps what it acknowledged when the disk takes no more %s", async (_, job) => {
     const path = freshPath();
     await withStore(path, true, async () => undefined);
     // The shell's limit on the size of a file, in blocks of 512 or 1,024 bytes, stands for a full disk.
-    const command = `ulimit -f 8192; exec "$0" "$1" fill "$2"`;
-    const limited = spawn("sh", ["-c", command, process.execPath, CHILD, path], {
+    const command = `ulimit -f 8192; exec "$0" "$1" "$3" "$2"`;
+    const limited = spawn("sh", ["-c", command, process.execPath, CHILD, path, job], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     let output = "";
@@ -179,8 +208,13 @@ describe("several at once on an embedded store", () => {
     expect(["STORE_FULL", "IO_FAILED"]).toContain(code);
     expect(Number(durable)).toBeGreaterThan(10);
     await withStore(path, false, async (store) => {
-      expect((await store.scan(ALL, null, ALL_BYTES)).length).toBe(Number(durable));
-      expect(await store.countByRotationId()).toEqual(new Map([[0, Number(durable)]]));
+      const pages = await store.scan(ALL, null, ALL_BYTES);
+      const kept = await store.kept(ALL, null, ALL_BYTES);
+      expect(pages.length + kept.length).toBe(Number(durable));
+      expect(await store.keptCount()).toBe(kept.length);
+      expect(await store.countByRotationId()).toEqual(new Map([[0, pages.length]]));
+      if (job === "fill-kept") expect([...kept, ...pages].map(numberIn)).toEqual([...Array(Number(durable)).keys()]);
+      else expect(kept).toEqual([]);
     });
   });
 });

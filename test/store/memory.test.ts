@@ -3,7 +3,7 @@ import { freeBytes } from "../../src/bytes.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { storeContract } from "./contract.ts";
-import { applyEdits, commitOf, contractId, pageWrite, sealedState, text } from "./records.ts";
+import { applyEdits, commitOf, contractId, keepOf, pageWrite, sealedState, text } from "./records.ts";
 
 storeContract("the store in memory", async () => {
   const store = new MemoryStore();
@@ -32,6 +32,7 @@ async function everything(store: StateStore): Promise<unknown> {
     minimum: await store.minimumRotationId(),
     cells: await store.cells("", null, 1_000),
     contracts: await store.contracts(null, 1_000),
+    kept: await store.kept({ from: null, to: null }, null, Number.MAX_SAFE_INTEGER),
   };
 }
 
@@ -41,9 +42,13 @@ describe("a crash of the store in memory", () => {
     const key = text(`k${n % 3}`);
     await applyEdits(store, contractId(n % 2), [{ key, sealed: n % 5 === 4 ? null : sealedState(n % 4, n, 9_000) }], n);
     const cell = await store.cell(`c${n % 2}`);
+    const page = (await store.find(contractId(n % 2), key))!;
+    const again = { ...page, expected: page.version, counts: [], keep: keepOf(n + 1) };
+    const [oldest] = await store.keptStatements({ from: null, to: null }, null, 1);
     await store.commit({
-      groups: [],
+      groups: [[again]],
       sealedUnder: null,
+      drop: n % 2 === 1 && oldest !== undefined ? [oldest] : [],
       contracts: [{ id: contractId(n % 3), kind: 1, name: text(`n${n}`) }],
       cells: [{ name: `c${n % 2}`, expected: cell?.version ?? null, value: n % 3 === 2 ? null : text(`v${n}`) }],
       minimumRotationId: n >> 1,

@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { compareBytes } from "../../src/bytes.ts";
 import { editPage, type RecordEdit } from "../../src/store/page-edit.ts";
 import { highestWriteVersion } from "../../src/store/page.ts";
-import type { Commit, Page, PageRange, PageRef, PageWrite, StateStore } from "../../src/store/store.ts";
+import type { Commit, Keep, Page, PageRange, PageRef, PageWrite, StateStore } from "../../src/store/store.ts";
 
 /** A contract id whose bytes are all `byte`. */
 export function contractId(byte: number): Uint8Array {
@@ -50,6 +50,11 @@ export function pageWrite(
 ): PageWrite {
   const body = bodyOf([[lowerBound, sealedState(rotationId, fill)]], 1n);
   return { contract, lowerBound, expected, body, counts: expected === null ? [[rotationId, 1]] : [] };
+}
+
+/** What somebody says of a page that he replaces; `fill` tells one from another. */
+export function keepOf(fill: number, by = new Uint8Array(33).fill(fill)): Keep {
+  return { by, statement: new Uint8Array(32).fill(fill) };
 }
 
 /** A commit of groups that seals under `sealedUnder` (0). */
