@@ -52,9 +52,10 @@ export interface CheckOutcome {
 }
 
 /** What pageMatch and pageCompare say of a record: assembly/page-match.ts. */
-const FATE = { left: 0, unchanged: 1, changed: 2, later: 3, putBack: 4, absent: 5, moved: 6 } as const;
-const ENTRY_WORDS = 2;
-const ENTRY_BYTES = 4 * ENTRY_WORDS;
+export const FATE = { left: 0, unchanged: 1, changed: 2, later: 3, putBack: 4, absent: 5, moved: 6 } as const;
+/** Where they say it: a fate, and the address of a row. */
+export const ENTRY_WORDS = 2;
+export const ENTRY_BYTES = 4 * ENTRY_WORDS;
 
 const MALFORMED: CheckOutcome = {
   wellFormed: false,

@@ -9,6 +9,7 @@ import { Kernels } from "./kernels.ts";
 import { type CheckJob, type CheckOutcome, checkPages } from "./page-check.ts";
 import { type KeyMaterial, layPageKeys, type PageKeys } from "./page-keys.ts";
 import { aadBound, type LaidPage, layPage, rowBoundOf, rowWords, storageKeyOf } from "./page-rows.ts";
+import { pageSelfTest } from "./page-self-test.ts";
 import { StatementRoom } from "./page-statement.ts";
 import { MEASURED, type Paths } from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS, RecordStatus } from "./rows.ts";
@@ -86,6 +87,7 @@ export class PageEngine {
     this.#kernels = kernels;
     this.#runner = new RowRunner(kernels, paths);
     selfTest(kernels);
+    pageSelfTest(kernels);
   }
 
   /**

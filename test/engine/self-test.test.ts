@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Blake2b256 } from "../../src/engine/blake2b.ts";
 import { GatekeeperError } from "../../src/errors.ts";
 import { compileKernels, Kernels } from "../../src/engine/kernels.ts";
+import { pageSelfTest } from "../../src/engine/page-self-test.ts";
 import { Secp256k1 } from "../../src/engine/secp256k1.ts";
 import {
   EXPECTED,
@@ -101,13 +102,14 @@ describe("the known-answer check", () => {
   });
 
   // An or would not do: for one gate of the S-box it is the same.
-  it("refuses kernels in which any one exclusive or was made an and, or those of the curve and of BLAKE2b do", () => {
+  it("refuses kernels in which any one exclusive or was made an and, or those of the curve, BLAKE2b and pages do", () => {
     const places = placesOf("v128.xor");
     expect(places.length).toBeGreaterThan(200);
     for (const at of places) {
       const kernels = alteredKernels(at, "v128.and");
       const check = (): void => {
         selfTest(kernels);
+        pageSelfTest(kernels);
         new Secp256k1("compressed", kernels);
         new Blake2b256(kernels);
       };
