@@ -100,11 +100,12 @@ async function sweep(
       range: partition,
       to: context.keys.to.rotationId,
       stopped,
+      pause: async () => context.pace?.wait(stopped),
       sweep: async (pages, { quarantined }) => {
         const swept =
           options.quarantine === true ? await sweepAside(context, pages, quarantined) : sweepPages(context, pages);
         without = pages[swept.pages] ?? null;
-        await context.pace?.take(bytesOf(pages.slice(0, swept.pages)), stopped);
+        context.pace?.spend(bytesOf(pages.slice(0, swept.pages)));
         return swept;
       },
       write: writeCheckpoint,

@@ -37,6 +37,7 @@ export async function restore(
 ): Promise<RestoreEnd> {
   const { store, keys } = context;
   while (!checkpoint.value.restored) {
+    await context.pace?.wait(context.stopped);
     if (context.stopped()) return { end: "stopped" };
     const some = await store.kept(partition, restoredTo(checkpoint.value), RESTORE_BYTES);
     const without = some.findIndex(({ contract }) => keys.pair(contract) === null);
@@ -57,10 +58,7 @@ export async function restore(
     const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells });
     if (!cellsHeld) return { end: "lost" };
     checkpoint = { ...checkpoint, version: checkpoint.version + 1, value };
-    await context.pace?.take(
-      pages.reduce((sum, { body }) => sum + body.length, 0),
-      context.stopped,
-    );
+    context.pace?.spend(pages.reduce((sum, { body }) => sum + body.length, 0));
   }
   return { end: "done", checkpoint };
 }
