@@ -24,6 +24,7 @@ import { unopenedKeys } from "./unopened.ts";
 /** What a thread needs to work on leased partitions. */
 export interface LeasedContext {
   readonly store: StateStore;
+  /** For this call alone: what it gives lasts until it is called again. */
   readonly engine: PageEngine;
   readonly keys: PartitionKeys;
   /** This pRuntime's IdentityKey. */
