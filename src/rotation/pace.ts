@@ -10,7 +10,7 @@ export interface Clock {
 }
 
 /** This process's monotonic clock. */
-export const MONOTONIC_CLOCK: Clock = {
+const MONOTONIC_CLOCK: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => sleep(milliseconds),
 };

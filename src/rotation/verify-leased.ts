@@ -29,7 +29,7 @@ const VERIFY_BYTES = 1 << 20;
 const DROPS_AT_ONCE = 1_024;
 
 /** Names a record, or a page by its lower bound, in hex. */
-export type RecordName = PartitionState["failures"][number];
+type RecordName = PartitionState["failures"][number];
 
 /** What was found. */
 export interface Verdict {

@@ -10,9 +10,20 @@ import type { Commit, CommitResult, Page, PageWrite, StateStore } from "../../sr
 import { identity, leasedContext, sweepToEnd, switchOver, switched, verdictOf, WHOLE } from "./leased.ts";
 import { initialiseStore } from "../../src/rotation/control.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
-import { contractOf, Generations, plain, put, readAll, recount, seal, statesOf, text, values } from "./sealed-store.ts";
+import {
+  contractOf,
+  Generations,
+  nameOf,
+  plain,
+  put,
+  readAll,
+  recount,
+  seal,
+  statesOf,
+  text,
+  values,
+} from "./sealed-store.ts";
 
-const EVERYTHING = { from: null, to: null };
 const VICTIM = "key 00077";
 
 interface TestRecord {
@@ -234,6 +245,30 @@ describe("a sweeper that", () => {
     const why = { contract: VICTIM_NAME.contract, key: `0x${Buffer.from(key).toString("hex")}` };
     expect(await sweptThrough(net, through)).toMatchObject({ verdict: "damaged", why });
     await expectMended(net);
+  });
+
+  it("re-encrypts another text is to blame, also where its page was split into many since", async () => {
+    for (const change of ["another text", "dropped"]) {
+      const net = await network();
+      const through = changing(net.store, ({ key, sealed }) =>
+        change === "dropped" ? null : { key, sealed: forged(net.generations, key, sealed) },
+      );
+      const receipt = await sweepToEnd(await leasedContext(through, net.generations, 1));
+      using states = statesOf(net.store, net.generations);
+      const added = Array.from({ length: 40 }, (_, index): [string, string] => [
+        `key 00077 ${String(index).padStart(2, "0")}`,
+        "y".repeat(9_000),
+      ]);
+      await put(states, 0, Object.fromEntries(added));
+      const other = await leasedContext(net.store, net.generations, 2);
+      const verdict = await verdictOf(other, receipt, identity(1));
+      // Since somebody wrote, the record that is gone may have been deleted.
+      if (change === "dropped") expect(verdict).toMatchObject({ verdict: "sound" });
+      else expect(verdict).toMatchObject({ verdict: "faulty", why: VICTIM_NAME });
+      if (change === "dropped") continue;
+      for (const [key, value] of added) net.values.set(nameOf(0, key), value);
+      await expectMended(net);
+    }
   });
 
   it("lies in a statement is found", async () => {

@@ -7,7 +7,7 @@ import type { Receipt } from "../../src/rotation/receipt.ts";
 import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
 import { sweepLeased } from "../../src/rotation/leased-partition.ts";
 import { dropKept, type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "../../src/rotation/verify-leased.ts";
-import type { Commit, KeptStatement, PageRange, PageRef, StateStore } from "../../src/store/store.ts";
+import type { Cell, Commit, KeptStatement, PageRange, PageRef, StateStore } from "../../src/store/store.ts";
 import { identity, leasedContext, sweepToEnd, switched, verdictOf, WHOLE } from "./leased.ts";
 import {
   contractOf,
@@ -87,7 +87,7 @@ describe("a leased partition", () => {
     const first = await leasedContext(store, generations, 1, [numbers[0]!, numbers[1]!, numbers[3]!]);
     expect(await sweepLeased(first, WHOLE)).toEqual({ end: "missing", missingKeys: [ids[2], ids[4], ids[5]] });
     expect(await store.countByRotationId()).toEqual(new Map([[0, 160], [1, 80]])); // prettier-ignore
-    const [{ value }] = (await store.cells("rotation/", null, 2)) as [{ value: Uint8Array }];
+    const [{ value }] = (await store.cells("rotation/", null, 2)) as [Cell];
     expect(JSON.parse(Buffer.from(value).toString()).cursor.contract).toBe(`0x${Buffer.from(ids[1]!).toString("hex")}`);
     const second = await leasedContext(store, generations, 1, numbers.slice(2));
     const receipt = await sweepToEnd(second);
@@ -225,7 +225,7 @@ describe("a leased partition", () => {
     const other = await leasedContext(store, generations, 2);
     expect(await verdictOf(other, swept.receipt, identity(1))).toMatchObject({ verdict: "sound", records: 397 });
     // What is not where it was put aside was taken.
-    const [{ name, version }] = (await store.cells("quarantine/", null, 1)) as [{ name: string; version: number }];
+    const [{ name, version }] = (await store.cells("quarantine/", null, 1)) as [Cell];
     await store.commit({ groups: [], sealedUnder: null, cells: [{ name, expected: version, value: null }] });
     expect(await verdictOf(other, swept.receipt, identity(1))).toMatchObject({ verdict: "damaged" });
   });
