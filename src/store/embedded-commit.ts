@@ -1,8 +1,8 @@
 /**
  * The embedded store's write transaction: compare-and-swap, kept bodies, counts, cells and the minimum rotation id in one.
  *
- * The page of a place is its row with the highest generation. Where a body is kept, its row is left as it is and the new
- * body becomes a row of the next generation; any other write changes the newest row.
+ * The page of a place is its row with the highest edition. Where a body is kept, its row is left as it is and the new
+ * body becomes a row of the next edition; any other write changes the newest row.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
@@ -33,7 +33,7 @@ export class CommitWriter {
   readonly #updatePage: StatementSync;
   readonly #insertNewer: StatementSync;
   readonly #keepNewest: StatementSync;
-  readonly #keptGeneration: StatementSync;
+  readonly #keptEdition: StatementSync;
   readonly #removeBody: StatementSync;
   readonly #removeKept: StatementSync;
   readonly #recordsOfContract: StatementSync;
@@ -54,9 +54,9 @@ export class CommitWriter {
     const place = "contract = ? AND lower_bound = ?";
     this.#database = database;
     this.#path = path;
-    const newest = `id = (SELECT id FROM page WHERE ${place} ORDER BY generation DESC LIMIT 1)`;
+    const newest = `id = (SELECT id FROM page WHERE ${place} ORDER BY edition DESC LIMIT 1)`;
     this.#pageVersion = database.prepare(`SELECT version FROM page WHERE ${newest}`);
-    // A place never loses its newest row, but it may have lost that of generation 0.
+    // A place never loses its newest row, but it may have lost that of edition 0.
     this.#insertPage = database.prepare(
       `INSERT INTO page (contract, lower_bound, version, body) SELECT ?1, ?2, 1, ?3
        WHERE NOT EXISTS (SELECT 1 FROM page WHERE contract = ?1 AND lower_bound = ?2)`,
@@ -65,15 +65,15 @@ export class CommitWriter {
       `UPDATE page SET version = version + 1, body = ? WHERE ${newest} AND version = ?`,
     );
     this.#insertNewer = database.prepare(
-      `INSERT INTO page (contract, lower_bound, generation, version, body)
-       SELECT contract, lower_bound, generation + 1, version + 1, ? FROM page WHERE ${newest} AND version = ?`,
+      `INSERT INTO page (contract, lower_bound, edition, version, body)
+       SELECT contract, lower_bound, edition + 1, version + 1, ? FROM page WHERE ${newest} AND version = ?`,
     );
     this.#keepNewest = database.prepare(
-      `INSERT INTO kept (contract, lower_bound, version, generation, replaced_by, statement)
-       SELECT contract, lower_bound, version, generation, ?, ? FROM page WHERE ${newest} AND version = ?`,
+      `INSERT INTO kept (contract, lower_bound, version, edition, replaced_by, statement)
+       SELECT contract, lower_bound, version, edition, ?, ? FROM page WHERE ${newest} AND version = ?`,
     );
-    this.#keptGeneration = database.prepare(`SELECT generation FROM kept WHERE ${place} AND version = ?`);
-    this.#removeBody = database.prepare(`DELETE FROM page WHERE ${place} AND generation = ? AND version = ?`);
+    this.#keptEdition = database.prepare(`SELECT edition FROM kept WHERE ${place} AND version = ?`);
+    this.#removeBody = database.prepare(`DELETE FROM page WHERE ${place} AND edition = ? AND version = ?`);
     this.#removeKept = database.prepare(`DELETE FROM kept WHERE ${place} AND version = ?`);
     this.#recordsOfContract = database.prepare("SELECT records FROM contract WHERE id = ?");
     this.#setRecordsOfContract = database.prepare(
@@ -177,10 +177,10 @@ export class CommitWriter {
   }
 
   #drop({ contract, lowerBound, version }: KeptRef): void {
-    const row = this.#keptGeneration.get(contract, lowerBound, version);
+    const row = this.#keptEdition.get(contract, lowerBound, version);
     if (row === undefined) return;
-    const generation = asNumber(row["generation"], this.#path);
-    if (this.#removeBody.run(contract, lowerBound, generation, version).changes !== 1) {
+    const edition = asNumber(row["edition"], this.#path);
+    if (this.#removeBody.run(contract, lowerBound, edition, version).changes !== 1) {
       throw corrupt(this.#path, "a kept page is not the one that was replaced");
     }
     this.#removeKept.run(contract, lowerBound, version);

@@ -14,6 +14,19 @@
  * WITHOUT ROWID keeps only a quarter of a database page of a row in place, so bodies overflow, and walks over places
  * alone would read bodies; the unique index answers those by itself. Larger database pages win some sweep and lose
  * more to scattered puts. So: 16 KiB, rowid. secure_delete costs about a tenth.
+ *
+ * A body that is kept stays in its row, and what replaces it becomes a row of the place's next edition. The same records,
+ * 2 MiB a transaction, one thread without a cipher, beside other work (million records/s, best of twelve sweeps; one
+ * find; one random put where nothing is kept):
+ *
+ *   the replaced body                  sweep   drop   scan   find       put
+ *   is overwritten, nothing is kept    0.67           4.2    0.022 ms   0.37 ms
+ *   is copied to another table         0.32    0.75   as where nothing is kept
+ *   stays, the new one is inserted     0.52    0.68   4.3    0.021 ms   0.26 ms
+ *
+ * Sweeps that keep nothing make 0.69 with editions. The edition, not the version, is in the index, so that an ordinary
+ * write changes no index. While bodies are kept, either way doubles the file (582 MB), and a scan asks the index once
+ * more for each page, which is lost in the noise.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type DatabaseKind, createDatabaseFile, openDatabaseFile } from "./database-file.ts";
@@ -25,17 +38,17 @@ const SCHEMA: Readonly<Record<string, string>> = {
   id INTEGER PRIMARY KEY,
   contract BLOB NOT NULL,
   lower_bound BLOB NOT NULL,
-  generation INTEGER NOT NULL DEFAULT 0,
+  edition INTEGER NOT NULL DEFAULT 0,
   version INTEGER NOT NULL,
   body BLOB NOT NULL,
-  UNIQUE (contract, lower_bound, generation)
+  UNIQUE (contract, lower_bound, edition)
 ) STRICT`,
   // One row for each row of `page` that is not its place's newest.
   kept: `CREATE TABLE kept (
   contract BLOB NOT NULL,
   lower_bound BLOB NOT NULL,
   version INTEGER NOT NULL,
-  generation INTEGER NOT NULL,
+  edition INTEGER NOT NULL,
   replaced_by BLOB NOT NULL,
   statement BLOB NOT NULL,
   PRIMARY KEY (contract, lower_bound, version)

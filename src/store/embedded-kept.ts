@@ -32,7 +32,7 @@ export class KeptReader {
     // A left join, because a body that is not there is damage and must be seen.
     this.#pages = prepare(
       `SELECT ${STATEMENT}, page.version, body FROM kept LEFT JOIN page ON page.contract = kept.contract
-       AND page.lower_bound = kept.lower_bound AND page.generation = kept.generation
+       AND page.lower_bound = kept.lower_bound AND page.edition = kept.edition
        WHERE ${KEY} >= (?, ?, ?) AND ${BELOW} ${ORDER}`,
     );
     this.#count = prepare("SELECT count(*) FROM kept");

@@ -74,7 +74,7 @@ function checkOptions(options: unknown): EmbeddedStoreOptions {
 
 /** Leaves out rows of `page` that are only kept. Where nothing is kept, that is known once for a whole statement. */
 const NEWEST = `(NOT EXISTS (SELECT 1 FROM kept) OR NOT EXISTS (SELECT 1 FROM page AS newer WHERE
-  newer.contract = page.contract AND newer.lower_bound = page.lower_bound AND newer.generation > page.generation))`;
+  newer.contract = page.contract AND newer.lower_bound = page.lower_bound AND newer.edition > page.edition))`;
 
 type Row = readonly SQLOutputValue[];
 
@@ -114,7 +114,7 @@ class EmbeddedStore implements StateStore {
     );
     this.#find = prepare(
       `SELECT contract, lower_bound, version, body FROM page
-       WHERE contract = ? AND lower_bound <= ? ORDER BY lower_bound DESC, generation DESC LIMIT 1`,
+       WHERE contract = ? AND lower_bound <= ? ORDER BY lower_bound DESC, edition DESC LIMIT 1`,
     );
     this.#minimum = prepare("SELECT minimum_rotation_id FROM state");
     this.#counts = prepare("SELECT rotation_id, records FROM rotation_count ORDER BY rotation_id");

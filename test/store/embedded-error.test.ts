@@ -136,9 +136,9 @@ describe("a damaged embedded store", () => {
       "UPDATE page SET body = zeroblob(40000000) WHERE id = 1",
       "DELETE FROM kept",
       "DELETE FROM page WHERE id = 1",
-      "UPDATE page SET generation = 2 WHERE id = 1",
+      "UPDATE page SET edition = 2 WHERE id = 1",
       "UPDATE kept SET version = version + 1",
-      "UPDATE kept SET generation = generation + 1",
+      "UPDATE kept SET edition = edition + 1",
     ]) {
       const path = freshPath();
       copyFileSync(await good(), path);
@@ -156,8 +156,8 @@ describe("a damaged embedded store", () => {
         await store.commit(commitOf([], { drop: await store.keptStatements(ALL, null, 9) }));
       });
     for (const change of [
-      "DELETE FROM page WHERE generation = 0 AND (contract, lower_bound) IN (SELECT contract, lower_bound FROM kept)",
-      "UPDATE kept SET generation = generation + 1",
+      "DELETE FROM page WHERE edition = 0 AND (contract, lower_bound) IN (SELECT contract, lower_bound FROM kept)",
+      "UPDATE kept SET edition = edition + 1",
       "UPDATE kept SET version = version + 1",
     ]) {
       const path = await good();
