@@ -132,7 +132,7 @@ function run(operation: u32, rows: usize, count: usize): void {
 }
 
 /** The end of the rows from `row` on, a pending one, that fit the scratch; `row` if none does. */
-function endOfChunk(operation: u32, row: usize, end: usize): usize {
+export function endOfChunk(operation: u32, row: usize, end: usize): usize {
   let free = SCRATCH_BLOCKS;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
@@ -150,7 +150,7 @@ function makeKeystreams(operation: u32, row: usize, end: usize): void {
 }
 
 /** One of the two keystreams of a chunk: that of the key at `key` of each row, KEY or NEW_KEY. */
-function makeKeystream(operation: u32, row: usize, end: usize, key: usize, scratch: usize): void {
+export function makeKeystream(operation: u32, row: usize, end: usize, key: usize, scratch: usize): void {
   let done: usize = 0;
   for (; row < end; row += ROW_BYTES) {
     if (load<u32>(row, STATUS) != PENDING) continue;
@@ -207,13 +207,13 @@ function runInPieces(operation: u32, row: usize): void {
 }
 
 /** Writes the encryption of a record's J0 alone. */
-function encryptJ0(context: usize, nonce: usize, to: usize): void {
+export function encryptJ0(context: usize, nonce: usize, to: usize): void {
   encryptCounters(context, nonce, 1, 1, keystream);
   v128.store(to, v128.load(keystream));
 }
 
 /** The keystream of some counters under one key, at the beginning of a scratch area. */
-function encryptCounters(context: usize, nonce: usize, counter: u32, blocks: usize, scratch: usize): void {
+export function encryptCounters(context: usize, nonce: usize, counter: u32, blocks: usize, scratch: usize): void {
   writeCounterBlocks(scratch, nonce, counter, blocks);
   noteContext(0, context, blocks);
   encryptScratch(scratch, blocks);

@@ -182,7 +182,7 @@ function paddedBlocks(length: usize): usize {
 /** Blocks of the Poly1305 message: AAD, text, and their lengths. */
 // @ts-ignore: decorator
 @inline
-function macBlocks(aadLength: usize, length: usize): usize {
+export function macBlocks(aadLength: usize, length: usize): usize {
   return paddedBlocks(aadLength) + paddedBlocks(length) + 1;
 }
 
@@ -200,7 +200,7 @@ function setLanes(row: usize, counter: u32): void {
 }
 
 /** Whether the row's tag is right for its text as it stands, given its one-time key. */
-function tagMatches(row: usize, oneTimeKey: usize): bool {
+export function tagMatches(row: usize, oneTimeKey: usize): bool {
   const text = load<usize>(row, TEXT);
   const length = load<usize>(row, LENGTH);
   const aadLength = load<usize>(row, AAD_LENGTH);

@@ -24,6 +24,7 @@ export {
   hybridStreamBytes,
 } from "./aes256-gcm-hybrid";
 export { batchBind } from "./batch";
+export { aes256GcmToChacha20Poly1305, betweenSuitesWipe, chacha20Poly1305ToAes256Gcm } from "./between-suites";
 export { blake2b256Batch, blake2bWipe } from "./blake2b";
 export {
   chacha20Poly1305ExpandKeys,

@@ -21,6 +21,7 @@ const MEMORY_BYTES_MAX = 1 << 30;
 const WIPES: readonly string[] = [
   ...ALL_SUITES.map((suite) => `${kernelPrefix(suite)}Wipe`),
   "aes256GcmHybridWipe",
+  "betweenSuitesWipe",
   "blake2bWipe",
   "kdfWipe",
   "secp256k1Wipe",
@@ -101,6 +102,12 @@ export class Kernels {
   /** Runs a verb over descriptor rows. */
   run(suite: Suite, verb: Verb, rows: number, count: number): void {
     this.call(`${kernelPrefix(suite)}${verb}`, rows, count);
+  }
+
+  /** Re-encrypts descriptor rows from one suite to the other. */
+  reencryptBetween(from: Suite, to: Suite, rows: number, count: number): void {
+    const name = kernelPrefix(to);
+    this.call(`${kernelPrefix(from)}To${name.charAt(0).toUpperCase()}${name.slice(1)}`, rows, count);
   }
 
   call(name: string, ...args: number[]): number {

@@ -2,7 +2,7 @@
 import type { Kernels } from "./kernels.ts";
 import { discard, moveText, type NativeKey } from "./native-key.ts";
 import { ROW, ROW_WORDS, RecordStatus } from "./rows.ts";
-import { NONCE_BYTES, type Suite, TAG_BYTES, type Verb } from "./suite.ts";
+import { NONCE_BYTES, TAG_BYTES, type Verb } from "./suite.ts";
 
 const BLOCK_BYTES = 16;
 const ZEROS = new Uint8Array(BLOCK_BYTES);
@@ -50,28 +50,26 @@ export function runPlaintext(kernels: Kernels, verb: Verb, row: number, { key, n
 }
 
 /**
- * Verifies or re-encrypts one row without its plaintext.
+ * Verifies or re-encrypts one row without its plaintext, each of its keys being of whichever suite.
  * @param tagAt - where the kernels' memory has room for a tag; what is left there is secret.
  */
 export function runPasses(
   kernels: Kernels,
-  suite: Suite,
   verb: "Verify" | "Reencrypt",
   row: number,
   { key, newKey }: LongKeys,
   tagAt: number,
 ): void {
   const { words, nonce, text, aad, newAad, newNonce } = viewsOf(kernels, row);
-  const gcm = suite === "aes-256-gcm";
-  if (gcm) {
+  if (key.suite === "aes-256-gcm") {
     key.gcmHash(nonce, hashed(aad, text), kernels.bytes, tagAt);
     kernels.call("aes256GcmHybridCheck", row, tagAt);
   } else {
-    kernels.run(suite, "Verify", row, 1);
+    kernels.run(key.suite, "Verify", row, 1);
   }
   if (verb === "Verify" || words[ROW.status] !== RecordStatus.done) return;
   moveText(text, key.keystream(nonce), newKey.keystream(newNonce));
-  if (gcm) {
+  if (newKey.suite === "aes-256-gcm") {
     newKey.gcmHash(newNonce, hashed(newAad, text), kernels.bytes, tagAt);
     kernels.call("aes256GcmHybridRetag", row, tagAt);
   } else {

@@ -50,13 +50,13 @@ export interface SealedText {
 
 /** A key of one suite. */
 export class NativeKey {
-  readonly #suite: Suite;
+  readonly suite: Suite;
   readonly #key: KeyObject;
   #ecb: Cipheriv | undefined;
 
   /** @param key - 32 bytes, copied; the caller wipes them. */
   constructor(suite: Suite, key: Uint8Array) {
-    this.#suite = suite;
+    this.suite = suite;
     this.#key = createSecretKey(key);
   }
 
@@ -87,14 +87,14 @@ export class NativeKey {
 
   /** The AEAD's keystream for a text under `nonce`, to be added to it from its beginning on. */
   keystream(nonce: Uint8Array): Cipheriv {
-    return this.#suite === "aes-256-gcm"
+    return this.suite === "aes-256-gcm"
       ? createCipheriv("aes-256-ctr", this.#key, Buffer.concat([nonce, CTR_COUNTER]))
       : createCipheriv("chacha20", this.#key, Buffer.concat([CHACHA_COUNTER, nonce]));
   }
 
   /** Encrypts a plaintext to `text`, which may be where it lies, and writes the tag. */
   seal({ nonce, aad }: RecordInputs, plaintext: Uint8Array, { text, tag }: SealedText): void {
-    const cipher = createCipheriv(this.#suite as "aes-256-gcm", this.#key, nonce, AUTH_TAG);
+    const cipher = createCipheriv(this.suite as "aes-256-gcm", this.#key, nonce, AUTH_TAG);
     cipher.setAAD(aad, { plaintextLength: plaintext.length });
     const ciphertext = cipher.update(plaintext);
     cipher.final();
@@ -108,7 +108,7 @@ export class NativeKey {
    * @returns the plaintext, which the caller discards, or null.
    */
   open({ nonce, aad }: RecordInputs, { text, tag }: SealedText): Buffer<ArrayBuffer> | null {
-    const decipher = createDecipheriv(this.#suite as "aes-256-gcm", this.#key, nonce, AUTH_TAG);
+    const decipher = createDecipheriv(this.suite as "aes-256-gcm", this.#key, nonce, AUTH_TAG);
     decipher.setAAD(aad, { plaintextLength: text.length });
     decipher.setAuthTag(tag);
     const plaintext = decipher.update(text);

@@ -93,7 +93,7 @@ export function checkPages(
   to: SealedUnder,
   jobs: readonly CheckJob[],
 ): CheckOutcome[] {
-  const { kernels, runner, keys } = means;
+  const { kernels, runner, keys, newKeys } = means;
   const befores = jobs.map(({ before }) => before);
   const rowsMax = rowBoundOf(befores);
   const rows = kernels.alloc(rowsMax * ROW_BYTES);
@@ -113,7 +113,7 @@ export function checkPages(
     count += page?.rows ?? 0;
     return page;
   });
-  runner.run("Reencrypt", rows, count, keys.table);
+  runner.run("Reencrypt", rows, count, keys.table, newKeys.table);
   kernels.call("pageRelabel", rows, count, suiteId(to.suite), to.rotationId);
   kernels.call("pageCompare", rows, count, entries);
   return pages.map((page) => (page === null ? MALFORMED : outcomeOf(kernels, page)));

@@ -4,7 +4,6 @@
  * wiped before a call returns; of those that go a native way OpenSSL has a copy too, as native-key.ts says.
  */
 import { randomFillSync } from "node:crypto";
-import { GatekeeperError } from "../errors.ts";
 import { Kernels } from "./kernels.ts";
 import { type CheckJob, type CheckOutcome, checkPages } from "./page-check.ts";
 import { type KeyMaterial, layPageKeys, type PageKeys } from "./page-keys.ts";
@@ -92,9 +91,10 @@ export class PageEngine {
 
   /**
    * Moves every record that is under `from` to `to` and to its job's new key, and leaves those that are under `to`. One
-   * that is under neither counts as mismatched.
-   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, for more pages than fit 1 GiB, or for
-   * two suites; KEY_UNAVAILABLE for key material that was wiped.
+   * that is under neither counts as mismatched. The suites may differ; no plaintext comes into being in any case, unless
+   * the engine was made with `paths` that allow it.
+   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB;
+   * KEY_UNAVAILABLE for key material that was wiped.
    */
   reencrypt(
     from: SealedUnder,
@@ -126,7 +126,7 @@ export class PageEngine {
       });
       const tags = kernels.alloc(statements ? count * TAG_BYTES : 0);
       if (statements) kernels.call("pageKeepTags", rows, count, tags);
-      this.#runner.run("Reencrypt", rows, count, keys.table);
+      this.#runner.run("Reencrypt", rows, count, keys.table, newKeys.table);
       kernels.call("pageRelabel", rows, count, leave.suiteId, to.rotationId);
       const room = statements ? new StatementRoom(kernels, bodies) : null;
       return pages.map((page, index) => ({
@@ -166,8 +166,8 @@ export class PageEngine {
    * Checks what another engine re-encrypted: whether the records that replaced those of `before` are what these become
    * when they are moved from `from` to `to`. No plaintext comes into being. Records under `to` are not looked at, nor
    * are those of `after` that `before` has not; their tags are what `verify` is for.
-   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, for more pages than fit 1 GiB, or for
-   * two suites; KEY_UNAVAILABLE for key material that was wiped.
+   * @throws GatekeeperError INVALID_ARGUMENT when a contract id has not 32 bytes, or for more pages than fit 1 GiB;
+   * KEY_UNAVAILABLE for key material that was wiped.
    */
   check(from: SealedUnder, to: SealedUnder, jobs: readonly CheckJob[]): CheckOutcome[] {
     const kernels = this.#kernels;
@@ -187,11 +187,13 @@ export class PageEngine {
     jobs: readonly { readonly key: KeyMaterial; readonly newKey: KeyMaterial }[],
     body: (keys: PageKeys, newKeys: PageKeys) => T,
   ): T {
-    if (from.suite !== to.suite) {
-      throw new GatekeeperError("INVALID_ARGUMENT", "records are re-encrypted within one cipher suite only");
+    if (from.suite === to.suite) {
+      const materials = jobs.flatMap((job) => [job.key, job.newKey]);
+      return this.#withKeys([{ suite: from.suite, materials }], ([keys]) => body(keys!, keys!));
     }
-    const materials = jobs.flatMap((job) => [job.key, job.newKey]);
-    return this.#withKeys([{ suite: from.suite, materials }], ([keys]) => body(keys!, keys!));
+    const old = { suite: from.suite, materials: jobs.map((job) => job.key) };
+    const next = { suite: to.suite, materials: jobs.map((job) => job.newKey) };
+    return this.#withKeys([old, next], ([keys, newKeys]) => body(keys!, newKeys!));
   }
 
   /**

@@ -6,8 +6,8 @@
  *   hybrid     AES-256-GCM: the keystreams of a chunk of records come from one native AES-ECB call a key; the rest
  *              is WebAssembly. A re-encryption has no plaintext in memory.
  *   passes     a long record by itself: two native keystream passes that commute, the new key's first, so that what
- *              lies between them is not the plaintext; tags natively (AES-256-GCM) or in WebAssembly. Re-encryption
- *              and verification only.
+ *              lies between them is not the plaintext; tags natively (AES-256-GCM) or in WebAssembly. Re-encryption,
+ *              within a suite or to the other, and verification only.
  *   plaintext  a long record by itself, with the native AEAD. A re-encryption so is the fastest, and has the plaintext
  *              in memory between its decryption and its encryption: only where the caller said that it may. Sealing
  *              and opening have it there by their nature.
@@ -28,7 +28,9 @@ export interface Paths {
   readonly checkBytes: number;
   /** Bytes of a text from which a record goes by itself, natively; at the latest where it is too long for `hybrid`. */
   readonly longBytes: Readonly<Record<Suite, number>>;
-  /** The same for a re-encryption that may have the plaintext in memory. */
+  /** The same for a re-encryption from one suite to the other. */
+  readonly betweenBytes: number;
+  /** The same for a re-encryption within a suite that may have the plaintext in memory. */
   readonly plaintextBytes: Readonly<Record<Suite, number>>;
 }
 
@@ -46,6 +48,7 @@ export const WASM_ONLY: Paths = {
   hybridBlocks: Number.POSITIVE_INFINITY,
   checkBytes: Number.POSITIVE_INFINITY,
   longBytes: NEITHER,
+  betweenBytes: NEVER,
   plaintextBytes: NEITHER,
 };
 
@@ -55,6 +58,7 @@ export const MEASURED: Paths = nativeCiphersAreHere()
       hybridBlocks: 160,
       checkBytes: 8_000,
       longBytes: { "aes-256-gcm": 20_480, "chacha20-poly1305": 8_192 },
+      betweenBytes: 4_096,
       plaintextBytes: NEITHER,
     }
   : WASM_ONLY;
@@ -73,6 +77,7 @@ export const NATIVE_ALWAYS: Paths =
         hybridBlocks: 0,
         checkBytes: 0,
         longBytes: { "aes-256-gcm": 1_000, "chacha20-poly1305": 1_000 },
+        betweenBytes: 1_000,
         plaintextBytes: NEITHER,
       };
 
@@ -82,9 +87,9 @@ export const NATIVE_ALWAYS: Paths =
  * @throws GatekeeperError INVALID_ARGUMENT unless all thresholds are 0 or more.
  */
 export function checkPaths(paths: Paths): void {
-  const { hybridBlocks, checkBytes, longBytes, plaintextBytes } = paths;
+  const { hybridBlocks, checkBytes, longBytes, betweenBytes, plaintextBytes } = paths;
   const bytes = ALL_SUITES.flatMap((suite) => [longBytes[suite], plaintextBytes[suite]]);
-  if ([hybridBlocks, checkBytes, ...bytes].every((threshold) => threshold >= 0)) return;
+  if ([hybridBlocks, checkBytes, betweenBytes, ...bytes].every((threshold) => threshold >= 0)) return;
   throw new GatekeeperError("INVALID_ARGUMENT", "every threshold of an engine's paths is a number from 0 on");
 }
 
@@ -98,6 +103,14 @@ export function longRecordBytes(paths: Paths, suite: Suite, verb: Verb): number 
 }
 
 /**
+ * Bytes of a text from which a record that goes from one suite to the other does so by `passes`; shorter ones go by
+ * `wasm`, as `hybrid` is a way within AES-256-GCM, and `plaintext` is never taken.
+ */
+export function longRecordBytesBetween({ betweenBytes }: Paths): number {
+  return Math.min(NEVER, betweenBytes);
+}
+
+/**
  * Decides for records under one key (and one new key).
  * @param blocks - of their texts, and one more for each.
  * @param longest - bytes of the longest text; from longRecordBytes on it is the only one.
@@ -108,6 +121,11 @@ export function choosePath(paths: Paths, suite: Suite, verb: Verb, blocks: numbe
     return verb !== "Reencrypt" || longest >= paths.plaintextBytes[suite] ? "plaintext" : "passes";
   }
   return suite === "aes-256-gcm" && blocks >= paths.hybridBlocks ? "hybrid" : "wasm";
+}
+
+/** Decides for records that go from one suite to the other; `longest` is as above. */
+export function choosePathBetween(paths: Paths, longest: number): Path {
+  return longest >= longRecordBytesBetween(paths) ? "passes" : "wasm";
 }
 
 /** Tried out, as a policy (FIPS, for one) can refuse a cipher that is listed. */

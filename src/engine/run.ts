@@ -7,7 +7,15 @@ import type { KeyTable } from "./key-table.ts";
 import type { Kernels } from "./kernels.ts";
 import { runPasses, runPlaintext } from "./long-record.ts";
 import { overwriteFreed } from "./native-key.ts";
-import { checkPaths, choosePath, longRecordBytes, type Path, type Paths } from "./paths.ts";
+import {
+  checkPaths,
+  choosePath,
+  choosePathBetween,
+  longRecordBytes,
+  longRecordBytesBetween,
+  type Path,
+  type Paths,
+} from "./paths.ts";
 import { ROW, ROW_BYTES, ROW_WORDS } from "./rows.ts";
 import { TAG_BYTES, type Verb } from "./suite.ts";
 
@@ -36,16 +44,18 @@ export class RowRunner {
 
   /**
    * Runs a verb over the pending ones of `count` rows; each is done or mismatched afterwards (assembly/descriptor.ts).
+   * The new keys of a re-encryption are of `newKeys`, which may be of another suite.
    * Memory may grow: views made before are void. What is laid there besides the contexts is wiped when it returns; if
    * it throws, the caller wipes everything.
    */
-  run(verb: Verb, rows: number, count: number, keys: KeyTable): void {
+  run(verb: Verb, rows: number, count: number, keys: KeyTable, newKeys = keys): void {
     const kernels = this.#kernels;
     const tag = kernels.alloc(TAG_BYTES);
-    const segments = this.#plan(verb, rows, count, keys);
+    const segments = this.#plan(verb, rows, count, keys, newKeys);
     keys.expand();
+    newKeys.expand();
     try {
-      for (const segment of segments) this.#runSegment(verb, segment, keys, tag);
+      for (const segment of segments) this.#runSegment(verb, segment, keys, newKeys, tag);
     } finally {
       overwriteFreed();
     }
@@ -53,31 +63,32 @@ export class RowRunner {
   }
 
   /** @param tag - where a tag has room. */
-  #runSegment(verb: Verb, { path, from, end, row, key, newKey }: Segment, keys: KeyTable, tag: number): void {
+  #runSegment(verb: Verb, segment: Segment, keys: KeyTable, newKeys: KeyTable, tag: number): void {
     const kernels = this.#kernels;
-    const { suite } = keys;
+    const { path, from, end, row, key, newKey } = segment;
     if (path === "wasm") {
-      kernels.run(suite, verb, from, (end - from) / ROW_BYTES);
+      const count = (end - from) / ROW_BYTES;
+      if (keys.suite === newKeys.suite) kernels.run(keys.suite, verb, from, count);
+      else kernels.reencryptBetween(keys.suite, newKeys.suite, from, count);
     } else if (path === "hybrid") {
-      const chosen = { key: keys.hybrid(key), newKey: keys.hybrid(newKey) };
+      const chosen = { key: keys.hybrid(key), newKey: newKeys.hybrid(newKey) };
       runHybrid(kernels, verb, { from, end }, chosen, { bytes: this.#paths.checkBytes, tag });
     } else if (path === "plaintext") {
-      runPlaintext(kernels, verb, row, { key: keys.native(key), newKey: keys.native(newKey) });
+      runPlaintext(kernels, verb, row, { key: keys.native(key), newKey: newKeys.native(newKey) });
     } else if (verb === "Verify" || verb === "Reencrypt") {
       // The tags of AES-256-GCM take the table of the hash key.
-      if (suite === "aes-256-gcm") {
-        learnHashKey(kernels, keys.hybrid(key));
-        learnHashKey(kernels, keys.hybrid(newKey));
-      }
-      runPasses(kernels, suite, verb, row, { key: keys.native(key), newKey: keys.native(newKey) }, tag);
+      if (keys.suite === "aes-256-gcm") learnHashKey(kernels, keys.hybrid(key));
+      if (newKeys.suite === "aes-256-gcm") learnHashKey(kernels, newKeys.hybrid(newKey));
+      runPasses(kernels, verb, row, { key: keys.native(key), newKey: newKeys.native(newKey) }, tag);
     }
   }
 
   /** Cuts the rows, and requests the keys that are to be expanded. */
-  #plan(verb: Verb, rows: number, count: number, keys: KeyTable): readonly Segment[] {
+  #plan(verb: Verb, rows: number, count: number, keys: KeyTable, newKeys: KeyTable): readonly Segment[] {
     const kernels = this.#kernels;
     const { suite } = keys;
-    const longBytes = longRecordBytes(this.#paths, suite, verb);
+    const between = suite !== newKeys.suite;
+    const longBytes = between ? longRecordBytesBetween(this.#paths) : longRecordBytes(this.#paths, suite, verb);
     const reencrypt = verb === "Reencrypt";
     const words = new Uint32Array(kernels.bytes.buffer, rows, count * ROW_WORDS);
     const end = rows + count * ROW_BYTES;
@@ -89,12 +100,16 @@ export class RowRunner {
       const row = kernels.constant("segmentRow");
       const at = (row - rows) / 4;
       const key = keys.indexOf(words[at + ROW.key]!);
-      const newKey = reencrypt ? keys.indexOf(words[at + ROW.newKey]!) : key;
-      const path = choosePath(this.#paths, suite, verb, blocks, words[at + ROW.length]!);
-      if (path === "wasm" || (path === "passes" && suite === "chacha20-poly1305")) {
-        keys.request(key);
-        keys.request(newKey);
-      }
+      const newKey = reencrypt ? newKeys.indexOf(words[at + ROW.newKey]!) : key;
+      const length = words[at + ROW.length]!;
+      const path = between
+        ? choosePathBetween(this.#paths, length)
+        : choosePath(this.#paths, suite, verb, blocks, length);
+      // Of ChaCha20-Poly1305, the tags of a long record too are made in WebAssembly.
+      const takes = (table: KeyTable): boolean =>
+        path === "wasm" || (path === "passes" && table.suite === "chacha20-poly1305");
+      if (takes(keys)) keys.request(key);
+      if (takes(newKeys)) newKeys.request(newKey);
       const last = segments.at(-1);
       if (path === "wasm" && last?.path === "wasm") last.end = next;
       else segments.push({ path, from, end: next, row, key, newKey });

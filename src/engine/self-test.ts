@@ -4,8 +4,8 @@
  *
  * For each suite, records of every length class around the kernels' block and lane borders are sealed under two keys
  * alternately, moved to two other keys, opened and sealed again, damaged and verified, in WebAssembly alone and
- * natively. The digests of what comes out are constants here; test/engine/self-test.test.ts computes them anew with
- * node:crypto.
+ * natively; then moved to the other suite, where they must be what they are when they come from that suite. The digests of
+ * what comes out are constants here; test/engine/self-test.test.ts computes them anew with node:crypto.
  */
 import { GatekeeperError } from "../errors.ts";
 import { type KeyPlaces, KeyTable } from "./key-table.ts";
@@ -71,7 +71,10 @@ export function selfTest(kernels: Kernels): void {
   try {
     checkHkdf(kernels);
     for (const suite of ALL_SUITES) {
-      for (const paths of [WASM_ONLY, NATIVE_ALWAYS]) checkSuite(kernels, suite, paths);
+      for (const paths of [WASM_ONLY, NATIVE_ALWAYS]) {
+        checkSuite(kernels, suite, paths);
+        for (const other of ALL_SUITES) if (other !== suite) checkBetween(kernels, suite, other, paths);
+      }
     }
   } finally {
     kernels.wipe();
@@ -79,18 +82,8 @@ export function selfTest(kernels: Kernels): void {
 }
 
 function checkSuite(kernels: Kernels, suite: Suite, paths: Paths): void {
-  const sample = layOut(kernels, suite);
-  const runner = new RowRunner(kernels, paths);
-  const keys = new KeyTable(kernels, suite, sample.keys);
-  const run = (verb: Verb): void => {
-    for (let row = 0; row < sample.count; row++) sample.words()[row * ROW_WORDS + ROW.status] = RecordStatus.pending;
-    runner.run(verb, sample.rows, sample.count, keys);
-  };
-  const expectAll = (status: number, what: string): void => {
-    for (let row = 0; row < sample.count; row++) {
-      if (sample.words()[row * ROW_WORDS + ROW.status] !== status) throw failed(`${suite} ${what}`);
-    }
-  };
+  const sample = layOut(kernels, suite, suite);
+  const { run, expectAll } = runOf(kernels, sample, suite, suite, paths);
   run("Seal");
   if (sample.digest() !== EXPECTED[suite].sealed) throw failed(`${suite} seal`);
   run("Reencrypt");
@@ -106,23 +99,65 @@ function checkSuite(kernels: Kernels, suite: Suite, paths: Paths): void {
   expectAll(RecordStatus.tagMismatch, "refusal of a damaged tag");
 }
 
+function checkBetween(kernels: Kernels, from: Suite, to: Suite, paths: Paths): void {
+  const sample = layOut(kernels, from, to);
+  const { run, expectAll } = runOf(kernels, sample, from, to, paths);
+  run("Seal");
+  sample.damageTags();
+  run("Reencrypt");
+  expectAll(RecordStatus.tagMismatch, `refusal of a damaged tag on the way to ${to}`);
+  sample.damageTags();
+  if (sample.digest() !== EXPECTED[from].sealed) throw failed(`${from} refusal on the way to ${to}`);
+  run("Reencrypt");
+  expectAll(RecordStatus.done, `re-encrypt to ${to}`);
+  if (sample.digest() !== EXPECTED[to].reencrypted) throw failed(`${from} re-encrypt to ${to}`);
+}
+
+/** Runs verbs over the sample, and tells what became of it. */
+function runOf(
+  kernels: Kernels,
+  sample: Sample,
+  from: Suite,
+  to: Suite,
+  paths: Paths,
+): { run(verb: Verb): void; expectAll(status: number, what: string): void } {
+  const runner = new RowRunner(kernels, paths);
+  const keys = new KeyTable(kernels, from, sample.keys);
+  const newKeys = from === to ? keys : new KeyTable(kernels, to, sample.newKeys);
+  return {
+    run: (verb) => {
+      for (let row = 0; row < sample.count; row++) sample.words()[row * ROW_WORDS + ROW.status] = RecordStatus.pending;
+      runner.run(verb, sample.rows, sample.count, keys, verb === "Reencrypt" ? newKeys : keys);
+    },
+    expectAll: (status, what) => {
+      for (let row = 0; row < sample.count; row++) {
+        if (sample.words()[row * ROW_WORDS + ROW.status] !== status) throw failed(`${from} ${what}`);
+      }
+    },
+  };
+}
+
 /** The sample in the kernels' memory. */
 interface Sample {
   readonly rows: number;
   readonly count: number;
   readonly keys: KeyPlaces;
+  /** The same keys in contexts of the suite that records are moved to; those of `keys` where it is the same. */
+  readonly newKeys: KeyPlaces;
   words(): Uint32Array;
   digest(): string;
   useNewKeys(): void;
   damageTags(): void;
 }
 
-function layOut(kernels: Kernels, suite: Suite): Sample {
+function layOut(kernels: Kernels, suite: Suite, newSuite: Suite): Sample {
   kernels.reset();
   const count = SAMPLE_LENGTHS.length;
   const fill = (n: number, bytes: number): number => kernels.put(sampleBytes(n, bytes));
   const contextBytes = kernels.keyContextBytes(suite);
+  const newContextBytes = kernels.keyContextBytes(newSuite);
   const keys = { raw: kernels.alloc(KEYS * KEY_BYTES), contexts: kernels.alloc(KEYS * contextBytes), count: KEYS };
+  const newKeys = suite === newSuite ? keys : { ...keys, contexts: kernels.alloc(KEYS * newContextBytes) };
   for (let key = 0; key < KEYS; key++) {
     const bytes = fill(200 + key, KEY_BYTES);
     kernels.bytes.copyWithin(keys.raw + key * KEY_BYTES, bytes, bytes + KEY_BYTES);
@@ -143,7 +178,7 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
         keys.contexts + (n % 2) * contextBytes,
         newAads[n]!,
         sampleNewAadBytes(n),
-        keys.contexts + (2 + (n % 2)) * contextBytes,
+        newKeys.contexts + (2 + (n % 2)) * newContextBytes,
         nonces + n * NONCE_BYTES,
       ],
       n * ROW_WORDS,
@@ -153,6 +188,7 @@ function layOut(kernels: Kernels, suite: Suite): Sample {
     rows,
     count,
     keys,
+    newKeys,
     words,
     digest: () =>
       digest(

@@ -11,7 +11,7 @@ import { bytesOf } from "./aes256-gcm-batch.ts";
 import { compileBytes } from "./compile.ts";
 import type { KernelInstance } from "./instance.ts";
 import { CURVE_CASES, MULTIPLY_CASES, PARTIAL_CASES, PUBLIC_KEY_CASES } from "./secp256k1-trace-cases.ts";
-import { AES_CASES, CHACHA_CASES, type Contents, TRACE_CASES, type TraceCase } from "./trace-cases.ts";
+import { AES_CASES, CHACHA_CASES, COMPARE_CASE, type Contents, TRACE_CASES, type TraceCase } from "./trace-cases.ts";
 import { reachableFrom, traced, Tracer } from "./trace.ts";
 
 const kernelsFile = process.env["GATEKEEPER_TEST_WASM"] ?? new URL("../../build/kernels.wasm", import.meta.url);
@@ -85,6 +85,11 @@ interface Leak {
 
 const LEAKS: readonly Leak[] = [
   leak(
+    "page-match",
+    "difference = v128.or(difference, v128.xor(v128.load(before + at), v128.load(after + at)));",
+    "difference = v128.or(difference, v128.xor(v128.load(before + at), v128.load(after + at)));\n    if (v128.any_true(difference)) return false;",
+  ),
+  leak(
     "chacha20-poly1305",
     "return !v128.any_true(v128.xor(v128.load(a), v128.load(b)));",
     "for (let i: usize = 0; i < 16; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false; return true;",
@@ -125,7 +130,7 @@ describe("kernels with a leak", () => {
   let tracer: Tracer;
   beforeAll(async () => {
     const compiled = await compileBytes(
-      ["aes256-gcm", "chacha20-poly1305", "secp256k1", "secp256k1-scalar"]
+      ["aes256-gcm", "chacha20-poly1305", "page-match", "secp256k1", "secp256k1-scalar"]
         .map((file) => `export * from "./${file}";`)
         .join(""),
       (path, source) => LEAKS.find((leak) => leak.path === path)?.put(source) ?? source,
@@ -141,6 +146,10 @@ describe("kernels with a leak", () => {
       "chacha20Poly1305Reencrypt: wrong tags",
     ]);
     expect(firstDifference(tracer, different[0]!)).toMatch(/^condition of /);
+  });
+
+  it("are told by a comparison of sealed states that stops at the first difference", () => {
+    expect(firstDifference(tracer, COMPARE_CASE)).toMatch(/^condition of /);
   });
 
   it("are told by a table in which a byte of a key is looked up", () => {

@@ -92,6 +92,22 @@ function aead(name: string, suite: Suite, verb: Verb, shapes: readonly Shape[]):
   };
 }
 
+/** Moves one batch from one suite to the other. */
+function between(name: string, from: Suite, to: Suite, shapes: readonly Shape[]): TraceCase {
+  const kernel = `${from}To${to.charAt(0).toUpperCase()}${to.slice(1)}`;
+  return {
+    name: `${kernel}: ${name}`,
+    run(kernels, contents) {
+      const keys = expandKeys(kernels, contents, from, KEYS);
+      const newKeys = expandKeys(kernels, contents, to, KEYS);
+      const rows = layRows(kernels, contents, CIPHERS[from], "Reencrypt", shapes, keys, newKeys);
+      kernels.call(kernel, rows, shapes.length);
+      expectStatuses(kernels, rows, shapes);
+      kernels.call("betweenSuitesWipe");
+    },
+  };
+}
+
 function expandKeys(kernels: KernelInstance, contents: Contents, suite: Suite, count: number): Key[] {
   const size = kernels.constant(`${suite}KeyBytes`);
   const raw = contents.bytes(32 * count);
@@ -111,9 +127,10 @@ function layRows(
   verb: Verb,
   shapes: readonly Shape[],
   keys: readonly Key[],
+  newKeys = keys,
 ): number {
   const words = shapes.map((record) => {
-    const [key, newKey] = [keys[record.key]!, keys[record.newKey]!];
+    const [key, newKey] = [keys[record.key]!, newKeys[record.newKey]!];
     const [nonce, aad, text] = [contents.bytes(NONCE_BYTES), contents.bytes(record.aad), contents.bytes(record.length)];
     const sealed = verb === "Seal" ? [text, contents.bytes(BLOCK_BYTES)] : seal(cipher, key.raw, nonce, aad, text);
     if (record.wrong) sealed[1]![contents.wrongByte]! ^= 0x80;
@@ -258,7 +275,7 @@ function compared(): TraceCase {
         for (const [i, status] of [DONE, DONE, DONE, TAG_MISMATCH].entries()) {
           const state = contents.bytes(42 + length);
           const now = Uint8Array.from(state);
-          if (i === 1) now[contents.wrongByte]! ^= 0x80;
+          if (i === 1) now[Math.floor((contents.wrongByte * (now.length - 1)) / (BLOCK_BYTES - 1))]! ^= 0x80;
           const row = [kernels.put(state) + 26, length, 0, 0, 0, 0, 0, 0, 0, status];
           const nowLength = i === 2 && length % 2 === 0 ? length + 1 : length;
           const there = putWords(kernels, [[kernels.put(now) + 26, nowLength, 0, 0, 0, 0, 0, 0, 0, 0]]);
@@ -330,6 +347,19 @@ const CONTRACT_KEYS = [64, 64, 0, 1, 54, 55, 63, 65, 128, 200].flatMap((info) =>
 export const CHACHA_CASES: readonly TraceCase[] = suiteCases("chacha20Poly1305");
 export const AES_CASES: readonly TraceCase[] = suiteCases("aes256Gcm");
 
+/** From each suite to the other. */
+export const BETWEEN_CASES: readonly TraceCase[] = (
+  [
+    ["aes256Gcm", "chacha20Poly1305"],
+    ["chacha20Poly1305", "aes256Gcm"],
+  ] as const
+).flatMap(([from, to]) => [
+  between("one key", from, to, ONE_KEY),
+  between("mixed keys", from, to, MIXED_KEYS),
+  between("long", from, to, alike([140_003, 33])),
+  between("wrong tags", from, to, wrong(MIXED_KEYS)),
+]);
+
 function suiteCases(suite: Suite): readonly TraceCase[] {
   return [
     keyCounts(suite),
@@ -343,12 +373,15 @@ function suiteCases(suite: Suite): readonly TraceCase[] {
   ];
 }
 
+export const COMPARE_CASE: TraceCase = compared();
+
 /** All of them. */
 export const TRACE_CASES: readonly TraceCase[] = [
   ...AES_CASES,
   ...CHACHA_CASES,
+  ...BETWEEN_CASES,
   retag("wrong tags", "aes256Gcm", wrong(ONE_KEY)),
-  compared(),
+  COMPARE_CASE,
   ...VERBS.flatMap((verb) => [
     hybrid("one chunk", verb, ONE_KEY),
     hybrid("chunks", verb, alike([60_000, 60_000, 60_000, 100])),

@@ -19,3 +19,12 @@ export const ALL_PATHS: readonly { readonly name: string; readonly paths: Paths 
 export const EVERY_WAY = ALL_SUITES.flatMap((suite) =>
   ALL_PATHS.filter(({ paths }) => suite === "aes-256-gcm" || paths !== ONE_BY_ONE).map((way) => ({ suite, ...way })),
 );
+
+/** From each suite to the other, on all of them but for what only AES-256-GCM has. */
+export const EVERY_WAY_BETWEEN = ALL_SUITES.flatMap((suite) =>
+  ALL_PATHS.filter(({ paths }) => paths !== ONE_BY_ONE).map((way) => ({
+    suite,
+    newSuite: ALL_SUITES.find((other) => other !== suite)!,
+    ...way,
+  })),
+);

@@ -34,22 +34,29 @@ export function boxOf({ nonce, text, tag }: GivenRecord): Buffer {
   return Buffer.concat([nonce, text, tag]);
 }
 
-/** Runs a verb over records in a memory of their own. Equal keys are one key of the batch. */
+/**
+ * Runs a verb over records in a memory of their own. Equal keys are one key of the batch; a re-encryption may go to
+ * another suite.
+ */
 export function runRecords(
   paths: Paths,
   suite: Suite,
   verb: Verb,
   records: readonly GivenRecord[],
   kernels = new Kernels(),
+  newSuite = suite,
 ): GivenOutcome[] {
   const name = (key: Uint8Array): string => Buffer.from(key).toString("hex");
   const byName = new Map(records.flatMap(({ key, to }) => [key, to?.key ?? key]).map((key) => [name(key), key]));
   const names = [...byName.keys()];
   const contextBytes = kernels.keyContextBytes(suite);
   const contexts = kernels.alloc(names.length * contextBytes);
+  const newContextBytes = kernels.keyContextBytes(newSuite);
+  const newContexts = newSuite === suite ? contexts : kernels.alloc(names.length * newContextBytes);
   const raw = kernels.alloc(names.length * KEY_BYTES);
   for (const [index, each] of names.entries()) kernels.bytes.set(byName.get(each)!, raw + index * KEY_BYTES);
   const context = (key: Uint8Array): number => contexts + names.indexOf(name(key)) * contextBytes;
+  const newContext = (key: Uint8Array): number => newContexts + names.indexOf(name(key)) * newContextBytes;
   const texts: number[] = [];
   const rows = records.flatMap((record) => {
     const to = record.to ?? record;
@@ -57,11 +64,13 @@ export function runRecords(
     texts.push(text);
     const old = [text, record.text.length, kernels.put(record.aad), record.aad.length, context(record.key)];
     const status = record.skipped ? RecordStatus.skipped : RecordStatus.pending;
-    return [...old, kernels.put(to.aad), to.aad.length, context(to.key), kernels.put(to.nonce), status];
+    return [...old, kernels.put(to.aad), to.aad.length, newContext(to.key), kernels.put(to.nonce), status];
   });
   const at = kernels.put(new Uint8Array(Uint32Array.from(rows).buffer));
   const keys = new KeyTable(kernels, suite, { raw, contexts, count: names.length });
-  new RowRunner(kernels, paths).run(verb, at, records.length, keys);
+  const newKeys =
+    newSuite === suite ? keys : new KeyTable(kernels, newSuite, { raw, contexts: newContexts, count: names.length });
+  new RowRunner(kernels, paths).run(verb, at, records.length, keys, newKeys);
   const words = new Uint32Array(kernels.bytes.buffer, at, records.length * ROW_WORDS);
   return records.map(({ nonce, text, tag }, index) => {
     const begin = texts[index]! - nonce.length;

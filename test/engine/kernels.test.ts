@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileKernels, Kernels } from "../../src/engine/kernels.ts";
 import { ROW, ROW_BYTES } from "../../src/engine/rows.ts";
-import { ALL_SUITES } from "../../src/engine/suite.ts";
+import { ALL_SUITES, type Suite } from "../../src/engine/suite.ts";
 import { compileBytes } from "../assembly/compile.ts";
 import { bytesOf } from "./deterministic-bytes.ts";
 
@@ -86,25 +86,40 @@ describe("Kernels", () => {
     expect(kernels.alloc(10)).toBe(first);
   });
 
-  it.each(ALL_SUITES)("wipes the scratch of %s after a call that trapped", (suite) => {
+  const traps: [name: string, from: Suite, to: Suite][] = ALL_SUITES.flatMap((from) =>
+    ALL_SUITES.map((to) => [from === to ? from : `${from} on the way to ${to}`, from, to]),
+  );
+
+  it.each(traps)("wipes the scratch of %s after a call that trapped", (_, suite, newSuite) => {
     const kernels = new Kernels();
     kernels.wipe();
-    const context = kernels.alloc(kernels.keyContextBytes(suite));
-    kernels.expandKeys(suite, kernels.put(bytesOf(1, 32)), 1, context);
+    const contextOf = (each: Suite): number => {
+      const context = kernels.alloc(kernels.keyContextBytes(each));
+      kernels.expandKeys(each, kernels.put(bytesOf(1, 32)), 1, context);
+      return context;
+    };
+    const [context, newContext] = [contextOf(suite), contextOf(newSuite)];
     const text = kernels.put(bytesOf(2, 328)) + 12;
+    const newNonce = kernels.put(bytesOf(3, 12));
     const rows = kernels.alloc(2 * ROW_BYTES);
     const words = new Uint32Array(kernels.bytes.buffer, rows, 20);
-    // The first record is sealed; the second one's AAD lies outside the memory.
+    // The first record is run; the second one's AAD lies outside the memory.
     for (const [row, aad] of [text, kernels.bytes.length].entries()) {
       words[row * 10 + ROW.text] = text + 150 * row;
       words[row * 10 + ROW.length] = 100;
       words[row * 10 + ROW.aad] = aad;
       words[row * 10 + ROW.aadLength] = 30;
       words[row * 10 + ROW.key] = context;
+      words[row * 10 + ROW.newKey] = newContext;
+      words[row * 10 + ROW.newNonce] = newNonce;
     }
     const scratch = (): Buffer => Buffer.from(kernels.bytes.slice(0, kernels.constant("HEAP_BASE")));
     const before = scratch();
-    expect(() => kernels.run(suite, "Seal", rows, 2)).toThrow("out of bounds");
+    const run = (): void => {
+      if (suite === newSuite) kernels.run(suite, "Seal", rows, 2);
+      else kernels.reencryptBetween(suite, newSuite, rows, 2);
+    };
+    expect(run).toThrow("out of bounds");
     // The tables are where they were; ghash.ts says of what it gathers that it is public: ciphertext and AAD.
     expect(changed(before, scratch()), "the control: the trap left something").toBeGreaterThan(64);
     kernels.wipe();

@@ -6,7 +6,7 @@ import { MEASURED } from "../../src/engine/paths.ts";
 import { encodeHeader, sealedAad } from "../../src/engine/sealed-state.ts";
 import { ALL_SUITES, suiteId } from "../../src/engine/suite.ts";
 import { pageOf } from "../assembly/page-bytes.ts";
-import { EVERY_WAY } from "./all-paths.ts";
+import { EVERY_WAY, EVERY_WAY_BETWEEN } from "./all-paths.ts";
 import { bytesOf, numberOf } from "./deterministic-bytes.ts";
 import { nativeSeal } from "./native-aead.ts";
 import {
@@ -54,22 +54,27 @@ function split(records: readonly Sealed[], pages: number): Buffer[] {
   return Array.from({ length: pages }, (_, index) => pageOf(records.slice(index * each, (index + 1) * each)));
 }
 
-describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
+const ALL_WAYS = [...EVERY_WAY.map((way) => ({ ...way, newSuite: way.suite })), ...EVERY_WAY_BETWEEN];
+
+describe.each(ALL_WAYS)("a check from $suite to $newSuite, $name", ({ suite, newSuite, paths }) => {
   const kernels = new Kernels();
   const engine = new PageEngine({ paths, kernels });
   const from: SealedUnder = { suite, rotationId: FROM };
-  const to: SealedUnder = { suite, rotationId: TO };
-  const another = ALL_SUITES.find((candidate) => candidate !== suite)!;
+  const to: SealedUnder = { suite: newSuite, rotationId: TO };
+  const another = ALL_SUITES.find((candidate) => candidate !== newSuite)!;
 
+  /** A record as it is sealed under its rotation id. */
+  const seal = (contract: TestContract, record: PlainRecord, seed = 0): Buffer =>
+    sealRecord(record.rotationId === TO ? newSuite : suite, contract, record, seed);
   /** A record as node:crypto moves it: its text sealed under the new key, with some nonce. */
   const moved = (contract: TestContract, record: PlainRecord, seed: number): Buffer =>
-    sealRecord(suite, contract, { ...record, rotationId: TO }, seed + 31);
+    seal(contract, { ...record, rotationId: TO }, seed + 31);
 
   it("finds what the engine itself re-encrypted as it must be, wherever pages were split since", () => {
     const contracts = Array.from({ length: 5 }, (_, index) => testContract(index + 60));
     const records = contracts.map((_, index) => plainRecords(index * 777, 1 + index * 14, [FROM, FROM, TO]));
     const befores = contracts.map((contract, index) =>
-      pageOf(records[index]!.map((record, n) => ({ key: record.key, sealed: sealRecord(suite, contract, record, n) }))),
+      pageOf(records[index]!.map((record, n) => ({ key: record.key, sealed: seal(contract, record, n) }))),
     );
     const sweep = contracts.map((contract, index) => ({
       ...jobOf(contract, befores[index]!, []),
@@ -82,7 +87,7 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
         // New records between those that were moved are nobody's business.
         const fresh = plainRecords(index + 40_000, 20, [TO])
           .filter(({ key }) => key.length > 0)
-          .map((record) => ({ key: record.key, sealed: sealRecord(suite, contract, record) }));
+          .map((record) => ({ key: record.key, sealed: seal(contract, record) }));
         const now = sorted([...parse(contract, swept[index]!.body), ...fresh]);
         return jobOf(contract, befores[index]!, split(now, pages));
       });
@@ -102,7 +107,7 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
       return copy;
     };
     const resealed = (contract: TestContract, record: PlainRecord, seed: number): Buffer =>
-      sealRecord(suite, contract, { ...record, rotationId: TO }, seed);
+      seal(contract, { ...record, rotationId: TO }, seed);
     const wrong: Record<string, Turn> = {
       "not moved": (_, __, before) => before,
       "another text": (contract, record, _, seed) =>
@@ -123,25 +128,26 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
       "another rotation id": (contract, record, _, seed) => flipped(moved(contract, record, seed), 2),
       "relabelled only": (_, __, before) => {
         const state = Buffer.from(before);
+        state[1] = suiteId(newSuite);
         state.writeUInt32LE(TO, 2);
         return state;
       },
       "sealed under the old key": (contract, record, _, seed) => {
-        const header = encodeHeader({ suite, rotationId: TO, writeVersion: record.writeVersion });
+        const header = encodeHeader({ suite: newSuite, rotationId: TO, writeVersion: record.writeVersion });
         const aad = sealedAad(header, contract.id, record.key);
-        return Buffer.concat([header, nativeSeal(suite, contract.key(FROM), bytesOf(seed, 12), aad, record.text)]);
+        return Buffer.concat([header, nativeSeal(newSuite, contract.key(FROM), bytesOf(seed, 12), aad, record.text)]);
       },
       "sealed for another contract": (contract, record, _, seed) => {
-        const header = encodeHeader({ suite, rotationId: TO, writeVersion: record.writeVersion });
+        const header = encodeHeader({ suite: newSuite, rotationId: TO, writeVersion: record.writeVersion });
         const aad = sealedAad(header, testContract(999).id, record.key);
-        return Buffer.concat([header, nativeSeal(suite, contract.key(TO), bytesOf(seed, 12), aad, record.text)]);
+        return Buffer.concat([header, nativeSeal(newSuite, contract.key(TO), bytesOf(seed, 12), aad, record.text)]);
       },
       "sealed for another key": (contract, record, _, seed) =>
         resealed(contract, { ...record, key: Buffer.concat([record.key, Buffer.of(1)]) }, seed),
       "an older state": (contract, record, _, seed) =>
         resealed(contract, { ...record, writeVersion: record.writeVersion - 1n }, seed),
       "an older state, never moved": (contract, record) =>
-        sealRecord(suite, contract, { ...record, writeVersion: record.writeVersion - 1n }),
+        seal(contract, { ...record, writeVersion: record.writeVersion - 1n }),
     };
     const right: Record<string, Turn> = {
       moved: (contract, record, _, seed) => moved(contract, record, seed),
@@ -166,7 +172,7 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
         const n = numberOf(seed * 31 + index, 1000);
         const name = calm ? "moved" : names[n % names.length]!;
         const broken = n % 5 === 0 || record.rotationId === NEITHER;
-        const original = sealRecord(suite, contract, record, index);
+        const original = seal(contract, record, index);
         // Of a record that can't be opened, any byte may be wrong but those that say what it is.
         const sealed = broken ? flipped(original, 26 + (n % (original.length - 26))) : original;
         before.push({ key, sealed });
@@ -199,7 +205,7 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
   it("takes any bit of a moved record for what it is: wrong", () => {
     const contract = testContract(80);
     const record = { key: bytesOf(5, 20), text: bytesOf(6, 33), rotationId: FROM, writeVersion: 5n };
-    const before = pageOf([{ key: record.key, sealed: sealRecord(suite, contract, record) }]);
+    const before = pageOf([{ key: record.key, sealed: seal(contract, record) }]);
     const good = moved(contract, record, 1);
     const jobs = Array.from({ length: good.length * 8 }, (_, bit) => {
       const state = Buffer.from(good);
@@ -224,7 +230,7 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
   it("says nothing of malformed pages, and does their neighbours", () => {
     const contract = testContract(81);
     const records = plainRecords(31, 9, [FROM]);
-    const before = records.map((record, n) => ({ key: record.key, sealed: sealRecord(suite, contract, record, n) }));
+    const before = records.map((record, n) => ({ key: record.key, sealed: seal(contract, record, n) }));
     const after = records.map((record, n) => ({ key: record.key, sealed: moved(contract, record, n) }));
     const page = pageOf(before);
     const now = pageOf(after);
@@ -256,10 +262,15 @@ describe.each(EVERY_WAY)("a check with $suite, $name", ({ suite, paths }) => {
     expect(engine.check(from, to, [])).toEqual([]);
   });
 
-  it("checks a record of 16 MiB, down to its last byte", () => {
+  it("checks a long record, down to its last byte", () => {
     const contract = testContract(82);
-    const large = { key: bytesOf(1, 4096), text: bytesOf(2, 2 ** 24), rotationId: FROM, writeVersion: 2n ** 64n - 1n };
-    const before = pageOf([{ key: large.key, sealed: sealRecord(suite, contract, large) }]);
+    const large = {
+      key: bytesOf(1, 4096),
+      text: bytesOf(2, 2 ** 21 - 3),
+      rotationId: FROM,
+      writeVersion: 2n ** 64n - 1n,
+    };
+    const before = pageOf([{ key: large.key, sealed: seal(contract, large) }]);
     const after = moved(contract, large, 3);
     const check = (): CheckOutcome =>
       engine.check(from, to, [jobOf(contract, before, [pageOf([{ key: large.key, sealed: after }])])])[0]!;

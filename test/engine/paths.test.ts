@@ -5,8 +5,10 @@ import { Kernels } from "../../src/engine/kernels.ts";
 import { PageEngine } from "../../src/engine/page-engine.ts";
 import {
   choosePath,
+  choosePathBetween,
   HYBRID_BYTES_MAX,
   longRecordBytes,
+  longRecordBytesBetween,
   MEASURED,
   MEASURED_WITH_PLAINTEXT,
   NATIVE_ALWAYS,
@@ -26,6 +28,7 @@ const THRESHOLDS: Paths = {
   hybridBlocks: 100,
   checkBytes: 0,
   longBytes: { "aes-256-gcm": 20_000, "chacha20-poly1305": 10_000 },
+  betweenBytes: 5_000,
   plaintextBytes: { "aes-256-gcm": 30_000, "chacha20-poly1305": 40_000 },
 };
 
@@ -36,6 +39,7 @@ describe("a table of ways", () => {
       { ...THRESHOLDS, hybridBlocks: threshold },
       { ...THRESHOLDS, checkBytes: threshold },
       { ...THRESHOLDS, longBytes: both },
+      { ...THRESHOLDS, betweenBytes: threshold },
       { ...THRESHOLDS, plaintextBytes: both },
     ];
     const invalid = expect.objectContaining({ code: "INVALID_ARGUMENT" });
@@ -78,6 +82,22 @@ describe("which way a record goes", () => {
       expect(choosePath(MEASURED_WITH_PLAINTEXT, suite, "Reencrypt", 513, 12_288)).toBe("plaintext");
       expect(choosePath(MEASURED_WITH_PLAINTEXT, suite, "Reencrypt", 512, 8_191)).not.toBe("plaintext");
       expect(choosePath(MEASURED_WITH_PLAINTEXT, suite, "Verify", 2_000_000, LONGEST)).not.toBe("plaintext");
+    }
+  });
+
+  it("from one suite to the other is WebAssembly, and by two keystreams from the threshold on", () => {
+    expect(longRecordBytesBetween(THRESHOLDS)).toBe(5_000);
+    expect([0, 4_999, 5_000, 40_000, LONGEST].map((longest) => choosePathBetween(THRESHOLDS, longest))).toEqual([
+      "wasm",
+      "wasm",
+      "passes",
+      "passes",
+      "passes",
+    ]);
+    for (const paths of [WASM_ONLY, { ...THRESHOLDS, betweenBytes: Number.POSITIVE_INFINITY }]) {
+      expect(choosePathBetween(paths, LONGEST)).toBe("wasm");
+      // It is handed to a kernel as a u32.
+      expect(longRecordBytesBetween(paths)).toBe(LONGEST + 1);
     }
   });
 

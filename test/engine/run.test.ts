@@ -34,6 +34,7 @@ describe.each(ALL_SUITES)("running rows, %s", (suite) => {
       hybridBlocks: fc.constantFrom(0, 5, 40, Number.POSITIVE_INFINITY),
       checkBytes: fc.constantFrom(0, 300, Number.POSITIVE_INFINITY),
       longBytes: both,
+      betweenBytes: threshold,
       plaintextBytes: both,
     });
     fc.assert(
