@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { PageEngine } from "../../src/engine/page-engine.ts";
+import { PartitionKeys } from "../../src/rotation/partition-keys.ts";
 import { Pace } from "../../src/rotation/pace.ts";
 import { listQuarantined } from "../../src/rotation/quarantine.ts";
 import type { Receipt } from "../../src/rotation/receipt.ts";
@@ -8,7 +9,7 @@ import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
 import { sweepLeased } from "../../src/rotation/leased-partition.ts";
 import { dropKept, type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "../../src/rotation/verify-leased.ts";
 import type { Cell, Commit, KeptStatement, PageRange, PageRef, StateStore } from "../../src/store/store.ts";
-import { identity, leasedContext, sweepToEnd, switched, verdictOf, WHOLE } from "./leased.ts";
+import { identity, leasedContext, sharedKeys, sweepToEnd, switched, verdictOf, WHOLE } from "./leased.ts";
 import {
   contractOf,
   damage,
@@ -77,6 +78,25 @@ describe("a leased partition", () => {
     expect(await store.keptCount()).toBe(0);
     await removeCheckpoints(store);
     expect(await store.cells("rotation/", null, 10)).toEqual([]);
+  });
+
+  it("changes its cipher suite on the way, while writers write under the new one", async () => {
+    const generations = new Generations();
+    const store = await switched(generations, 2, 200);
+    const before = plain(await readAll(store, generations));
+    const suite = "chacha20-poly1305";
+    using states = statesOf(store, generations, suite);
+    await put(states, 1, { "key 00003": "under the new suite" });
+    before.set(nameOf(1, "key 00003"), "under the new suite");
+    const keys = new PartitionKeys(await sharedKeys(generations, [0, 1], suite));
+    const [first, second] = [await leasedContext(store, generations, 1), await leasedContext(store, generations, 2)];
+    const receipt = await sweepToEnd({ ...first, keys });
+    expect(receipt).toMatchObject({ records: 399, failed: 0 });
+    const verdict = await verdictOf({ ...second, keys }, receipt, identity(1));
+    expect(verdict).toMatchObject({ verdict: "sound", records: 400 });
+    const after = await readAll(store, generations);
+    expect(plain(after)).toEqual(before);
+    expect([...after.values()].every(({ sealed }) => sealed[1] === 2)).toBe(true);
   });
 
   it("is left where keys are missing, which are named, and gone on with when they have come", async () => {
