@@ -357,6 +357,14 @@ describe("a host that alters the store behind an honest sweeper", () => {
     expect(plain(await readAll(net.store, net.generations))).toEqual(net.values);
   });
 
+  it("and says that a page is older than the one that it replaced is found", async () => {
+    const net = await network();
+    const receipt = await sweepToEnd(await leasedContext(net.store, net.generations, 1));
+    const older = seenAs(net.store, (page) => ({ ...page, version: page.version - 1 }));
+    const verdict = await verdictOf(await leasedContext(older, net.generations, 2), receipt, identity(1));
+    expect(verdict).toMatchObject({ verdict: "damaged", why: PAGE_NAME });
+  });
+
   it("and damages a kept page makes work, and destroys nothing", async () => {
     const net = await network();
     const receipt = await sweepToEnd(await leasedContext(net.store, net.generations, 1));
