@@ -24,6 +24,7 @@ import { unopenedKeys } from "./unopened.ts";
 /** What a thread needs to work on leased partitions. */
 export interface LeasedContext {
   readonly store: StateStore;
+  /** For this call alone: what it gives lasts until it is called again. */
   readonly engine: PageEngine;
   readonly keys: PartitionKeys;
   /** This pRuntime's IdentityKey. */
@@ -100,11 +101,12 @@ async function sweep(
       range: partition,
       to: context.keys.to.rotationId,
       stopped,
+      pause: async () => context.pace?.wait(stopped),
       sweep: async (pages, { quarantined }) => {
         const swept =
           options.quarantine === true ? await sweepAside(context, pages, quarantined) : sweepPages(context, pages);
         without = pages[swept.pages] ?? null;
-        await context.pace?.take(bytesOf(pages.slice(0, swept.pages)), stopped);
+        context.pace?.spend(bytesOf(pages.slice(0, swept.pages)));
         return swept;
       },
       write: writeCheckpoint,

@@ -4,7 +4,7 @@ import type { PageRange, PageRef, StateStore } from "../store/store.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
 
 /** Contracts that are named at once, at most. */
-export const MISSING_KEYS_MAX = 1_024;
+const MISSING_KEYS_MAX = 1_024;
 const CONTRACTS_AT_ONCE = 1_024;
 
 /**

@@ -10,7 +10,7 @@ export interface Clock {
 }
 
 /** This process's monotonic clock. */
-export const MONOTONIC_CLOCK: Clock = {
+const MONOTONIC_CLOCK: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => sleep(milliseconds),
 };
@@ -18,7 +18,7 @@ export const MONOTONIC_CLOCK: Clock = {
 /** No longer than this in one sleep, so that a stop is heard. */
 const SLEEP_MS = 200;
 
-/** A token bucket that holds one second's bytes. What is taken beyond that is a debt, which the next caller waits for. */
+/** A token bucket that holds one second's bytes. What is spent beyond that is a debt, which is waited for. */
 export class Pace {
   readonly #bytesPerSecond: number;
   readonly #clock: Clock;
@@ -34,16 +34,20 @@ export class Pace {
     this.#at = clock.now();
   }
 
-  /** Waits until no debt is left, or until told to stop, then takes `bytes`, however many. */
-  async take(bytes: number, stopped: () => boolean): Promise<void> {
+  /** Takes note of work that was done. */
+  spend(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  /** Waits until no debt is left, or until told to stop. */
+  async wait(stopped: () => boolean): Promise<void> {
     for (;;) {
       const now = this.#clock.now();
       const gained = ((now - this.#at) * this.#bytesPerSecond) / 1_000;
       this.#bytes = Math.min(this.#bytesPerSecond, this.#bytes + gained);
       this.#at = now;
-      if (this.#bytes >= 0 || stopped()) break;
+      if (this.#bytes >= 0 || stopped()) return;
       await this.#clock.sleep(Math.min(SLEEP_MS, Math.ceil((-this.#bytes * 1_000) / this.#bytesPerSecond)));
     }
-    this.#bytes -= bytes;
   }
 }

@@ -12,8 +12,8 @@ import { splitPage } from "../store/page-edit.ts";
 import type { Page, PageRef, StateStore } from "../store/store.ts";
 
 /** Bounds that the chain takes, and bytes of a bound's storage key, at most. */
-export const BOUNDS_MAX = 511;
-export const BOUND_KEY_BYTES_MAX = 32;
+const BOUNDS_MAX = 511;
+const BOUND_KEY_BYTES_MAX = 32;
 
 /** Distances of bounds that are tried, in pages: small stores have few. */
 const DISTANCES = [256, 16, 1];

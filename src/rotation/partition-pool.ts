@@ -33,6 +33,7 @@ export class PartitionPool implements AsyncDisposable {
   readonly #options: PartitionPoolOptions;
   readonly #stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   readonly #pool: Piscina<PartitionTask, PartitionAnswer>;
+  #closed = false;
 
   /** @throws GatekeeperError INVALID_ARGUMENT when `threads` or `bytesPerSecond` is not at least one. */
   constructor(options: PartitionPoolOptions) {
@@ -81,11 +82,14 @@ export class PartitionPool implements AsyncDisposable {
 
   /** Ends the threads, wherever they are. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.stop();
     await this.#pool.destroy();
   }
 
   async #run(keys: SharedPartitionKeys, work: PartitionTask["work"]): Promise<LeasedSweepEnd | LeasedVerifyEnd> {
+    // A Piscina that was destroyed would start threads anew.
+    if (this.#closed) throw poolClosed();
     const { store, identity, threads, bytesPerSecond } = this.#options;
     const limit = bytesPerSecond === undefined ? null : Math.max(1, Math.floor(bytesPerSecond / threads));
     const task = { store, identity, keys, bytesPerSecond: limit, stop: this.#stop, work };
@@ -93,11 +97,14 @@ export class PartitionPool implements AsyncDisposable {
     try {
       answer = await this.#pool.run(task);
     } catch (cause) {
-      // Piscina's own errors are about threads that were ended.
-      if (Atomics.load(new Int32Array(this.#stop), 0) === 0) throw cause;
-      throw new GatekeeperError("POOL_CLOSED", "the threads that work on partitions were ended", {}, { cause });
+      // What is left of work in threads that were ended is Piscina's error.
+      throw this.#closed ? poolClosed(cause) : cause;
     }
     if ("error" in answer) throw GatekeeperError.fromWire(answer.error);
     return answer.end;
   }
+}
+
+function poolClosed(cause?: unknown): GatekeeperError {
+  return new GatekeeperError("POOL_CLOSED", "the threads that work on partitions were ended", {}, { cause });
 }

@@ -43,6 +43,7 @@ export interface PartitionTask {
 export type PartitionAnswer = { readonly end: LeasedSweepEnd | LeasedVerifyEnd } | { readonly error: WireError };
 
 let engine: PageEngine | undefined;
+let pace: { readonly bytesPerSecond: number; readonly pace: Pace } | undefined;
 let opened: { readonly location: string; readonly store: StateStore } | undefined;
 
 export default async function run(task: PartitionTask): Promise<PartitionAnswer> {
@@ -55,7 +56,7 @@ export default async function run(task: PartitionTask): Promise<PartitionAnswer>
       keys: new PartitionKeys(task.keys),
       identity: task.identity,
       stopped: () => Atomics.load(flag, 0) !== 0,
-      ...(task.bytesPerSecond === null ? {} : { pace: new Pace(task.bytesPerSecond) }),
+      ...(task.bytesPerSecond === null ? {} : { pace: paceOf(task.bytesPerSecond) }),
     };
     const { work } = task;
     if (work.kind === "sweep") return { end: await sweepLeased(context, work.partition, work.options) };
@@ -64,6 +65,12 @@ export default async function run(task: PartitionTask): Promise<PartitionAnswer>
     if (error instanceof GatekeeperError) return { error: error.toWire() };
     throw error;
   }
+}
+
+/** The thread's own pace, kept from call to call: a new one would begin with a second's bytes. */
+function paceOf(bytesPerSecond: number): Pace {
+  if (pace?.bytesPerSecond !== bytesPerSecond) pace = { bytesPerSecond, pace: new Pace(bytesPerSecond) };
+  return pace.pace;
 }
 
 /** The thread's own handle on the store, kept from call to call; it closes with the thread. */

@@ -1,37 +1,43 @@
-/** The writes that put records of a kept page back; restore-leased.ts says which, and why. */
+/** What puts records of a kept page back; restore-leased.ts says which, and why. */
 import { compareBytes, toHex } from "../bytes.ts";
 import { findRecord, highestWriteVersion, type PageRecord, rotationIdOf } from "../store/page.ts";
 import { editPage, type RecordEdit } from "../store/page-edit.ts";
-import type { KeptPage, Page, PageWrite } from "../store/store.ts";
+import type { CellWrite, KeptPage, Page, PageWrite } from "../store/store.ts";
 import { type JudgeContext, type JudgedPage, readRecords, writeVersionOf } from "./kept-page.ts";
-import { isQuarantined } from "./quarantine.ts";
+import { asideCells } from "./quarantine.ts";
 import { unopenedKeys } from "./unopened.ts";
 
-/**
- * One group for each page that changes; they may conflict with what is written meanwhile.
- * @returns null when a page that somebody wrote since can't be read: then nothing can be put back there.
- */
-export async function putBack(context: JudgeContext, judged: JudgedPage): Promise<PageWrite[][] | null> {
+/** What one commit writes. */
+export interface PutBack {
+  /** One for each page that changes; they may conflict with what is written meanwhile. */
+  readonly groups: readonly (readonly PageWrite[])[];
+  /** Records that were put aside. */
+  readonly cells: readonly CellWrite[];
+}
+
+/** @returns null when a page that somebody wrote since can't be read: then nothing can be put back there. */
+export async function putBack(context: JudgeContext, judged: JudgedPage): Promise<PutBack | null> {
   const { kept, now } = judged;
   const records = readRecords(kept);
   // Nothing is to be had of it.
-  if (records === null) return [];
+  if (records === null) return { groups: [], cells: [] };
   const unopened = new Set(unopenedKeys(context, [kept])[0]!.map(toHex));
   const opens = ({ key }: PageRecord): boolean => !unopened.has(toHex(key));
-  if (now?.version === kept.version + 1) return [await wholePage(context, kept, now, records, opens)];
+  if (now?.version === kept.version + 1) return wholePage(context, kept, now, records, opens);
   // Without a page at its place, or with an older one there, nobody can have deleted a record.
   const mayBeDeleted = now !== null && now.version > kept.version;
-  return singleRecords(context, kept, records.filter(opens), mayBeDeleted);
+  const groups = await singleRecords(context, kept, records.filter(opens), mayBeDeleted);
+  return groups === null ? null : { groups, cells: [] };
 }
 
-/** A page that nobody wrote since, as it was. */
+/** A page that nobody wrote since, as it was. Records that can't be opened and are not there any more are put aside. */
 async function wholePage(
   { store, keys }: JudgeContext,
   kept: KeptPage,
   now: Page,
   records: readonly PageRecord[],
   opens: (record: PageRecord) => boolean,
-): Promise<PageWrite[]> {
+): Promise<PutBack> {
   const { contract, lowerBound, body } = kept;
   const recordsNow = readRecords(now);
   if (recordsNow === null) {
@@ -41,17 +47,17 @@ async function wholePage(
       [keys.from.rotationId, moved.length],
       [keys.to.rotationId, -moved.length],
     ];
-    return [{ contract, lowerBound, expected: now.version, body, counts }];
+    return { groups: [[{ contract, lowerBound, expected: now.version, body, counts }]], cells: [] };
   }
   const there = new Map(recordsNow.map(({ key }) => [toHex(key), key]));
-  const edits: RecordEdit[] = [];
-  for (const record of records) {
-    const isThere = there.delete(toHex(record.key));
-    if (opens(record)) edits.push(record);
-    else if (!isThere && !(await isQuarantined(store, contract, record))) edits.push(record);
-  }
-  for (const key of there.values()) edits.push({ key, sealed: null });
-  return edit(contract, now, edits, highestWriteVersion(kept));
+  const edits: RecordEdit[] = records.filter(opens);
+  const unopened = records.filter((record) => !opens(record));
+  const gone = unopened.filter(({ key }) => !there.has(toHex(key)));
+  for (const { key } of records) there.delete(toHex(key));
+  // With a record that can't be opened, the kept body may be what is damaged, down to a key: then none is too many.
+  if (unopened.length === 0) for (const key of there.values()) edits.push({ key, sealed: null });
+  const group = edit(contract, now, edits, highestWriteVersion(kept));
+  return { groups: [group], cells: await asideCells(store, contract, gone) };
 }
 
 /** Those records that are not there with a higher write version. */

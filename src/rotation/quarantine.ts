@@ -65,17 +65,24 @@ export async function putAside(
   page: Page,
   keys: readonly Uint8Array[],
 ): Promise<{ write: PageWrite; cells: CellWrite[] }> {
-  const { contract } = page;
   const found = findRecords(page, keys);
+  const records = keys.map((key, index) => ({ key, sealed: found[index]! }));
+  return { write: withoutRecords(page, keys), cells: await asideCells(store, page.contract, records) };
+}
+
+/** The cells that records of a contract are put aside in; none for those that were before, byte for byte. */
+export async function asideCells(
+  store: StateStore,
+  contract: Uint8Array,
+  records: readonly PageRecord[],
+): Promise<CellWrite[]> {
   const cells: CellWrite[] = [];
-  for (const [index, key] of keys.entries()) {
-    const record = { key, sealed: found[index]! };
-    // The same bytes may have been put aside before, and put back by whoever damaged the store.
+  for (const record of records) {
     if (await isQuarantined(store, contract, record)) continue;
     const [{ body }] = editPage(contract, null, [record], 0n) as [PageWrite];
     cells.push({ name: nameOf(contract, record), expected: null, value: body });
   }
-  return { write: withoutRecords(page, keys), cells };
+  return cells;
 }
 
 /** The write of a page without some of its records. */

@@ -6,7 +6,8 @@
  *
  * - Only what opens goes back: a kept body may be what is damaged, and what replaced it the only good copy.
  * - Where nobody wrote the page since, all of it goes back: whatever differs is the sweep's doing or the store's, and so
- *   are records that are gone or have a higher write version. Records that were not there go.
+ *   are records that are gone or have a higher write version. Records that were not there go, unless the kept body has
+ *   one that can't be opened. Such a record is put aside (quarantine.ts) if it is not there any more: nothing is lost.
  * - Where somebody wrote since, a record that is gone may have been deleted and one of a higher write version was
  *   written; both stay. What has the kept one's write version or a lower one is not a later write, and is replaced.
  *
@@ -37,6 +38,7 @@ export async function restore(
 ): Promise<RestoreEnd> {
   const { store, keys } = context;
   while (!checkpoint.value.restored) {
+    await context.pace?.wait(context.stopped);
     if (context.stopped()) return { end: "stopped" };
     const some = await store.kept(partition, restoredTo(checkpoint.value), RESTORE_BYTES);
     const without = some.findIndex(({ contract }) => keys.pair(contract) === null);
@@ -57,10 +59,7 @@ export async function restore(
     const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells });
     if (!cellsHeld) return { end: "lost" };
     checkpoint = { ...checkpoint, version: checkpoint.version + 1, value };
-    await context.pace?.take(
-      pages.reduce((sum, { body }) => sum + body.length, 0),
-      context.stopped,
-    );
+    context.pace?.spend(pages.reduce((sum, { body }) => sum + body.length, 0));
   }
   return { end: "done", checkpoint };
 }
@@ -77,10 +76,11 @@ async function repair(
 ): Promise<Versioned<Checkpoint> | null> {
   const { kept } = first;
   for (let judged = first; judged.wrong !== null; [judged] = (await judgePages(context, [kept])) as [JudgedPage]) {
-    const groups = await putBack(context, judged);
+    const back = await putBack(context, judged);
     // What can't be put back, as a page can't be read that somebody wrote since, is kept until that page is mended.
-    if (groups === null) return checkpoint;
-    const cells = [writeCheckpoint(checkpoint, checkpoint.value)];
+    if (back === null) return checkpoint;
+    const { groups } = back;
+    const cells = [writeCheckpoint(checkpoint, checkpoint.value), ...back.cells];
     const result = await context.store.commit({ groups, sealedUnder: null, cells, drop: [kept] });
     if (!result.cellsHeld) return null;
     if (result.conflicts.length === 0) return { ...checkpoint, version: checkpoint.version + 1 };

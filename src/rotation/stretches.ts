@@ -47,6 +47,8 @@ export interface StretchSweep<S extends SweepState> {
   readonly to: number;
   /** Asked between commits: true ends the sweep where it is. */
   readonly stopped: () => boolean;
+  /** Waited for before each stretch is read. */
+  readonly pause?: () => Promise<void>;
   /** Re-encrypts the first pages of a stretch, as many as it can. */
   readonly sweep: (pages: readonly Page[], state: S) => Promise<Swept<S>> | Swept<S>;
   /** The write that replaces the checkpoint. */
@@ -71,7 +73,9 @@ export async function sweepStretches<S extends SweepState>(
   const { store, range, to } = sweep;
   let bytes = SWEEP_BYTES;
   let unsaved = 0;
-  while (!sweep.stopped()) {
+  for (;;) {
+    await sweep.pause?.();
+    if (sweep.stopped()) return { end: "stopped", checkpoint };
     const scanned = await store.scan(range, unpackRef(checkpoint.value.cursor), bytes);
     const pages = scanned.slice(0, SWEEP_PAGES);
     const swept = await sweep.sweep(pages, checkpoint.value);
@@ -110,7 +114,6 @@ export async function sweepStretches<S extends SweepState>(
     checkpoint = { ...checkpoint, version: checkpoint.version + 1, value: partly };
     bytes = Math.max(1, Math.floor(bytes / 8));
   }
-  return { end: "stopped", checkpoint };
 }
 
 function count<S extends SweepState>(state: S, steps: readonly PageStep[]): S {

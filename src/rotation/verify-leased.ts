@@ -29,7 +29,7 @@ const VERIFY_BYTES = 1 << 20;
 const DROPS_AT_ONCE = 1_024;
 
 /** Names a record, or a page by its lower bound, in hex. */
-export type RecordName = PartitionState["failures"][number];
+type RecordName = PartitionState["failures"][number];
 
 /** What was found. */
 export interface Verdict {
@@ -109,6 +109,7 @@ async function judgeKept(
   at: VerifyProgress,
 ): Promise<VerifyProgress | LeasedVerifyEnd> {
   while (!at.allKept) {
+    await context.pace?.wait(context.stopped);
     if (context.stopped()) return { end: "stopped", at };
     const some = await context.store.kept(partition, at.kept, VERIFY_BYTES);
     const known = await knownKeys(context, partition, some, ({ contract }) => context.keys.pair(contract) !== null);
@@ -125,7 +126,7 @@ async function judgeKept(
       }
       damage ??= nameOf(judged.kept, judged.wrong);
     }
-    await context.pace?.take(bytesOf(pages), context.stopped);
+    context.pace?.spend(bytesOf(pages));
     for (const { body } of some) freeBytes(body);
     const last = pages.at(-1);
     at = { ...at, stated, damage, allKept: last === undefined, kept: last === undefined ? at.kept : refOf(last) };
@@ -154,6 +155,7 @@ async function scanAll(context: LeasedContext, partition: PageRange, at: VerifyP
   const { store, engine, keys } = context;
   const { suite, rotationId } = keys.to;
   for (;;) {
+    await context.pace?.wait(context.stopped);
     if (context.stopped()) return { end: "stopped", at };
     const scanned = await store.scan(partition, at.page, VERIFY_BYTES);
     const some = scanned.slice(0, SWEEP_PAGES);
@@ -174,7 +176,7 @@ async function scanAll(context: LeasedContext, partition: PageRange, at: VerifyP
       const wrong = wellFormed ? mismatched[0] : page.lowerBound;
       if (wrong !== undefined) return { end: "verdict", verdict: "damaged", records, why: nameOf(page, wrong) };
     }
-    await context.pace?.take(bytesOf(pages), context.stopped);
+    context.pace?.spend(bytesOf(pages));
     for (const { body } of scanned) freeBytes(body);
     at = { ...at, records, page: refOf(last) };
   }

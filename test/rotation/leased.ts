@@ -30,8 +30,8 @@ export function identity(number: number): Uint8Array {
 }
 
 /** Generations as their contract keys are for. */
-export function generation(rotationId: number): Generation {
-  return { rotationId, suite: SUITE, keySuite: KEY_SUITE.secp256k1 };
+export function generation(rotationId: number, suite = SUITE): Generation {
+  return { rotationId, suite, keySuite: KEY_SUITE.secp256k1 };
 }
 
 /** Fills a store under rotation id 0 and switches it to 1: new writes go under that. */
@@ -63,17 +63,17 @@ export async function switchOver(store: StateStore, generations: Generations): P
 export async function sharedKeys(
   generations: Generations,
   contracts: readonly number[],
-  to = 1,
+  suite = SUITE,
 ): Promise<SharedPartitionKeys> {
-  using old = await generations.masterKey(to - 1);
-  using fresh = await generations.masterKey(to);
+  using old = await generations.masterKey(0);
+  using fresh = await generations.masterKey(1);
   using ring = new ContractKeyRing([old, fresh], 1);
   const ids = contracts.map((number) => contractOf(number).id);
-  const [olds, freshes] = [ring.materials(to - 1, ids), ring.materials(to, ids)];
+  const [olds, freshes] = [ring.materials(0, ids), ring.materials(1, ids)];
   const prfs = ids.map((contract, index): ContractPrfs => {
     return { contract, from: olds[index]!.ikm, to: freshes[index]!.ikm };
   });
-  return sharePartitionKeys(generation(to - 1), generation(to), prfs);
+  return sharePartitionKeys(generation(0), generation(1, suite), prfs);
 }
 
 /** A pRuntime at work in this thread, with keys of the first ten contracts unless others are given. */

@@ -3,7 +3,7 @@
  * reader of whole stores that shares no code with the project's: it walks the bytes of pages and sealed states by
  * itself and opens them with node:crypto and noble's curve.
  */
-import { createDecipheriv, hkdfSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { secp256k1, secp256k1_hasher } from "@noble/curves/secp256k1.js";
 import { PageEngine } from "../../src/engine/page-engine.ts";
 import type { Suite } from "../../src/engine/suite.ts";
@@ -173,6 +173,27 @@ function open(scalar: Uint8Array, contract: Uint8Array, key: Uint8Array, sealed:
     throw error;
   }
   return plain.toString();
+}
+
+/** A sealed state of AES-256-GCM that whoever has the generation's MasterKey can make. */
+export function seal(
+  generations: Generations,
+  rotationId: number,
+  contract: Uint8Array,
+  key: Uint8Array,
+  writeVersion: bigint,
+  value: string,
+): Uint8Array {
+  const header = Buffer.alloc(14);
+  header.set([1, 1]);
+  header.writeUInt32LE(rotationId, 2);
+  header.writeBigUInt64LE(writeVersion, 6);
+  const nonce = randomBytes(12);
+  const secret = contractKey(generations.scalars.get(rotationId)!, 1, rotationId, contract);
+  const cipher = createCipheriv("aes-256-gcm", secret, nonce, { authTagLength: 16 });
+  cipher.setAAD(Buffer.concat([header, contract, key]));
+  const sealed = [header, nonce, cipher.update(value), cipher.final(), cipher.getAuthTag()];
+  return Uint8Array.from(Buffer.concat(sealed));
 }
 
 /** Every record of a store, by `CONTRACT ID IN HEX/KEY AS TEXT`. */

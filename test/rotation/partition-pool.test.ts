@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { partitionBoundsFor } from "../../src/rotation/partition-bounds.ts";
+import { type PartitionPool as Pool, PartitionPool } from "../../src/rotation/partition-pool.ts";
+import { type SharedPartitionKeys, wipePartitionKeys } from "../../src/rotation/partition-keys.ts";
+import { EMBEDDED_STORE, openStoreAt } from "../../src/store/location.ts";
+import type { StateStore } from "../../src/store/store.ts";
+import { useFolder } from "../pruntime/folder.ts";
+import { identity, sharedKeys, switched, WHOLE } from "./leased.ts";
+import { Generations, plain, readAll, recount } from "./sealed-store.ts";
+
+const inFolder = useFolder();
+let store: StateStore;
+let generations: Generations;
+let keys: SharedPartitionKeys;
+let open: (number: number, more?: { bytesPerSecond?: number; threads?: number }) => Pool;
+
+beforeEach(async () => {
+  const path = inFolder("store.sqlite");
+  generations = new Generations();
+  store = await openStoreAt({ module: EMBEDDED_STORE, options: { path, create: true } });
+  await switched(generations, 3, 1_000, store);
+  keys = await sharedKeys(generations, [0, 1, 2]);
+  open = (number, more = {}) =>
+    new PartitionPool({
+      store: { module: EMBEDDED_STORE, options: { path } },
+      identity: identity(number),
+      threads: 2,
+      ...more,
+    });
+});
+
+afterEach(() => store.close());
+
+describe("a pool for partitions", () => {
+  it("sweeps and verifies an embedded store on threads, several partitions at once", async () => {
+    const before = await readAll(store, generations);
+    const bounds = await partitionBoundsFor(store, 5);
+    expect(bounds).toHaveLength(4);
+    const ends = [null, ...bounds, null];
+    const partitions = ends.slice(0, -1).map((from, index) => ({ index, from, to: ends[index + 1]!, attempt: 0 }));
+    await using first = open(1);
+    await using second = open(2, { bytesPerSecond: 100_000_000 });
+    const swept = await Promise.all(partitions.map((partition) => first.sweep(partition, keys)));
+    let records = 0;
+    const verified = await Promise.all(
+      swept.map((end, index) => {
+        if (end.end !== "done") throw new Error(end.end);
+        records += end.receipt.records;
+        return second.verify(partitions[index]!, keys, end.receipt, identity(1));
+      }),
+    );
+    expect(records).toBe(3_000);
+    expect(verified.every((end) => end.end === "verdict" && end.verdict === "sound" && end.records > 0)).toBe(true);
+    const after = await readAll(store, generations);
+    expect(plain(after)).toEqual(plain(before));
+    expect(recount(after)).toEqual(new Map([[1, 3_000]]));
+  });
+
+  it("pauses all work when it is told to, and names keys that are missing", async () => {
+    const pool = open(1);
+    const some = await sharedKeys(generations, []);
+    const without = await pool.sweep(WHOLE, some);
+    expect(without.end === "missing" && without.missingKeys.length).toBe(3);
+    pool.stop();
+    expect(await pool.sweep(WHOLE, keys)).toEqual({ end: "stopped" });
+    // What was under way is over or paused, or was ended with its thread.
+    const last = pool.sweep(WHOLE, keys).catch((error: unknown) => error);
+    await pool[Symbol.asyncDispose]();
+    const { end, code } = (await last) as { end?: string; code?: string };
+    expect(["stopped", "POOL_CLOSED"]).toContain(end ?? code);
+    await expect(pool.sweep(WHOLE, keys)).rejects.toMatchObject({ code: "POOL_CLOSED" });
+  });
+
+  it("works with no keys that were wiped, and hands errors of its threads on", async () => {
+    await using pool = open(1);
+    wipePartitionKeys(keys);
+    expect(await pool.sweep(WHOLE, keys)).toMatchObject({ end: "missing" });
+    expect(new Uint8Array(keys.entries).every((byte) => byte === 0)).toBe(true);
+    await store.commit({ groups: [], sealedUnder: null, minimumRotationId: 2 });
+    await expect(pool.sweep(WHOLE, keys)).rejects.toMatchObject({ name: "GatekeeperError", code: "ROTATION_STATE" });
+  });
+
+  it("is made with at least one thread", () => {
+    expect(() => open(1, { threads: 0 })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+    expect(() => open(1, { bytesPerSecond: 0 })).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+});
