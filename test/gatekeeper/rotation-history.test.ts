@@ -71,7 +71,7 @@ describe("a history", () => {
 
   test("keeps receipts that were found false, and who found them", () => {
     let isDone = false;
-    const record = rotated((name, index, stage) => {
+    const record = rotated((_, index, stage) => {
       if (stage === "unswept") return { tag: "swept", value: claimOf() };
       const isFirst = index === 1 && !isDone;
       if (isFirst) isDone = true;
