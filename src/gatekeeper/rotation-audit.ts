@@ -48,7 +48,7 @@ export function auditRotation(rotation: RotationRecord): AuditFinding[] {
 }
 
 /** Receipts that count, by partition. */
-export function standingReceipts({ receipts }: RotationRecord): ReadonlyMap<number, ReceiptRecord> {
+function standingReceipts({ receipts }: RotationRecord): ReadonlyMap<number, ReceiptRecord> {
   return new Map(receipts.filter(({ stands }) => stands).map((receipt) => [receipt.partition, receipt]));
 }
 

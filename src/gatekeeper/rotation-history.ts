@@ -9,7 +9,7 @@ import type { ReceiptClaim, Verdict } from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
 
 /** What was found of a receipt. */
-export interface ReceiptJudgement {
+interface ReceiptJudgement {
   readonly height: number;
   readonly by: PublicKey;
   readonly verdict: Verdict;
@@ -28,13 +28,13 @@ export interface ReceiptRecord extends ReceiptClaim {
 }
 
 /** Who certified, and when. */
-export interface Certificate {
+interface Certificate {
   readonly height: number;
   readonly by: PublicKey;
 }
 
 /** A sharing of the MasterKey that is left, and who had confirmed a share of it. */
-export interface LeftSharing {
+interface LeftSharing {
   readonly epoch: number;
   readonly threshold: number;
   readonly holders: readonly PublicKey[];

@@ -106,12 +106,9 @@ function isLeasable(view: View, partition: Partition): boolean {
   return holders.includes(identityKey) && verdicts.every(({ by }) => by !== identityKey);
 }
 
-/** Whether nobody comes before it, of those that are to do what others did not get done. */
-function isNext({ identityKey, holders }: View, { stage, receipt, doubters }: Partition): boolean {
-  if (doubters.length === 0) return true;
-  if (!holders.includes(identityKey)) return false;
-  const others = stage === "swept" ? holders.filter((holder) => holder !== receipt!.by) : holders;
-  return !doubters.includes(identityKey) || others.every((holder) => doubters.includes(holder));
+/** Whether it may try what came to nothing with others: not so once it did with itself. */
+function isNext({ identityKey, holders }: View, { doubters }: Partition): boolean {
+  return doubters.length === 0 || (holders.includes(identityKey) && !doubters.includes(identityKey));
 }
 
 /**
