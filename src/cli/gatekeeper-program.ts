@@ -8,6 +8,7 @@ import { run } from "./command-line.ts";
 import { addContractCommands } from "./contract-commands.ts";
 import { addElectCommand } from "./elect-command.ts";
 import { addGovernCommands } from "./govern-commands.ts";
+import { addHistoryCommands } from "./history-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
 import { addImportCommand } from "./import-command.ts";
 import { addNetworkCommand } from "./network-command.ts";
@@ -37,6 +38,7 @@ export function main(argv: readonly string[]): Promise<void> {
     addTransactionCommands(chain, terminal);
     addAccountCommands(program, terminal);
     addGovernCommands(program, terminal);
+    addHistoryCommands(program, terminal);
     addElectCommand(program, terminal);
     addNodeCommands(program, terminal);
     addContractCommands(program, terminal);

@@ -179,13 +179,48 @@ function describe(effect: Effect, names: ReadonlyMap<string, string>): string | 
     case "HandoverFailed":
       return `the MasterKey could not be handed over to the elected of era ${effect.era}: the gatekeepers stay`;
     case "Convicted":
-      return `${list([effect.identityKey])} is convicted of ${effect.offence} in key session ${effect.epoch}`;
+      return convicted(effect, list);
     case "ShareConfirmed":
       return `${list([effect.identityKey])} holds a share of key session ${effect.epoch}, too`;
     case "ShareDestroyed":
       return `${list([effect.identityKey])} has destroyed its share of key session ${effect.epoch}`;
     case "SharesOutstanding":
       return `not declared destroyed, of key session ${effect.epoch}: ${list(effect.owing)}`;
+    case "StoreAnnounced":
+      return `contracts' states are in store ${effect.store}, says ${list([effect.identityKey])}`;
+    case "RotationStarted":
+      return `rotation ${effect.rotationId} begins, ${effect.ordered ? "ordered by governance" : "because it is time"}`;
+    case "RotationAborted":
+      return `rotation ${effect.rotationId} is given up: no MasterKey came about in time, and the old one stays`;
+    case "SwitchPlanned":
+      return `rotation ${effect.rotationId}: states are sealed under the new MasterKey from block ${effect.height} on`;
+    case "MasterPubkeyRotated":
+      return `the switch: from here on states are sealed under MasterKey ${effect.rotationId}`;
+    case "RotationAdvanced":
+      return `rotation ${effect.rotationId}: ${effect.phase}`;
+    case "RotationLate":
+      return `rotation ${effect.rotationId} is late: ${effect.phase}${remaining(effect.remaining)}`;
+    case "PartitionsRecorded":
+      return `rotation ${effect.rotationId}: the store is cut into ${counted(effect.partitions, "partition")} by ${list([effect.identityKey])}`;
+    case "LeaseExpired":
+      return `${list([effect.holder])} did not come back in time with partition ${effect.partition}: it passes on to others`;
+    case "PartitionBlocked":
+      return `partition ${effect.partition}: ${counted(effect.receipt.failed, "record")} can't be opened, says ${list([effect.receipt.by])}`;
+    case "PartitionJudged":
+      if (effect.verdict === "sound") return null;
+      return `partition ${effect.partition} is ${effect.verdict}, says ${list([effect.identityKey])}`;
+    case "PartitionReopened":
+      return `partition ${effect.partition} is swept anew, attempt ${effect.attempt}`;
+    case "QuarantineOrdered":
+      return `governance has records of partition ${effect.partition} put aside that can't be opened`;
+    case "RotationCertified":
+      return `${list([effect.identityKey])} certifies that nothing is left under MasterKey ${effect.rotationId - 1}`;
+    case "StoreCompacted":
+      return `${list([effect.identityKey])} has compacted the store`;
+    case "KeysDestroyed":
+      return `${list([effect.identityKey])} has destroyed its keys of MasterKey ${effect.rotationId}`;
+    case "MasterKeyAbandoned":
+      return `MasterKey ${effect.rotationId} is gone; not declared destroyed: ${list(effect.outstanding)}`;
     case "ContractDeployed":
     case "ContractAssigned":
       return `contract ${effect.contract} is run by ${list([effect.worker])}`;
@@ -194,6 +229,21 @@ function describe(effect: Effect, names: ReadonlyMap<string, string>): string | 
     default:
       return null;
   }
+}
+
+/** What it did is of a key session, or of the rotation that is under way. */
+function convicted(
+  { identityKey, offence, epoch }: Extract<Effect, { readonly kind: "Convicted" }>,
+  list: (keys: readonly string[]) => string,
+): string {
+  const isOfRotation = offence === "falseReceipt" || offence === "falseVerdict";
+  const where = isOfRotation ? "the rotation" : `key session ${epoch}`;
+  return `${list([identityKey])} is convicted of ${offence} in ${where}`;
+}
+
+/** How many partitions a phase waits for. */
+function remaining(partitions: number | null): string {
+  return partitions === null ? "" : `, ${counted(partitions, "partition")} to go`;
 }
 
 /** Says what happens: a line each, or the elements of one JSON array. */

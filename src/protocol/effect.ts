@@ -151,7 +151,8 @@ export type Happening =
   | { readonly kind: "Slashed"; readonly stash: AccountId; readonly amount: bigint }
   | { readonly kind: "ReporterPaid"; readonly reporter: AccountId; readonly amount: bigint }
   | { readonly kind: "Voted"; readonly member: PublicKey; readonly votes: number; readonly threshold: number }
-  | { readonly kind: "RotationOrdered" }
+  /** By the votes of these. */
+  | { readonly kind: "RotationOrdered"; readonly members: readonly PublicKey[] }
   | { readonly kind: "MeasurementAllowed"; readonly measurement: Hex }
   | { readonly kind: "MeasurementWithdrawn"; readonly measurement: Hex }
   | { readonly kind: "MigrationOrdered"; readonly migration: Migration }
@@ -249,6 +250,7 @@ export type Happening =
       readonly identityKey: PublicKey;
       readonly verdict: Verdict;
     }
+  /** It has to be swept anew: it is damaged, or what its receipt vouches for is wrong, or too few looked at it in a dispute. */
   | { readonly kind: "PartitionReopened"; readonly partition: number; readonly attempt: number }
   | { readonly kind: "QuarantineOrdered"; readonly rotationId: number; readonly partition: number }
   | { readonly kind: "RotationCertified"; readonly rotationId: number; readonly identityKey: PublicKey }

@@ -6,7 +6,7 @@ import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
 import { type Action, type QuarantineOrder, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
-import { putPartition } from "./rotation-phases.ts";
+import { putPartition } from "./partitions.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -20,23 +20,26 @@ export function govern(draft: Draft, member: PublicKey, round: number, action: A
   ensure(round === state.governanceRound, "WrongRound");
   const meant = toHex(actionCodec.enc(action));
   const votes = [...state.votes.filter((vote) => vote.member !== member), { member, action }];
-  const given = votes.filter((vote) => toHex(actionCodec.enc(vote.action)) === meant).length;
+  const inFavour = votes
+    .filter((vote) => toHex(actionCodec.enc(vote.action)) === meant)
+    .map((vote): PublicKey => vote.member);
+  const given = inFavour.length;
   tell(draft, { kind: "Voted", member, votes: given, threshold });
   // A vote for what can't be done is refused when it is given, not when it is the last.
   const tried: Draft = given < threshold ? draftOf(genesis, genesisHash, state) : draft;
-  perform(tried, action);
+  perform(tried, action, inFavour);
   state.votes = given < threshold ? votes : [];
   if (given >= threshold) state.governanceRound++;
 }
 
-function perform(draft: Draft, action: Action): void {
+function perform(draft: Draft, action: Action, members: readonly PublicKey[]): void {
   const { state } = draft;
   switch (action.tag) {
     case "rotate":
       ensure(state.sharings.length > 0, "NothingToDo");
       ensure(state.rotation === null && state.rotationOrdered === null, "RotationUnderWay");
       state.rotationOrdered = state.height;
-      tell(draft, { kind: "RotationOrdered" });
+      tell(draft, { kind: "RotationOrdered", members });
       break;
     case "allow":
       ensure(!state.measurements.includes(action.value), "NothingToDo");
@@ -80,8 +83,11 @@ function orderQuarantine(draft: Draft, { rotationId, partition: index }: Quarant
   const { state } = draft;
   const partition = state.partitions.get(numberKey(index));
   ensure(state.rotation?.from === rotationId - 1 && partition !== undefined, "NoRotation");
-  // Only where somebody has said that there is something, and nobody is at it.
-  ensure(partition.stage === "unswept" && partition.holder === null && partition.receipt !== null, "NothingToDo");
-  putPartition(draft, index, { ...partition, quarantine: true, deadline: state.height });
+  const { stage, holder, receipt } = partition;
+  // Only where somebody has said that there is something.
+  ensure(stage === "unswept" && receipt !== null && !partition.quarantine, "NothingToDo");
+  // Whoever is at it may not have heard of this in time; then it is the next one who does it.
+  const deadline = holder === null ? state.height : partition.deadline;
+  putPartition(draft, index, { ...partition, quarantine: true, deadline, doubters: [] });
   tell(draft, { kind: "QuarantineOrdered", rotationId, partition: index });
 }

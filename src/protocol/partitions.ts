@@ -1,11 +1,10 @@
 /** Partitions of a rotation: which of them a pRuntime may lease, and their leases. */
 import { type PublicKey, accountOf } from "./account.ts";
 import { type Draft, tell } from "./draft.ts";
-import { currentSharing } from "./key-session.ts";
-import { putPartition } from "./rotation-phases.ts";
-import { LEASES_MAX, type Partition } from "./rotation.ts";
+import { currentSharing, keysOf } from "./key-session.ts";
+import { LEASES_MAX, type Partition, type Rotation } from "./rotation.ts";
 import { mayServe } from "./registry.ts";
-import type { State } from "./state.ts";
+import { type State, numberKey } from "./state.ts";
 
 /** Whether a pRuntime may take part in a rotation: it may serve, and was not convicted. */
 export function mayRotate(state: State, identityKey: PublicKey): boolean {
@@ -13,30 +12,56 @@ export function mayRotate(state: State, identityKey: PublicKey): boolean {
   return worker !== undefined && mayServe(state, worker) && !state.excluded.includes(identityKey);
 }
 
-/** Whether it holds a share of the newest MasterKey: of those at most t - 1 lie. */
+/** Whether it holds a share of the newest MasterKey, and was not convicted: of those at most t - 1 lie. */
 export function isHolder(state: State, identityKey: PublicKey): boolean {
-  const members = currentSharing(state)?.members ?? [];
-  return members.some((member) => member.identityKey === identityKey && member.confirmed);
+  return holdersOf(state).includes(identityKey) && !state.excluded.includes(identityKey);
+}
+
+function holdersOf(state: State): PublicKey[] {
+  return keysOf((currentSharing(state)?.members ?? []).filter(({ confirmed }) => confirmed));
 }
 
 /** Indices of partitions that a pRuntime could lease in the next block, in the order in which it would get them. */
 export function leasableBy(state: State, identityKey: PublicKey): number[] {
   const phase = state.rotation?.phase;
   if ((phase !== "reencryption" && phase !== "verification") || !mayRotate(state, identityKey)) return [];
-  return [...state.partitions.values()].flatMap((partition, index) =>
-    isLeasable(state, identityKey, partition) ? [index] : [],
-  );
+  const partitions = [...state.partitions.values()];
+  const holders = holdersOf(state).filter((holder) => mayRotate(state, holder));
+  const hasSwept = partitions.some(({ stage, receipt }) => stage === "swept" && receipt!.by === identityKey);
+  const view = { state, identityKey, holders, isAlone: hasSwept && isAlone(state, identityKey, holders) };
+  return partitions.flatMap((partition, index) => (isLeasable(view, partition) ? [index] : []));
+}
+
+/** What a pRuntime is, among others: known once for all partitions, because workers are many. */
+interface View {
+  readonly state: State;
+  readonly identityKey: PublicKey;
+  /** Who holds a share and may take part. */
+  readonly holders: readonly PublicKey[];
+  /** Whether it may verify what it has swept. */
+  readonly isAlone: boolean;
+}
+
+/** Times that leases double, at most, when a phase is late again and again. */
+const DOUBLINGS_MAX = 6;
+
+/**
+ * Blocks of a lease. They grow with each time that the phase is late: whoever cut the store may have made a partition of
+ * it that takes longer than a lease, and then nobody would ever be done with it.
+ */
+function leaseBlocksOf({ genesis }: Pick<Draft, "genesis">, { late }: Pick<Rotation, "late">): number {
+  return genesis.rotation.leaseBlocks << Math.min(late, DOUBLINGS_MAX);
 }
 
 /** Leases partitions to a pRuntime, as many as it wants and there are, within its own limit and the block's. @returns how many. */
 export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: number): number {
   const { state, genesis } = draft;
-  const held = [...state.partitions.values()].filter(({ holder }) => holder === identityKey).length;
-  const most = Math.min(wanted, LEASES_MAX - held, genesis.rotation.leasesPerBlock - draft.leases);
+  const most = Math.min(wanted, genesis.rotation.leasesPerBlock - draft.leases);
   if (most <= 0) return 0;
-  const leased = leasableBy(state, identityKey).slice(0, most);
   const partitions = [...state.partitions.values()];
-  const deadline = state.height + genesis.rotation.leaseBlocks - 1;
+  const held = partitions.filter(({ holder }) => holder === identityKey).length;
+  const leased = leasableBy(state, identityKey).slice(0, Math.max(0, Math.min(most, LEASES_MAX - held)));
+  const deadline = state.height + leaseBlocksOf(draft, state.rotation!) - 1;
   for (const index of leased) {
     const partition = partitions[index]!;
     putPartition(draft, index, { ...partition, holder: identityKey, deadline });
@@ -47,6 +72,16 @@ export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: nu
   return leased.length;
 }
 
+/** Puts a partition in the place of what it was. */
+export function putPartition({ state }: Draft, index: number, partition: Partition): void {
+  state.partitions = state.partitions.set(numberKey(index), partition);
+}
+
+/** Those with whom a partition came to nothing, with these. */
+export function doubted(doubters: readonly PublicKey[], ...more: readonly PublicKey[]): PublicKey[] {
+  return [...new Set([...doubters, ...more])];
+}
+
 /** A pRuntime may be given keys of contracts from here on, of all generations that are in force. */
 export function noteKeyUser({ state }: Draft, identityKey: PublicKey): void {
   const id = accountOf(identityKey);
@@ -55,28 +90,35 @@ export function noteKeyUser({ state }: Draft, identityKey: PublicKey): void {
   state.keyUsers = state.keyUsers.set(id, { identityKey, since });
 }
 
-/** What has been swept is verified by another, if there is one at all; what is in dispute by holders of shares, once each. */
-function isLeasable(state: State, identityKey: PublicKey, partition: Partition): boolean {
-  const { stage, holder, deadline, receipt, verdicts, doubters } = partition;
+/**
+ * What has been swept is verified by another, if there is one at all; what is in dispute by holders of shares, once each. What came
+ * to nothing once is for holders alone, too: of them t - 1 at most waste time, while of others there may be any number.
+ */
+function isLeasable(view: View, partition: Partition): boolean {
+  const { state, identityKey, holders } = view;
+  const { stage, holder, deadline, receipt, verdicts } = partition;
   if (holder !== null || deadline > state.height + 1 || stage === "verified") return false;
+  if (!isNext(view, partition)) return false;
   if (stage === "unswept") return true;
   if (state.rotation!.phase !== "verification") return false;
-  if (doubters.includes(identityKey) && !allDoubt(state, doubters)) return false;
-  if (receipt!.by === identityKey) return isAlone(state, identityKey);
+  if (receipt!.by === identityKey) return view.isAlone;
   if (verdicts.length === 0) return true;
-  return isHolder(state, identityKey) && verdicts.every(({ by }) => by !== identityKey);
+  return holders.includes(identityKey) && verdicts.every(({ by }) => by !== identityKey);
 }
 
-/** Whether nobody else is there to verify what one has swept: a network of one pRuntime rotates, too. */
-function isAlone(state: State, identityKey: PublicKey): boolean {
-  return ![...state.workers.values()].some(
-    (worker) => worker.identityKey !== identityKey && mayRotate(state, worker.identityKey),
-  );
+/** Whether it may try what came to nothing with others: not so once it did with itself. */
+function isNext({ identityKey, holders }: View, { doubters }: Partition): boolean {
+  return doubters.length === 0 || (holders.includes(identityKey) && !doubters.includes(identityKey));
 }
 
-/** Whether all that might look have doubts: then they look once more. */
-function allDoubt(state: State, doubters: readonly PublicKey[]): boolean {
-  return [...state.workers.values()].every(
-    ({ identityKey }) => doubters.includes(identityKey) || !mayRotate(state, identityKey),
-  );
+/**
+ * Whether nobody else is there to verify what one has swept: a network of one pRuntime rotates, too. And who holds the only
+ * share does not wait longer than a phase for pRuntimes that are registered and do nothing: it could have lied before.
+ */
+function isAlone(state: State, identityKey: PublicKey, holders: readonly PublicKey[]): boolean {
+  if (state.rotation!.late > 0 && holders.every((holder) => holder === identityKey)) return true;
+  for (const worker of state.workers.values()) {
+    if (worker.identityKey !== identityKey && mayRotate(state, worker.identityKey)) return false;
+  }
+  return true;
 }

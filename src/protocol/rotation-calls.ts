@@ -5,14 +5,11 @@ import type { PartitionWork, RotationWork } from "./call.ts";
 import { type Draft, ensure, tell } from "./draft.ts";
 import { exclude } from "./exclusion.ts";
 import { currentSharing } from "./key-session.ts";
-import { isHolder, leasePartitions, mayRotate } from "./partitions.ts";
-import { advanceIfSwept, putPartition, reopen } from "./rotation-phases.ts";
+import { doubted, isHolder, leasePartitions, mayRotate, putPartition } from "./partitions.ts";
+import { advanceIfSwept, reopen } from "./rotation-phases.ts";
 import type { Partition, PartitionBound, PartitionVerdict, Rotation, RotationPhase } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import { numberKey } from "./state.ts";
-
-/** Doubters that are remembered of a partition, at most. */
-const DOUBTERS_MAX = 1_024;
 
 /** The store that contracts' states are in from here on, by the word of the first pRuntime that has one. @throws Failure */
 export function announceStore(draft: Draft, signer: PublicKey, store: Hex): void {
@@ -129,7 +126,8 @@ function takeReceipt(
   // One that has records which can't be opened is tried again, until they are replaced, deleted, or put aside by governance.
   const deadline = isDone ? height : height + genesis.rotation.leaseBlocks;
   const stage = isDone ? "swept" : "unswept";
-  putPartition(draft, index, { ...partition, stage, holder: null, deadline, receipt });
+  const doubters = isDone ? partition.doubters : doubted(partition.doubters, by);
+  putPartition(draft, index, { ...partition, stage, holder: null, deadline, receipt, doubters });
   state.rotation = {
     ...rotation,
     swept: rotation.swept + (isDone ? 1 : 0),
@@ -149,15 +147,14 @@ function takeVerdict(
   if (outcome.tag === "swept") return;
   const { state } = draft;
   const free = { ...partition, holder: null, deadline: state.height };
+  tell(draft, { kind: "PartitionJudged", partition: index, identityKey: by, verdict: outcome.value });
   if (outcome.value === "damaged") {
-    const { doubters } = partition;
-    const others = doubters.filter((doubter) => doubter !== by).slice(0, DOUBTERS_MAX - 1);
-    reopen(draft, index, partition, [...others, by]);
+    // One of them may have lied, and nobody knows which.
+    reopen(draft, index, partition, doubted(partition.doubters, by, partition.receipt!.by));
     return;
   }
   const verdict: PartitionVerdict = { by, verdict: outcome.value };
   const verdicts = [...partition.verdicts, verdict];
-  tell(draft, { kind: "PartitionJudged", partition: index, identityKey: by, verdict: outcome.value });
   if (outcome.value === "sound" && partition.verdicts.length === 0) {
     verified(draft, index, free);
     return;
@@ -166,17 +163,22 @@ function takeVerdict(
   decide(draft, index, { ...free, verdicts });
 }
 
+/**
+ * A receipt is its sweeper's word that all is right, and counts as one where it holds a share: of 2t - 1 holders with t - 1 liars
+ * there are only t that say so, and it may be one of them.
+ */
 function decide(draft: Draft, index: number, partition: Partition): void {
   const { state } = draft;
+  const sweeper = partition.receipt!.by;
   const { threshold, epoch } = currentSharing(state)!;
   const of = (word: PartitionVerdict["verdict"]): PublicKey[] =>
     partition.verdicts.filter(({ verdict, by }) => verdict === word && isHolder(state, by)).map(({ by }) => by);
   const [sound, faulty] = [of("sound"), of("faulty")];
   if (faulty.length >= threshold) {
-    convict(draft, "falseReceipt", epoch, partition.receipt!.by);
+    convict(draft, "falseReceipt", epoch, sweeper);
     for (const by of sound) convict(draft, "falseVerdict", epoch, by);
     reopen(draft, index, partition, []);
-  } else if (sound.length >= threshold) {
+  } else if (sound.length + (isHolder(state, sweeper) ? 1 : 0) >= threshold) {
     for (const { by, verdict } of partition.verdicts)
       if (verdict === "faulty") convict(draft, "falseVerdict", epoch, by);
     verified(draft, index, partition);

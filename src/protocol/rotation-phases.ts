@@ -8,10 +8,11 @@ import { type Draft, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
 import { punishUndestroyed } from "./offences.ts";
+import { doubted, isHolder, putPartition } from "./partitions.ts";
 import { hasShare, retire } from "./retirement.ts";
 import type { KeyUser, Partition, Rotation, RotationPhase } from "./rotation.ts";
 import type { Sharing } from "./sharing.ts";
-import { type State, numberKey } from "./state.ts";
+import type { State } from "./state.ts";
 import { emptyTables } from "./state-codec.ts";
 
 /** Begins a rotation, or does what is due in the one that is under way, if this is its block. */
@@ -53,11 +54,6 @@ export function reopen(draft: Draft, index: number, partition: Partition, doubte
   tell(draft, { kind: "PartitionReopened", partition: index, attempt });
 }
 
-/** Puts a partition in the place of what it was. */
-export function putPartition({ state }: Draft, index: number, partition: Partition): void {
-  state.partitions = state.partitions.set(numberKey(index), partition);
-}
-
 function beginIfDue(draft: Draft): void {
   const { state, genesis } = draft;
   const sharing = currentSharing(state);
@@ -71,6 +67,7 @@ function beginIfDue(draft: Draft): void {
     phase: "keyGeneration",
     since: height,
     deadline: height + genesis.rotation.phaseBlocks - 1,
+    late: 0,
     switchHeight: null,
     partitions: null,
     swept: 0,
@@ -108,25 +105,37 @@ function awaitKey(draft: Draft, rotation: Rotation): void {
 
 /** Re-encryption or verification: leases come to an end, and so does patience. */
 function goOn(draft: Draft, rotation: Rotation): void {
-  const { state, genesis } = draft;
+  const { state } = draft;
   expireLeases(draft);
   if (state.height > rotation.deadline) {
     reopenDisputed(draft);
     const { phase, partitions, swept, verified } = state.rotation!;
-    const remaining = partitions === null ? null : partitions - (phase === "reencryption" ? swept : verified);
-    state.rotation = { ...state.rotation!, deadline: state.height + genesis.rotation.phaseBlocks - 1 };
-    tell(draft, { kind: "RotationLate", rotationId: rotation.from + 1, phase, remaining });
+    wait(draft, partitions === null ? null : partitions - (phase === "reencryption" ? swept : verified));
   }
   advanceIfSwept(draft);
 }
 
+/** Says that a phase takes longer than it should, and gives it more time. */
+function wait(draft: Draft, remaining: number | null): void {
+  const { state, genesis } = draft;
+  const rotation = state.rotation!;
+  const { from, phase, late } = rotation;
+  state.rotation = { ...rotation, late: late + 1, deadline: state.height + genesis.rotation.phaseBlocks - 1 };
+  tell(draft, { kind: "RotationLate", rotationId: from + 1, phase, remaining });
+}
+
+/** Who lets a lease end comes after others; when nobody else comes for as long, all may try again. */
 function expireLeases(draft: Draft): void {
-  const { state } = draft;
+  const { state, genesis } = draft;
+  const { height } = state;
   for (const [index, partition] of [...state.partitions.values()].entries()) {
-    const { holder, deadline } = partition;
-    if (holder === null || state.height <= deadline) continue;
-    putPartition(draft, index, { ...partition, holder: null, deadline: state.height });
-    tell(draft, { kind: "LeaseExpired", partition: index, holder });
+    const { holder, deadline, doubters } = partition;
+    if (holder !== null && height > deadline) {
+      putPartition(draft, index, { ...partition, holder: null, deadline: height, doubters: doubted(doubters, holder) });
+      tell(draft, { kind: "LeaseExpired", partition: index, holder });
+    } else if (holder === null && doubters.length > 0 && height - deadline >= genesis.rotation.leaseBlocks) {
+      putPartition(draft, index, { ...partition, doubters: [] });
+    }
   }
 }
 
@@ -140,13 +149,16 @@ function reopenDisputed(draft: Draft): void {
 /** Whether the store is known to have nothing under the generation that is left: by the word of one honest gatekeeper at least. */
 function isCertified(state: State, { partitions, verified, certifiers }: Rotation): boolean {
   if (verified !== partitions) return false;
-  return partitions === 0 || certifiers.length >= currentSharing(state)!.threshold;
+  // Of those before an election as many may have lied as of those after it: only together with who holds a share now they are few.
+  const certifying = certifiers.filter((identityKey) => isHolder(state, identityKey));
+  return partitions === 0 || certifying.length >= currentSharing(state)!.threshold;
 }
 
 function enter(draft: Draft, phase: RotationPhase): void {
   const { state, genesis } = draft;
   const { height } = state;
-  const rotation = { ...state.rotation!, phase, since: height, deadline: height + genesis.rotation.phaseBlocks - 1 };
+  const deadline = height + genesis.rotation.phaseBlocks - 1;
+  const rotation = { ...state.rotation!, phase, since: height, deadline, late: 0 };
   state.rotation = rotation;
   tell(draft, { kind: "RotationAdvanced", rotationId: rotation.from + 1, phase });
   advanceIfSwept(draft);
@@ -170,14 +182,18 @@ function abandon(draft: Draft, { from }: Rotation): void {
  */
 function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
   const { state } = draft;
-  const { from, deadline, records, bytes, partitions } = rotation;
-  if (state.retired.some(({ rotationId }) => rotationId === from)) return;
-  if (!rotation.compacted && partitions !== 0) return;
+  const { from, deadline, late, records, bytes, partitions, compacted } = rotation;
+  const isTime = late > 0 || state.height > deadline;
+  const isShared = state.retired.some(({ rotationId }) => rotationId === from);
+  if (isShared || (!compacted && partitions !== 0)) {
+    if (state.height > deadline) wait(draft, null);
+    return;
+  }
   const owing = keyUsersOwing(state, from);
-  if (owing.length > 0 && state.height <= deadline) return;
+  if (owing.length > 0 && !isTime) return;
   for (const { identityKey } of owing) {
     punishUndestroyed(draft, identityKey);
-    // Who is not registered any more never declares anything; it is said of it once.
+    // Who is not registered any more is given nothing, and no later rotation has to wait for it.
     const id = accountOf(identityKey);
     if (!state.workers.has(id)) state.keyUsers = state.keyUsers.delete(id);
   }

@@ -59,6 +59,8 @@ export interface Rotation {
   readonly since: number;
   /** The last block by which it should be over: keyGeneration is given up then, of the others it is told. */
   readonly deadline: number;
+  /** How often it was not over in time. */
+  readonly late: number;
   /** From which block on states are sealed under the new generation; null until that is in force. */
   readonly switchHeight: number | null;
   /** Partitions, once they are recorded; and how many of them are swept, or verified. */
@@ -100,7 +102,10 @@ export interface Partition {
   readonly receipt: Receipt | null;
   /** What was found of this receipt where that is in dispute. */
   readonly verdicts: readonly PartitionVerdict[];
-  /** Who found something wrong with it that nobody is to blame for: others look next. */
+  /**
+   * With whom it came to nothing, and nobody is to blame: whose lease ended, who could not open all of it, who found it damaged and
+   * who had swept it then. Of holders of shares, others come next; when nobody does for the time of a lease, all may again.
+   */
   readonly doubters: readonly PublicKey[];
 }
 
@@ -173,6 +178,7 @@ export const rotationCodec: Codec<Rotation> = struct<Rotation>({
   phase: wordCodec(PHASES),
   since: u32,
   deadline: u32,
+  late: u32,
   switchHeight: nullable(u32),
   partitions: nullable(u32),
   swept: u32,

@@ -189,7 +189,10 @@ export interface Facts {
   readonly sharings: readonly Sharing[];
   /** Sharings, in force once or never, of which some still owe the destruction of their shares. */
   readonly retired: readonly RetiredSharing[];
-  /** Gatekeepers that were convicted in a key session since the gatekeepers last changed: they get no share. */
+  /**
+   * pRuntimes that were convicted: gatekeepers until the gatekeepers change, and they get no share; others, who cheated in a
+   * rotation, at least until it is over.
+   */
   readonly excluded: readonly PublicKey[];
 }
 

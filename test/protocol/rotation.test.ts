@@ -1,38 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { Action, Call } from "../../src/protocol/call.ts";
+import type { Call } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { sealedUnder } from "../../src/protocol/rotation.ts";
 import { Network, identity, idOf, outcomes, publicOf } from "./network.ts";
-import { Rotators, boundAt, claimOf } from "./rotators.ts";
-import { Shareholders, keyGenesis, launch } from "./shareholders.ts";
-
-const NAMES = ["a", "b", "c", "d"];
-const STORE = `0x${"5a".repeat(32)}`;
-
-function order(network: Network, action: Action): readonly Effect[] {
-  return ["g1", "g2"].flatMap((member) => {
-    const value = { round: network.state.governanceRound, action };
-    return [...network.blockOf([network.unsigned(member, { tag: "govern", value })])];
-  });
-}
-
-const rotate = { tag: "rotate", value: undefined } as const;
-
-/** A network with a MasterKey, and a store unless it is to have none. */
-function running(changes: Parameters<typeof keyGenesis>[0] = {}, store: string | null = STORE) {
-  const network = new Network(keyGenesis({ ...changes, sessionBlocks: 1_000 }));
-  launch(network);
-  const all = new Shareholders(network, NAMES);
-  all.until("SharingAdopted");
-  if (store !== null) say(network, "a", { tag: "announceStore", value: store });
-  return { network, all, rotators: new Rotators(network, all) };
-}
-
-function say(network: Network, stash: string, call: Call): string {
-  return outcomes(network.blockOf([network.unsigned(identity(stash), call)]))[0]!;
-}
-
-const kinds = (effects: readonly Effect[]) => effects.map(({ kind }) => kind);
+import { NAMES, boundAt, claimOf, kinds, order, reencrypting, rotate, running, say } from "./rotators.ts";
+import { keyGenesis } from "./shareholders.ts";
 
 describe("a rotation", () => {
   test("goes through its phases, and the old MasterKey is gone", () => {
@@ -106,14 +78,6 @@ describe("a rotation", () => {
     expect(outcomes(order(network, rotate))).toContain("RotationUnderWay");
   });
 });
-
-/** One in its re-encryption, with four partitions. */
-function reencrypting(changes: Parameters<typeof running>[0] = {}) {
-  const started = running(changes);
-  order(started.network, rotate);
-  started.rotators.until("PartitionsRecorded");
-  return started;
-}
 
 describe("partitions", () => {
   test("pass on to others when a lease is over, and what the first says then counts for nothing", () => {

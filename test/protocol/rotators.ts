@@ -1,11 +1,10 @@
 /** Honest pRuntimes that rotate, as far as the ledger sees it: their work on states is taken as done. */
 import { leasableBy } from "../../src/protocol/partitions.ts";
-import type { Call, PartitionWork } from "../../src/protocol/call.ts";
+import type { Action, Call, PartitionWork } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { type PartitionBound, type ReceiptClaim, leasesOf } from "../../src/protocol/rotation.ts";
-import { idOf, identity, publicOf } from "./network.ts";
-import type { Network } from "./network.ts";
-import type { Says, Shareholders } from "./shareholders.ts";
+import { Network, idOf, identity, outcomes, publicOf } from "./network.ts";
+import { type Says, Shareholders, keyGenesis, launch } from "./shareholders.ts";
 
 /** A bound at the beginning of a contract. */
 export function boundAt(byte: number): PartitionBound {
@@ -67,6 +66,20 @@ export class Rotators {
     return this.#all.block((name, due) => says(name, due ?? rotationCall(this.#network, identity(name), outcome)));
   }
 
+  /** A block in which others come first, with whatever they say. */
+  blockAfter(
+    first: readonly (readonly [name: string, call: Call])[],
+    outcome: Outcome = HONEST,
+    says: Says = (_, call) => call,
+  ): readonly Effect[] {
+    const network = this.#network;
+    const honest = this.#all.due().flatMap(([name, due]) => {
+      const said = says(name, due ?? rotationCall(network, identity(name), outcome));
+      return said === null ? [] : [[name, said] as const];
+    });
+    return network.blockOf([...first, ...honest].map(([name, call]) => network.unsigned(identity(name), call)));
+  }
+
   until(kind: Effect["kind"], outcome: Outcome = HONEST, says?: Says, most = 100): readonly Effect[] {
     for (let block = 0; block < most; block++) {
       const effects = this.block(outcome, says);
@@ -74,4 +87,46 @@ export class Rotators {
     }
     throw new Error(`${kind} was not told in ${most} blocks`);
   }
+}
+
+export const NAMES = ["a", "b", "c", "d"];
+const STORE = `0x${"5a".repeat(32)}`;
+
+/** Governance orders something; the effects of both votes. */
+export function order(network: Network, action: Action): readonly Effect[] {
+  return ["g1", "g2"].flatMap((member) => {
+    const value = { round: network.state.governanceRound, action };
+    return [...network.blockOf([network.unsigned(member, { tag: "govern", value })])];
+  });
+}
+
+export const rotate = { tag: "rotate", value: undefined } as const;
+
+/** A network with a MasterKey, and a store unless it is to have none. */
+export function running(
+  changes: Parameters<typeof keyGenesis>[0] = {},
+  store: string | null = STORE,
+  names: readonly string[] = NAMES,
+) {
+  const network = new Network(keyGenesis({ sessionBlocks: 1_000, ...changes }));
+  launch(network);
+  const all = new Shareholders(network, names);
+  all.until("SharingAdopted");
+  if (store !== null) say(network, "a", { tag: "announceStore", value: store });
+  return { network, all, rotators: new Rotators(network, all) };
+}
+
+/** What becomes of a message in a block of its own. */
+export function say(network: Network, stash: string, call: Call): string {
+  return outcomes(network.blockOf([network.unsigned(identity(stash), call)]))[0]!;
+}
+
+export const kinds = (effects: readonly Effect[]) => effects.map(({ kind }) => kind);
+
+/** One in its re-encryption, with four partitions. */
+export function reencrypting(changes: Parameters<typeof running>[0] = {}, names: readonly string[] = NAMES) {
+  const started = running(changes, STORE, names);
+  order(started.network, rotate);
+  started.rotators.until("PartitionsRecorded");
+  return started;
 }

@@ -1,0 +1,119 @@
+/** `rotations` and `audit` on chains with real blocks. */
+import { expect, test } from "vitest";
+import type { AuthenticMessage, Unreadable } from "../../src/protocol/authenticate.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
+import type { Genesis } from "../../src/protocol/genesis.ts";
+import { FolderChain } from "../chain/folder-chain.ts";
+import { Network, identity, publicOf } from "../protocol/network.ts";
+import { NAMES, Rotators, order, rotate, say } from "../protocol/rotators.ts";
+import { type Says, Shareholders, keyGenesis, launch } from "../protocol/shareholders.ts";
+import { runProgram } from "./transcript.ts";
+
+const key = (name: string): string => publicOf(identity(name));
+const SIGNERS = new Map([...NAMES.map(identity), "g1", "g2"].map((name) => [publicOf(name), name]));
+
+/** What a network does, in blocks of a chain. */
+class ChainNetwork extends Network {
+  readonly #chain: FolderChain;
+
+  constructor(chain: FolderChain) {
+    super(chain.genesis, () => undefined);
+    this.#chain = chain;
+  }
+
+  override blockOf(messages: readonly (AuthenticMessage | Unreadable)[]): readonly Effect[] {
+    const { chain, producer, replica } = this.#chain;
+    for (const message of messages) {
+      if (typeof message === "string") throw new Error(`a message that is ${message}`);
+      const { signer, sequence, call } = message;
+      chain.submit(this.#chain.message(SIGNERS.get(signer)!, sequence, call));
+    }
+    const { effects } = producer.produce(this.state.timestamp + 6_000, true)!;
+    this.ledger = replica.ledger;
+    this.effects = effects;
+    return effects;
+  }
+}
+
+/** A chain on which a MasterKey was made; and one that rotates it. */
+function rotating(genesis: Genesis, names: readonly string[]) {
+  const chain = new FolderChain(genesis);
+  const network = new ChainNetwork(chain);
+  launch(network);
+  const all = new Shareholders(network, names);
+  all.until("SharingAdopted");
+  say(network, names[0]!, { tag: "announceStore", value: `0x${"5a".repeat(32)}` });
+  const rotators = new Rotators(network, all);
+  const once = (says?: Says): void => {
+    order(network, rotate);
+    rotators.until("MasterKeyAbandoned", undefined, says, 100);
+  };
+  return { chain, rotators, network, once };
+}
+
+const asked = (chain: FolderChain, ...args: string[]) =>
+  runProgram("gatekeeper", [...args, "--home", chain.folder], { cwd: chain.folder });
+
+test("rotations and an audit tell who did what, and that all of it was done", { timeout: 180_000 }, async () => {
+  const { chain, once, rotators, network } = rotating(keyGenesis({ sessionBlocks: 1_000 }), NAMES);
+  using _ = chain;
+  expect((await asked(chain, "rotations")).stdout).toBe("no rotation has begun on this chain\n");
+  expect(await asked(chain, "audit", "--json")).toMatchObject({
+    code: 0,
+    stdout: '{"rotations":[],"complete":0,"incomplete":0}\n',
+  });
+  once();
+  once((name, call) => (name === "d" && call?.tag === "declareAbandoned" ? null : call));
+  order(network, rotate);
+  rotators.until("RotationStarted");
+  // What was kept of the state is not what is audited.
+  chain.producer.keepSnapshot();
+
+  const { stdout: rows } = await asked(chain, "rotations");
+  expect(rows.match(/^rotation /gm)).toHaveLength(3);
+  expect(rows).toMatch(/^rotation 1: complete, blocks \d+ to \d+, switch at \d+, ordered by 0x/m);
+  expect(rows).toMatch(/4 partitions, 40 records, 4,000 bytes; swept by 0x.*verified by 0x.*certified by 0x/);
+  expect(rows).toMatch(/^rotation 2: .*outstanding: 0x/m);
+  expect(rows).toMatch(/^rotation 3: under way, since block \d+, ordered by/m);
+  const { stdout: receipts } = await asked(chain, "rotations", "--receipts");
+  expect(receipts.match(/^ {2}partition \d, attempt 0, block \d+: 10 records/gm)).toHaveLength(8);
+
+  const { rotations } = JSON.parse((await asked(chain, "rotations", "--receipts", "--json")).stdout);
+  expect(rotations).toHaveLength(3);
+  expect(rotations[1]).toMatchObject({ rotationId: 2, outcome: "complete", outstanding: [key("d")], records: 40 });
+  expect(rotations[0].receipts).toHaveLength(4);
+
+  const audit = await asked(chain, "audit");
+  expect(audit).toMatchObject({ code: 0, stderr: "" });
+  expect(audit.stdout).toMatch(/^rotation 1 \(blocks \d+ to \d+, switch at \d+\) is complete: swept by 0x/m);
+  expect(audit.stdout).toMatch(/^rotation 2 .* is complete: .*keys of contracts: 0x/m);
+  expect(audit.stdout).toMatch(/^rotation 3 \(since block \d+\) is under way\n2 rotations complete\n$/m);
+  expect(JSON.parse((await asked(chain, "audit", "--json")).stdout)).toMatchObject({
+    complete: 2,
+    incomplete: 0,
+    rotations: [
+      { rotationId: 1, findings: [], owing: { keys: [] } },
+      { rotationId: 2, findings: [], owing: { keys: [key("d")] } },
+      { rotationId: 3, outcome: "under way" },
+    ],
+  });
+});
+
+test("an audit fails where nobody but the sweeper has verified", { timeout: 180_000 }, async () => {
+  const alone = keyGenesis({
+    sessionBlocks: 1_000,
+    gatekeepers: { tag: "listed", value: [key("a")] },
+    masterKey: { keySuite: 2, threshold: 1, phaseBlocks: 3, refreshBlocks: 1_000 },
+    stakers: [],
+  });
+  const { chain, once } = rotating({ ...alone, workers: alone.workers.slice(0, 1) }, ["a"]);
+  using _ = chain;
+  once();
+  const audit = await asked(chain, "audit");
+  expect(audit.code).toBe(1);
+  expect(audit.stdout).toMatch(/^rotation 1 .* is not shown to have been complete:$/m);
+  expect(audit.stdout).toContain(`  partition 3 was verified by ${key("a")}, who had swept it\n`);
+  expect(audit.stderr).toBe("1 rotation of this chain can't be shown to have been complete\n");
+  const { code, stdout } = await asked(chain, "audit", "--json");
+  expect({ code, incomplete: JSON.parse(stdout).incomplete }).toEqual({ code: 1, incomplete: 1 });
+});

@@ -1,0 +1,323 @@
+/** Rotations in which some lie, hold up, or are dead: they end, and nobody honest is blamed. */
+import { describe, expect, test } from "vitest";
+import { accountOf } from "../../src/protocol/account.ts";
+import type { Call, PartitionWork } from "../../src/protocol/call.ts";
+import type { Effect } from "../../src/protocol/effect.ts";
+import { leasableBy } from "../../src/protocol/partitions.ts";
+import { type Partition, leasesOf } from "../../src/protocol/rotation.ts";
+import type { Sharing } from "../../src/protocol/sharing.ts";
+import { numberKey } from "../../src/protocol/state.ts";
+import { type Network, identity, idOf, publicOf } from "./network.ts";
+import { NAMES, type Outcome, claimOf, kinds, order, reencrypting, rotate, running, say } from "./rotators.ts";
+
+/** Four gatekeepers with two shares for the key, and e and f that are none: all are registered. */
+const keyOf = (name: string): string => publicOf(identity(name));
+
+const swept = { tag: "swept", value: claimOf() } as const;
+const judged = (value: "sound" | "faulty" | "damaged") => ({ tag: "verified", value }) as const;
+const honest: Outcome = (_, __, stage) => (stage === "unswept" ? swept : judged("sound"));
+
+const partitionsOf = ({ state }: Network): Partition[] => [...state.partitions.values()];
+
+/** What a pRuntime says that takes what it can get, and does this with it. */
+function grabbing(network: Network, name: string, outcome: (stage: string) => PartitionWork["outcome"] | null): Call {
+  const done = leasesOf(network.state, keyOf(name)).flatMap(({ index, attempt, stage }): PartitionWork[] => {
+    const said = outcome(stage);
+    return said === null ? [] : [{ partition: index, attempt, outcome: said }];
+  });
+  return { tag: "workPartitions", value: { rotationId: 1, done, wanted: 16 } };
+}
+
+/** Runs to the end of the rotation, in so many blocks at most. */
+function toEnd(network: Network, block: () => readonly Effect[], most: number): Effect[] {
+  const told: Effect[] = [];
+  for (let count = 0; network.state.rotation !== null; count++) {
+    if (count === most) throw new Error(`still in ${network.state.rotation.phase} after ${most} blocks`);
+    told.push(...block());
+  }
+  return told;
+}
+
+/** The state with another sharing in the place of the newest. */
+function withSharing(network: Network, change: (sharing: Sharing) => Sharing): void {
+  const { state } = network;
+  network.ledger = network.ledger.with({ ...state, sharings: state.sharings.with(-1, change(state.sharings.at(-1)!)) });
+}
+
+describe("leases", () => {
+  test("of pRuntimes that do nothing hold up each partition once, however many there are and whenever they come", () => {
+    const { network, rotators } = reencrypting();
+    const lazy = ["e", "f"].map((name) => [name, grabbing(network, name, () => null)] as const);
+    const told = toEnd(network, () => rotators.blockAfter(lazy), 60);
+    const expired = told.filter(({ kind }) => kind === "LeaseExpired");
+    expect(expired.length).toBeGreaterThan(0);
+    // Once to be swept, once to be verified.
+    expect(expired.length).toBeLessThanOrEqual(8);
+  });
+
+  test("pass on to holders of shares, and back to all when none of those comes", () => {
+    const { network, rotators } = reencrypting();
+    const nobody = () => null;
+    rotators.blockAfter([["e", grabbing(network, "e", () => null)]], honest, nobody);
+    expect(partitionsOf(network).map(({ holder }) => holder)).toEqual(new Array(4).fill(keyOf("e")));
+    for (let block = 0; block < 4; block++) rotators.block(honest, nobody);
+    expect(partitionsOf(network)[0]).toMatchObject({ holder: null, doubters: [keyOf("e")] });
+    expect(leasableBy(network.state, keyOf("e"))).toEqual([]);
+    expect(leasableBy(network.state, keyOf("f"))).toEqual([]);
+    expect(leasableBy(network.state, keyOf("a"))).toEqual([0, 1, 2, 3]);
+    for (let block = 0; block < 4; block++) rotators.block(honest, nobody);
+    expect(leasableBy(network.state, keyOf("f"))).toEqual([0, 1, 2, 3]);
+  });
+
+  test("grow with each time that the phase is late, until the slowest is done with the largest partition", () => {
+    const rotation = { intervalBlocks: 0, leadBlocks: 1, leaseBlocks: 2, phaseBlocks: 6, leasesPerBlock: 64 };
+    const { network, rotators } = reencrypting({ rotation });
+    const since = new Map<number, number>();
+    const told: Effect[] = [];
+    const slow: Outcome = (name, index, stage) => {
+      const { height } = network.state;
+      return height - since.get(index)! < 9 ? null : honest(name, index, stage);
+    };
+    const block = () => {
+      const effects = rotators.block(slow);
+      for (const effect of effects) {
+        if (effect.kind === "PartitionLeased") since.set(effect.partition, network.state.height);
+      }
+      return effects;
+    };
+    told.push(...toEnd(network, block, 300));
+    expect(kinds(told)).toContain("LeaseExpired");
+    expect(kinds(told)).toContain("RotationLate");
+  });
+});
+
+describe("false receipts", () => {
+  test("of those who hold no share cost a partition one attempt each", () => {
+    const { network, rotators } = reencrypting();
+    const isFalse = (index: number): boolean =>
+      ["e", "f"].map(keyOf).includes(partitionsOf(network)[index]!.receipt!.by);
+    const looking: Outcome = (_, index, stage) =>
+      stage === "unswept" ? swept : judged(isFalse(index) ? "damaged" : "sound");
+    const told = toEnd(
+      network,
+      () =>
+        rotators.blockAfter(
+          ["e", "f"].map((name) => [name, grabbing(network, name, (stage) => (stage === "unswept" ? swept : null))]),
+          looking,
+        ),
+      80,
+    );
+    const reopened = told.flatMap((effect) => (effect.kind === "PartitionReopened" ? [effect.partition] : []));
+    expect([...reopened].sort()).toEqual([0, 1, 2, 3]);
+    expect(network.state.excluded).toEqual([]);
+  });
+
+  test("that name records which open well keep nobody else from sweeping", () => {
+    const { network, rotators } = reencrypting();
+    const blocking = { tag: "swept", value: claimOf(1, 1) } as const;
+    const told = toEnd(network, () => rotators.blockAfter([["e", grabbing(network, "e", () => blocking)]]), 60);
+    expect(told.filter(({ kind }) => kind === "PartitionBlocked")).toHaveLength(4);
+  });
+
+  test("are told with who found them", () => {
+    const { network, rotators } = reencrypting();
+    const isFirst = (index: number): boolean => partitionsOf(network)[index]!.attempt === 0;
+    const told = toEnd(
+      network,
+      () =>
+        rotators.block((_, index, stage) =>
+          stage === "unswept" ? swept : judged(index === 2 && isFirst(index) ? "damaged" : "sound"),
+        ),
+      60,
+    );
+    expect(told).toContainEqual(expect.objectContaining({ kind: "PartitionJudged", partition: 2, verdict: "damaged" }));
+  });
+});
+
+describe("damage that is found again and again", () => {
+  test("does not stay unverified because pRuntimes are registered that do nothing", () => {
+    const { network, rotators } = reencrypting();
+    const doubted = new Set<string>();
+    const doubting: Outcome = (name, index, stage) => {
+      if (stage === "unswept") return swept;
+      if (index !== 1 || doubted.has(name)) return judged("sound");
+      doubted.add(name);
+      return judged("damaged");
+    };
+    toEnd(network, () => rotators.block(doubting), 120);
+    expect(network.state.excluded).toEqual([]);
+  });
+});
+
+describe("a dispute", () => {
+  /** One of the four has no share: of three, one is a liar and two are not, one of which has swept. */
+  test("ends where the sweeper is one of t honest holders", () => {
+    const { network, rotators } = reencrypting();
+    const three = NAMES.slice(0, 3);
+    withSharing(network, (sharing) => ({
+      ...sharing,
+      members: sharing.members.map((member) => ({
+        ...member,
+        confirmed: three.map(keyOf).includes(member.identityKey),
+      })),
+    }));
+    const says = (name: string, call: Call | null): Call | null => (name === "d" ? null : call);
+    const lying: Outcome = (name, index, stage) =>
+      stage === "swept" && name === identity("b") && partitionsOf(network)[index]!.verdicts.length === 0
+        ? judged("faulty")
+        : honest(name, index, stage);
+    const told: Effect[] = [];
+    while (!kinds(told).includes("Convicted")) {
+      if (told.length > 500) throw new Error("nobody is convicted");
+      told.push(...rotators.block(lying, says));
+    }
+    expect(told.filter(({ kind }) => kind === "Convicted")).toEqual([
+      expect.objectContaining({ offence: "falseVerdict", identityKey: keyOf("b") }),
+    ]);
+  });
+
+  test("does not count the word of who was convicted", () => {
+    const { network, rotators } = reencrypting();
+    rotators.until("RotationAdvanced", honest);
+    const [first, liar, other] =
+      partitionsOf(network)[0]!.receipt!.by === keyOf("a") ? ["b", "c", "d"] : ["a", "c", "d"];
+    network.ledger = network.ledger.with({
+      ...network.state,
+      excluded: [keyOf(liar!)],
+      partitions: network.state.partitions.set(numberKey(0), {
+        ...partitionsOf(network)[0]!,
+        stage: "swept",
+        receipt: { ...partitionsOf(network)[0]!.receipt!, by: keyOf("e") },
+        holder: keyOf(first!),
+        deadline: network.state.height + 2,
+        verdicts: [{ by: keyOf(liar!), verdict: "faulty" }],
+      }),
+    });
+    const says = (verdict: "faulty"): Call => ({
+      tag: "workPartitions",
+      value: { rotationId: 1, done: [{ partition: 0, attempt: 0, outcome: judged(verdict) }], wanted: 0 },
+    });
+    expect(say(network, first!, says("faulty"))).toBe("done");
+    expect(network.state.excluded).toEqual([keyOf(liar!)]);
+    expect(partitionsOf(network)[0]).toMatchObject({ stage: "swept", attempt: 0 });
+    expect(leasableBy(network.state, keyOf(other!))).toContain(0);
+  });
+});
+
+describe("certificates", () => {
+  test("count together only of those who hold shares now", () => {
+    const { network, rotators } = reencrypting();
+    const isQuiet = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+    while (network.state.rotation?.verified !== 4) rotators.block(honest, isQuiet);
+    // As if e had certified before an election, and a been convicted since.
+    const rotation = { ...network.state.rotation, certifiers: [keyOf("e"), keyOf("a")] };
+    network.ledger = network.ledger.with({ ...network.state, rotation, excluded: [keyOf("a")] });
+    rotators.block(honest, () => null);
+    expect(network.state.rotation?.phase).toBe("verification");
+    expect(say(network, "b", { tag: "certifyRotation", value: 1 })).toBe("done");
+    expect(network.state.rotation?.phase).toBe("verification");
+    expect(say(network, "a", { tag: "certifyRotation", value: 1 })).toBe("NotGatekeeper");
+    expect(say(network, "f", { tag: "certifyRotation", value: 1 })).toBe("NotGatekeeper");
+    expect(say(network, "c", { tag: "certifyRotation", value: 1 })).toBe("done");
+    expect(network.state.rotation?.phase).toBe("abandonment");
+  });
+});
+
+describe("a gatekeeper that is alone", () => {
+  const alone = (names: readonly string[]) => ({
+    gatekeepers: { tag: "listed" as const, value: names.map(keyOf) },
+    masterKey: { keySuite: 2 as const, threshold: 1, phaseBlocks: 3, refreshBlocks: 1_000 },
+    stakers: [],
+  });
+
+  test("verifies what it has swept, when nobody else has come in time", () => {
+    const { network, rotators } = reencrypting(alone(["a"]), ["a"]);
+    const told = toEnd(network, () => rotators.block(), 120);
+    expect(kinds(told)).toContain("RotationLate");
+    expect(told.at(-1)).toMatchObject({ kind: "MasterKeyAbandoned", outstanding: [] });
+  });
+
+  test("is none with another that holds a share", () => {
+    const { network, rotators } = reencrypting(alone(["a", "b"]), ["a", "b"]);
+    const says = (name: string, call: Call | null): Call | null =>
+      name === "b" && call?.tag === "workPartitions" ? null : call;
+    for (let block = 0; block < 80; block++) rotators.block(honest, says);
+    expect(network.state.rotation).toMatchObject({ phase: "verification", verified: 0 });
+    toEnd(network, () => rotators.block(), 40);
+  });
+});
+
+describe("governance", () => {
+  test("may have records put aside while somebody is at the partition", () => {
+    const { network, rotators } = reencrypting();
+    const bad: Outcome = (name, index, stage) =>
+      stage === "unswept" && index === 2 ? { tag: "swept", value: claimOf(1, 1) } : honest(name, index, stage);
+    const isHeld = () => partitionsOf(network)[2]!.holder !== null && partitionsOf(network)[2]!.receipt !== null;
+    while (!isHeld()) rotators.block(bad);
+    const quarantine = { tag: "quarantine", value: { rotationId: 1, partition: 2 } } as const;
+    const { holder, deadline } = partitionsOf(network)[2]!;
+    expect(kinds(order(network, quarantine))).toContain("QuarantineOrdered");
+    expect(partitionsOf(network)[2]).toMatchObject({ quarantine: true, holder, deadline, doubters: [] });
+    expect(kinds(order(network, quarantine))).not.toContain("QuarantineOrdered");
+  });
+
+  test("that ordered a rotation is named", () => {
+    const { network } = running();
+    expect(order(network, rotate)).toContainEqual(
+      expect.objectContaining({ kind: "RotationOrdered", members: [publicOf("g1"), publicOf("g2")] }),
+    );
+  });
+});
+
+describe("conviction", () => {
+  test("of who is no gatekeeper outlasts elections as long as the rotation goes on", () => {
+    const { network, rotators } = reencrypting();
+    network.ledger = network.ledger.with({ ...network.state, excluded: [keyOf("e"), keyOf("a")] });
+    // Elected anew, in another order: so the gatekeepers change.
+    const era = network.state.eras.at(-1)!;
+    const [stash, exposure] = [...era.exposures][0]!;
+    network.ledger = network.ledger.with({
+      ...network.state,
+      sharings: network.state.sharings.map((sharing) => ({
+        ...sharing,
+        members: sharing.members.filter(({ identityKey }) => identityKey !== exposure.identityKey),
+      })),
+      planned: {
+        ...era,
+        index: era.index + 1,
+        exposures: era.exposures.delete(stash),
+        stashes: era.stashes.delete(accountOf(exposure.identityKey)),
+      },
+      session: 1_000,
+      sessionHeight: 0,
+      height: 2_000,
+    });
+    expect(kinds(rotators.block(honest, () => null))).toContain("GatekeeperChange");
+    expect(network.state.excluded).toEqual([keyOf("e")]);
+  });
+});
+
+describe("abandonment that does not end", () => {
+  test("is told again and again", () => {
+    const { network, rotators } = reencrypting();
+    const isQuiet = (_: string, call: Call | null) => (call?.tag === "declareCompacted" ? null : call);
+    while (network.state.rotation?.phase !== "abandonment") rotators.block();
+    const told: Effect[] = [];
+    for (let block = 0; block < 45; block++) told.push(...rotators.block(honest, isQuiet));
+    expect(told.filter(({ kind }) => kind === "RotationLate")).toEqual([
+      expect.objectContaining({ phase: "abandonment", remaining: null }),
+      expect.objectContaining({ phase: "abandonment", remaining: null }),
+    ]);
+    toEnd(network, () => rotators.block(), 5);
+  });
+
+  test("names who is no more registered once, and no later one waits for it", () => {
+    const { network, rotators } = reencrypting();
+    const gone = idOf(identity("e"));
+    rotators.blockAfter([["e", grabbing(network, "e", () => null)]]);
+    network.ledger = network.ledger.with({ ...network.state, workers: network.state.workers.delete(gone) });
+    expect(toEnd(network, () => rotators.block(), 100).at(-1)).toMatchObject({ outstanding: [keyOf("e")] });
+    expect(network.state.keyUsers.has(gone)).toBe(false);
+    expect(network.state.keyUsers.has(idOf(identity("a")))).toBe(true);
+  });
+});
