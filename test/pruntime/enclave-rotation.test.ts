@@ -28,8 +28,14 @@ describe("a network's store", () => {
       await rotating.worker(home).put(nameOf(name), text(key), text(value));
       expected.set(`${name}/${key}`, value);
     };
-    for (const name of NAMES)
-      for (let key = 0; key < 50; key++) await put(name, `key ${key}`, `value ${key} of ${name}`);
+    const keys = Array.from({ length: 50 }, (_, key) => `key ${String(key).padStart(2, "0")}`);
+    await rotating.worker(home).write(
+      NAMES.map((name) => ({
+        contract: nameOf(name),
+        edits: keys.map((key) => ({ key: text(key), value: text(`${key} of ${name}`) })),
+      })),
+    );
+    for (const name of NAMES) for (const key of keys) expected.set(`${name}/${key}`, `${key} of ${name}`);
     await rotating.order({ tag: "rotate", value: undefined });
     let written = 0;
     await rotating.until(() => {
