@@ -119,6 +119,26 @@ describe("false receipts", () => {
     expect(told.filter(({ kind }) => kind === "PartitionBlocked")).toHaveLength(4);
   });
 
+  test("are tried again when the time of a lease is over, and not before", () => {
+    const { network, rotators } = reencrypting();
+    const blocking = { tag: "swept", value: claimOf(1, 1) } as const;
+    const work = (wanted: number, outcome: PartitionWork["outcome"] | null): Call => {
+      const done = outcome === null ? [] : [{ partition: 0, attempt: 0, outcome }];
+      return { tag: "workPartitions", value: { rotationId: 1, done, wanted } };
+    };
+    expect(say(network, "a", work(1, null))).toBe("done");
+    expect(say(network, "a", work(0, blocking))).toBe("done");
+    const { deadline } = partitionsOf(network)[0]!;
+    expect(deadline).toBe(network.state.height + 4);
+    expect(say(network, "b", work(3, null))).toBe("done");
+    rotators.block(honest, () => null);
+    expect(leasableBy(network.state, keyOf("c"))).toEqual([]);
+    expect(say(network, "c", work(1, null))).toBe("NothingToDo");
+    expect(leasableBy(network.state, keyOf("c"))).toContain(0);
+    expect(say(network, "c", work(1, null))).toBe("done");
+    expect(partitionsOf(network)[0]!.holder).toBe(keyOf("c"));
+  });
+
   test("are told with who found them", () => {
     const { network, rotators } = reencrypting();
     const isFirst = (index: number): boolean => partitionsOf(network)[index]!.attempt === 0;
@@ -134,8 +154,24 @@ describe("false receipts", () => {
   });
 });
 
-describe("damage that is found again and again", () => {
-  test("does not stay unverified because pRuntimes are registered that do nothing", () => {
+describe("damage", () => {
+  test("is looked at next by neither of the two that it is one's word against the other's", () => {
+    const { network } = reencrypting();
+    const done = (index: number, outcome: PartitionWork["outcome"]) => ({ partition: index, attempt: 0, outcome });
+    const work = (all: PartitionWork[], wanted: number): Call => ({
+      tag: "workPartitions",
+      value: { rotationId: 1, done: all, wanted },
+    });
+    expect(say(network, "b", work([], 4))).toBe("done");
+    const all = [0, 1, 2, 3].map((index) => done(index, swept));
+    expect(say(network, "b", work(all, 0))).toBe("done");
+    expect(say(network, "a", work([], 1))).toBe("done");
+    expect(say(network, "a", work([done(0, judged("damaged"))], 0))).toBe("done");
+    expect(partitionsOf(network)[0]).toMatchObject({ stage: "unswept", attempt: 1, doubters: ["a", "b"].map(keyOf) });
+    expect(["a", "b", "c", "e"].filter((name) => leasableBy(network.state, keyOf(name)).includes(0))).toEqual(["c"]);
+  });
+
+  test("that is found again and again does not leave a partition unverified because pRuntimes are registered that do nothing", () => {
     const { network, rotators } = reencrypting();
     const doubted = new Set<string>();
     const doubting: Outcome = (name, index, stage) => {
@@ -300,24 +336,33 @@ describe("conviction", () => {
 describe("abandonment that does not end", () => {
   test("is told again and again", () => {
     const { network, rotators } = reencrypting();
-    const isQuiet = (_: string, call: Call | null) => (call?.tag === "declareCompacted" ? null : call);
+    const silent = (name: string, call: Call | null) =>
+      name === "d" && call?.tag === "declareAbandoned" ? null : call;
+    const keep = (name: string, call: Call | null) =>
+      silent(name, call?.tag === "declareCompacted" ? { tag: "declareAbandoned", value: 1 } : call);
     while (network.state.rotation?.phase !== "abandonment") rotators.block();
     const told: Effect[] = [];
-    for (let block = 0; block < 45; block++) told.push(...rotators.block(honest, isQuiet));
+    for (let block = 0; block < 45; block++) told.push(...rotators.block(honest, keep));
     expect(told.filter(({ kind }) => kind === "RotationLate")).toEqual([
       expect.objectContaining({ phase: "abandonment", remaining: null }),
       expect.objectContaining({ phase: "abandonment", remaining: null }),
     ]);
-    toEnd(network, () => rotators.block(), 5);
+    // Who has not declared in all that time is not given more of it.
+    expect(toEnd(network, () => rotators.block(honest, silent), 5)).toContainEqual(
+      expect.objectContaining({ kind: "MasterKeyAbandoned", outstanding: [keyOf("d")] }),
+    );
   });
 
   test("names who is no more registered once, and no later one waits for it", () => {
     const { network, rotators } = reencrypting();
-    const gone = idOf(identity("e"));
-    rotators.blockAfter([["e", grabbing(network, "e", () => null)]]);
+    const [gone, silent] = ["e", "f"].map((name) => idOf(identity(name))) as [string, string];
+    const lease: Call = { tag: "workPartitions", value: { rotationId: 1, done: [], wanted: 1 } };
+    rotators.blockAfter(["e", "f"].map((name) => [name, lease]));
     network.ledger = network.ledger.with({ ...network.state, workers: network.state.workers.delete(gone) });
-    expect(toEnd(network, () => rotators.block(), 100).at(-1)).toMatchObject({ outstanding: [keyOf("e")] });
+    const end = toEnd(network, () => rotators.block(), 100).at(-1);
+    expect(end).toMatchObject({ outstanding: expect.arrayContaining([keyOf("e"), keyOf("f")]) });
     expect(network.state.keyUsers.has(gone)).toBe(false);
+    expect(network.state.keyUsers.get(silent)?.since).toBe(0);
     expect(network.state.keyUsers.has(idOf(identity("a")))).toBe(true);
   });
 });
