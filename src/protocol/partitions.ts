@@ -23,18 +23,24 @@ function holdersOf(state: State): PublicKey[] {
 
 /** Indices of partitions that a pRuntime could lease in the next block, in the order in which it would get them. */
 export function leasableBy(state: State, identityKey: PublicKey): number[] {
+  return leasableAt(state, identityKey, state.height + 1);
+}
+
+function leasableAt(state: State, identityKey: PublicKey, height: number): number[] {
   const phase = state.rotation?.phase;
   if ((phase !== "reencryption" && phase !== "verification") || !mayRotate(state, identityKey)) return [];
   const partitions = [...state.partitions.values()];
   const holders = holdersOf(state).filter((holder) => mayRotate(state, holder));
   const hasSwept = partitions.some(({ stage, receipt }) => stage === "swept" && receipt!.by === identityKey);
-  const view = { state, identityKey, holders, isAlone: hasSwept && isAlone(state, identityKey, holders) };
+  const view = { state, height, identityKey, holders, isAlone: hasSwept && isAlone(state, identityKey, holders) };
   return partitions.flatMap((partition, index) => (isLeasable(view, partition) ? [index] : []));
 }
 
 /** What a pRuntime is, among others: known once for all partitions, because workers are many. */
 interface View {
   readonly state: State;
+  /** Of the block that is to give leases. */
+  readonly height: number;
   readonly identityKey: PublicKey;
   /** Who holds a share and may take part. */
   readonly holders: readonly PublicKey[];
@@ -60,7 +66,7 @@ export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: nu
   if (most <= 0) return 0;
   const partitions = [...state.partitions.values()];
   const held = partitions.filter(({ holder }) => holder === identityKey).length;
-  const leased = leasableBy(state, identityKey).slice(0, Math.max(0, Math.min(most, LEASES_MAX - held)));
+  const leased = leasableAt(state, identityKey, state.height).slice(0, Math.max(0, Math.min(most, LEASES_MAX - held)));
   const deadline = state.height + leaseBlocksOf(draft, state.rotation!) - 1;
   for (const index of leased) {
     const partition = partitions[index]!;
@@ -95,9 +101,9 @@ export function noteKeyUser({ state }: Draft, identityKey: PublicKey): void {
  * to nothing once is for holders alone, too: of them t - 1 at most waste time, while of others there may be any number.
  */
 function isLeasable(view: View, partition: Partition): boolean {
-  const { state, identityKey, holders } = view;
+  const { state, height, identityKey, holders } = view;
   const { stage, holder, deadline, receipt, verdicts } = partition;
-  if (holder !== null || deadline > state.height + 1 || stage === "verified") return false;
+  if (holder !== null || deadline > height || stage === "verified") return false;
   if (!isNext(view, partition)) return false;
   if (stage === "unswept") return true;
   if (state.rotation!.phase !== "verification") return false;

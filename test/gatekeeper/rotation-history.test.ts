@@ -90,7 +90,11 @@ describe("a history", () => {
       if (stage === "unswept") return { tag: "swept", value: claimOf() };
       return { tag: "verified", value: name === identity("b") && index === 0 ? "faulty" : "sound" };
     });
-    expect(record.convicted.length).toBeLessThanOrEqual(1);
+    const disputed = record.receipts.find(({ judgements }) => judgements.some(({ verdict }) => verdict === "faulty"));
+    expect(disputed).toMatchObject({ partition: 0, stands: true });
+    expect(record.convicted).toEqual([key("b")]);
+    expect(record.certifying?.holders).toHaveLength(3);
+    expect(record.certifying?.holders).not.toContain(key("b"));
     expect(auditRotation(record)).toEqual([]);
   });
 

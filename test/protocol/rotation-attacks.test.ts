@@ -1,42 +1,29 @@
-/** Rotations in which some lie, hold up, or are dead: they end, and nobody honest is blamed. */
+/**
+ * Rotations in which pRuntimes lie about partitions, or hold them up: they end, and nobody honest is blamed. Four gatekeepers have two
+ * shares for the key; e and f are none, and registered.
+ */
 import { describe, expect, test } from "vitest";
-import { accountOf } from "../../src/protocol/account.ts";
 import type { Call, PartitionWork } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { leasableBy } from "../../src/protocol/partitions.ts";
-import { type Partition, leasesOf } from "../../src/protocol/rotation.ts";
 import type { Sharing } from "../../src/protocol/sharing.ts";
 import { numberKey } from "../../src/protocol/state.ts";
-import { type Network, identity, idOf, publicOf } from "./network.ts";
-import { NAMES, type Outcome, claimOf, kinds, order, reencrypting, rotate, running, say } from "./rotators.ts";
-
-/** Four gatekeepers with two shares for the key, and e and f that are none: all are registered. */
-const keyOf = (name: string): string => publicOf(identity(name));
-
-const swept = { tag: "swept", value: claimOf() } as const;
-const judged = (value: "sound" | "faulty" | "damaged") => ({ tag: "verified", value }) as const;
-const honest: Outcome = (_, __, stage) => (stage === "unswept" ? swept : judged("sound"));
-
-const partitionsOf = ({ state }: Network): Partition[] => [...state.partitions.values()];
-
-/** What a pRuntime says that takes what it can get, and does this with it. */
-function grabbing(network: Network, name: string, outcome: (stage: string) => PartitionWork["outcome"] | null): Call {
-  const done = leasesOf(network.state, keyOf(name)).flatMap(({ index, attempt, stage }): PartitionWork[] => {
-    const said = outcome(stage);
-    return said === null ? [] : [{ partition: index, attempt, outcome: said }];
-  });
-  return { tag: "workPartitions", value: { rotationId: 1, done, wanted: 16 } };
-}
-
-/** Runs to the end of the rotation, in so many blocks at most. */
-function toEnd(network: Network, block: () => readonly Effect[], most: number): Effect[] {
-  const told: Effect[] = [];
-  for (let count = 0; network.state.rotation !== null; count++) {
-    if (count === most) throw new Error(`still in ${network.state.rotation.phase} after ${most} blocks`);
-    told.push(...block());
-  }
-  return told;
-}
+import { type Network, identity } from "./network.ts";
+import {
+  NAMES,
+  type Outcome,
+  claimOf,
+  grabbing,
+  honest,
+  judged,
+  keyOf,
+  kinds,
+  partitionsOf,
+  reencrypting,
+  say,
+  swept,
+  toEnd,
+} from "./rotators.ts";
 
 /** The state with another sharing in the place of the newest. */
 function withSharing(network: Network, change: (sharing: Sharing) => Sharing): void {
@@ -119,6 +106,26 @@ describe("false receipts", () => {
     expect(told.filter(({ kind }) => kind === "PartitionBlocked")).toHaveLength(4);
   });
 
+  test("are tried again when the time of a lease is over, and not before", () => {
+    const { network, rotators } = reencrypting();
+    const blocking = { tag: "swept", value: claimOf(1, 1) } as const;
+    const work = (wanted: number, outcome: PartitionWork["outcome"] | null): Call => {
+      const done = outcome === null ? [] : [{ partition: 0, attempt: 0, outcome }];
+      return { tag: "workPartitions", value: { rotationId: 1, done, wanted } };
+    };
+    expect(say(network, "a", work(1, null))).toBe("done");
+    expect(say(network, "a", work(0, blocking))).toBe("done");
+    const { deadline } = partitionsOf(network)[0]!;
+    expect(deadline).toBe(network.state.height + 4);
+    expect(say(network, "b", work(3, null))).toBe("done");
+    rotators.block(honest, () => null);
+    expect(leasableBy(network.state, keyOf("c"))).toEqual([]);
+    expect(say(network, "c", work(1, null))).toBe("NothingToDo");
+    expect(leasableBy(network.state, keyOf("c"))).toContain(0);
+    expect(say(network, "c", work(1, null))).toBe("done");
+    expect(partitionsOf(network)[0]!.holder).toBe(keyOf("c"));
+  });
+
   test("are told with who found them", () => {
     const { network, rotators } = reencrypting();
     const isFirst = (index: number): boolean => partitionsOf(network)[index]!.attempt === 0;
@@ -134,8 +141,24 @@ describe("false receipts", () => {
   });
 });
 
-describe("damage that is found again and again", () => {
-  test("does not stay unverified because pRuntimes are registered that do nothing", () => {
+describe("damage", () => {
+  test("is looked at next by neither of the two that it is one's word against the other's", () => {
+    const { network } = reencrypting();
+    const done = (index: number, outcome: PartitionWork["outcome"]) => ({ partition: index, attempt: 0, outcome });
+    const work = (all: PartitionWork[], wanted: number): Call => ({
+      tag: "workPartitions",
+      value: { rotationId: 1, done: all, wanted },
+    });
+    expect(say(network, "b", work([], 4))).toBe("done");
+    const all = [0, 1, 2, 3].map((index) => done(index, swept));
+    expect(say(network, "b", work(all, 0))).toBe("done");
+    expect(say(network, "a", work([], 1))).toBe("done");
+    expect(say(network, "a", work([done(0, judged("damaged"))], 0))).toBe("done");
+    expect(partitionsOf(network)[0]).toMatchObject({ stage: "unswept", attempt: 1, doubters: ["a", "b"].map(keyOf) });
+    expect(["a", "b", "c", "e"].filter((name) => leasableBy(network.state, keyOf(name)).includes(0))).toEqual(["c"]);
+  });
+
+  test("that is found again and again does not leave a partition unverified because pRuntimes are registered that do nothing", () => {
     const { network, rotators } = reencrypting();
     const doubted = new Set<string>();
     const doubting: Outcome = (name, index, stage) => {
@@ -201,123 +224,5 @@ describe("a dispute", () => {
     expect(network.state.excluded).toEqual([keyOf(liar!)]);
     expect(partitionsOf(network)[0]).toMatchObject({ stage: "swept", attempt: 0 });
     expect(leasableBy(network.state, keyOf(other!))).toContain(0);
-  });
-});
-
-describe("certificates", () => {
-  test("count together only of those who hold shares now", () => {
-    const { network, rotators } = reencrypting();
-    const isQuiet = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
-    while (network.state.rotation?.verified !== 4) rotators.block(honest, isQuiet);
-    // As if e had certified before an election, and a been convicted since.
-    const rotation = { ...network.state.rotation, certifiers: [keyOf("e"), keyOf("a")] };
-    network.ledger = network.ledger.with({ ...network.state, rotation, excluded: [keyOf("a")] });
-    rotators.block(honest, () => null);
-    expect(network.state.rotation?.phase).toBe("verification");
-    expect(say(network, "b", { tag: "certifyRotation", value: 1 })).toBe("done");
-    expect(network.state.rotation?.phase).toBe("verification");
-    expect(say(network, "a", { tag: "certifyRotation", value: 1 })).toBe("NotGatekeeper");
-    expect(say(network, "f", { tag: "certifyRotation", value: 1 })).toBe("NotGatekeeper");
-    expect(say(network, "c", { tag: "certifyRotation", value: 1 })).toBe("done");
-    expect(network.state.rotation?.phase).toBe("abandonment");
-  });
-});
-
-describe("a gatekeeper that is alone", () => {
-  const alone = (names: readonly string[]) => ({
-    gatekeepers: { tag: "listed" as const, value: names.map(keyOf) },
-    masterKey: { keySuite: 2 as const, threshold: 1, phaseBlocks: 3, refreshBlocks: 1_000 },
-    stakers: [],
-  });
-
-  test("verifies what it has swept, when nobody else has come in time", () => {
-    const { network, rotators } = reencrypting(alone(["a"]), ["a"]);
-    const told = toEnd(network, () => rotators.block(), 120);
-    expect(kinds(told)).toContain("RotationLate");
-    expect(told.at(-1)).toMatchObject({ kind: "MasterKeyAbandoned", outstanding: [] });
-  });
-
-  test("is none with another that holds a share", () => {
-    const { network, rotators } = reencrypting(alone(["a", "b"]), ["a", "b"]);
-    const says = (name: string, call: Call | null): Call | null =>
-      name === "b" && call?.tag === "workPartitions" ? null : call;
-    for (let block = 0; block < 80; block++) rotators.block(honest, says);
-    expect(network.state.rotation).toMatchObject({ phase: "verification", verified: 0 });
-    toEnd(network, () => rotators.block(), 40);
-  });
-});
-
-describe("governance", () => {
-  test("may have records put aside while somebody is at the partition", () => {
-    const { network, rotators } = reencrypting();
-    const bad: Outcome = (name, index, stage) =>
-      stage === "unswept" && index === 2 ? { tag: "swept", value: claimOf(1, 1) } : honest(name, index, stage);
-    const isHeld = () => partitionsOf(network)[2]!.holder !== null && partitionsOf(network)[2]!.receipt !== null;
-    while (!isHeld()) rotators.block(bad);
-    const quarantine = { tag: "quarantine", value: { rotationId: 1, partition: 2 } } as const;
-    const { holder, deadline } = partitionsOf(network)[2]!;
-    expect(kinds(order(network, quarantine))).toContain("QuarantineOrdered");
-    expect(partitionsOf(network)[2]).toMatchObject({ quarantine: true, holder, deadline, doubters: [] });
-    expect(kinds(order(network, quarantine))).not.toContain("QuarantineOrdered");
-  });
-
-  test("that ordered a rotation is named", () => {
-    const { network } = running();
-    expect(order(network, rotate)).toContainEqual(
-      expect.objectContaining({ kind: "RotationOrdered", members: [publicOf("g1"), publicOf("g2")] }),
-    );
-  });
-});
-
-describe("conviction", () => {
-  test("of who is no gatekeeper outlasts elections as long as the rotation goes on", () => {
-    const { network, rotators } = reencrypting();
-    network.ledger = network.ledger.with({ ...network.state, excluded: [keyOf("e"), keyOf("a")] });
-    // Elected anew, in another order: so the gatekeepers change.
-    const era = network.state.eras.at(-1)!;
-    const [stash, exposure] = [...era.exposures][0]!;
-    network.ledger = network.ledger.with({
-      ...network.state,
-      sharings: network.state.sharings.map((sharing) => ({
-        ...sharing,
-        members: sharing.members.filter(({ identityKey }) => identityKey !== exposure.identityKey),
-      })),
-      planned: {
-        ...era,
-        index: era.index + 1,
-        exposures: era.exposures.delete(stash),
-        stashes: era.stashes.delete(accountOf(exposure.identityKey)),
-      },
-      session: 1_000,
-      sessionHeight: 0,
-      height: 2_000,
-    });
-    expect(kinds(rotators.block(honest, () => null))).toContain("GatekeeperChange");
-    expect(network.state.excluded).toEqual([keyOf("e")]);
-  });
-});
-
-describe("abandonment that does not end", () => {
-  test("is told again and again", () => {
-    const { network, rotators } = reencrypting();
-    const isQuiet = (_: string, call: Call | null) => (call?.tag === "declareCompacted" ? null : call);
-    while (network.state.rotation?.phase !== "abandonment") rotators.block();
-    const told: Effect[] = [];
-    for (let block = 0; block < 45; block++) told.push(...rotators.block(honest, isQuiet));
-    expect(told.filter(({ kind }) => kind === "RotationLate")).toEqual([
-      expect.objectContaining({ phase: "abandonment", remaining: null }),
-      expect.objectContaining({ phase: "abandonment", remaining: null }),
-    ]);
-    toEnd(network, () => rotators.block(), 5);
-  });
-
-  test("names who is no more registered once, and no later one waits for it", () => {
-    const { network, rotators } = reencrypting();
-    const gone = idOf(identity("e"));
-    rotators.blockAfter([["e", grabbing(network, "e", () => null)]]);
-    network.ledger = network.ledger.with({ ...network.state, workers: network.state.workers.delete(gone) });
-    expect(toEnd(network, () => rotators.block(), 100).at(-1)).toMatchObject({ outstanding: [keyOf("e")] });
-    expect(network.state.keyUsers.has(gone)).toBe(false);
-    expect(network.state.keyUsers.has(idOf(identity("a")))).toBe(true);
   });
 });

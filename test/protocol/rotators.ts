@@ -2,7 +2,7 @@
 import { leasableBy } from "../../src/protocol/partitions.ts";
 import type { Action, Call, PartitionWork } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
-import { type PartitionBound, type ReceiptClaim, leasesOf } from "../../src/protocol/rotation.ts";
+import { type Partition, type PartitionBound, type ReceiptClaim, leasesOf } from "../../src/protocol/rotation.ts";
 import { Network, idOf, identity, outcomes, publicOf } from "./network.ts";
 import { type Says, Shareholders, keyGenesis, launch } from "./shareholders.ts";
 
@@ -20,11 +20,12 @@ export function claimOf(records = 10, failed = 0): ReceiptClaim {
 /** What a pRuntime is asked to do with a leased partition. */
 export type Outcome = (name: string, index: number, stage: string) => PartitionWork["outcome"] | null;
 
-const HONEST: Outcome = (_, __, stage) =>
-  stage === "unswept" ? { tag: "swept", value: claimOf() } : { tag: "verified", value: "sound" };
+export const swept = { tag: "swept", value: claimOf() } as const;
+export const judged = (value: "sound" | "faulty" | "damaged") => ({ tag: "verified", value }) as const;
+export const honest: Outcome = (_, __, stage) => (stage === "unswept" ? swept : judged("sound"));
 
 /** Their next call in a rotation; null where there is none. */
-export function rotationCall(network: Network, name: string, outcome: Outcome = HONEST): Call | null {
+export function rotationCall(network: Network, name: string, outcome: Outcome = honest): Call | null {
   const { state } = network.ledger;
   const { rotation, partitions } = state;
   const key = publicOf(name);
@@ -62,14 +63,14 @@ export class Rotators {
   }
 
   /** Who is silent is left out with `says`. */
-  block(outcome: Outcome = HONEST, says: Says = (_, call) => call): readonly Effect[] {
+  block(outcome: Outcome = honest, says: Says = (_, call) => call): readonly Effect[] {
     return this.#all.block((name, due) => says(name, due ?? rotationCall(this.#network, identity(name), outcome)));
   }
 
   /** A block in which others come first, with whatever they say. */
   blockAfter(
     first: readonly (readonly [name: string, call: Call])[],
-    outcome: Outcome = HONEST,
+    outcome: Outcome = honest,
     says: Says = (_, call) => call,
   ): readonly Effect[] {
     const network = this.#network;
@@ -80,7 +81,7 @@ export class Rotators {
     return network.blockOf([...first, ...honest].map(([name, call]) => network.unsigned(identity(name), call)));
   }
 
-  until(kind: Effect["kind"], outcome: Outcome = HONEST, says?: Says, most = 100): readonly Effect[] {
+  until(kind: Effect["kind"], outcome: Outcome = honest, says?: Says, most = 100): readonly Effect[] {
     for (let block = 0; block < most; block++) {
       const effects = this.block(outcome, says);
       if (effects.some((effect) => effect.kind === kind)) return effects;
@@ -129,4 +130,32 @@ export function reencrypting(changes: Parameters<typeof running>[0] = {}, names:
   order(started.network, rotate);
   started.rotators.until("PartitionsRecorded");
   return started;
+}
+
+/** The IdentityKey of a stash. */
+export const keyOf = (name: string): string => publicOf(identity(name));
+
+export const partitionsOf = ({ state }: Network): Partition[] => [...state.partitions.values()];
+
+/** What a pRuntime says that takes what it can get, and does this with it. */
+export function grabbing(
+  network: Network,
+  name: string,
+  outcome: (stage: string) => PartitionWork["outcome"] | null,
+): Call {
+  const done = leasesOf(network.state, keyOf(name)).flatMap(({ index, attempt, stage }): PartitionWork[] => {
+    const said = outcome(stage);
+    return said === null ? [] : [{ partition: index, attempt, outcome: said }];
+  });
+  return { tag: "workPartitions", value: { rotationId: 1, done, wanted: 16 } };
+}
+
+/** Runs to the end of the rotation, in so many blocks at most. */
+export function toEnd(network: Network, block: () => readonly Effect[], most: number): Effect[] {
+  const told: Effect[] = [];
+  for (let count = 0; network.state.rotation !== null; count++) {
+    if (count === most) throw new Error(`still in ${network.state.rotation.phase} after ${most} blocks`);
+    told.push(...block());
+  }
+  return told;
 }
