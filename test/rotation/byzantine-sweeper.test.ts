@@ -13,6 +13,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import {
   contractOf,
   Generations,
+  hooked,
   nameOf,
   plain,
   put,
@@ -324,6 +325,57 @@ async function write(store: StateStore, page: Page, body: Uint8Array): Promise<v
   const { contract, lowerBound, version: expected } = page;
   await store.commit({ groups: [[{ contract, lowerBound, expected, body, counts: [] }]], sealedUnder: null });
 }
+
+describe("what was done wrong", () => {
+  it("is put right wherever who does it dies and another goes on, and while others write", async () => {
+    for (let death = 0; ; death++) {
+      let died = false;
+      const net = await network();
+      // Every third record holds another text, and every seventh is gone from a page that nobody writes.
+      let number = 0;
+      const through = altering(net.store, async (write) => {
+        if (write.keep === undefined) return write;
+        const isLast = parse(write.body).some(({ key }) => Buffer.from(key).toString() === "key 00299");
+        const records = parse(write.body).flatMap(({ key, sealed }) => {
+          number++;
+          if (isLast && number % 7 === 0) return [];
+          return { key, sealed: number % 3 === 0 ? forged(net.generations, key, sealed) : sealed };
+        });
+        const gone = parse(write.body).length - records.length;
+        return { ...write, body: rebuild(write.body, records), counts: [...write.counts, [1, -gone]] };
+      });
+      expect(await sweptThrough(net, through)).toMatchObject({ verdict: "damaged" });
+      using states = statesOf(net.store, net.generations);
+      let commits = 0;
+      let writes = 0;
+      const dying = hooked(net.store, {
+        before: async (method) => {
+          if (method !== "commit") return;
+          const [key, value] = [`key 00001 ${writes}`, `written ${writes++}`];
+          if (writes < 4) {
+            await put(states, 0, { [key]: value });
+            net.values.set(nameOf(0, key), value);
+          }
+          if (commits++ !== death) return;
+          died = true;
+          throw new Error("killed");
+        },
+        after: (method) => {
+          if (method !== "commit" || commits++ !== death) return;
+          died = true;
+          throw new Error("killed");
+        },
+      });
+      const partition = { ...WHOLE, attempt: 1 };
+      const first = await leasedContext(dying, net.generations, 3);
+      await sweepToEnd(first, partition).catch((error: Error) => expect(error.message).toBe("killed"));
+      await expectMended(net, 1, 4);
+      if (died) continue;
+      expect(death).toBeGreaterThan(12);
+      return;
+    }
+  });
+});
 
 describe("a host that alters the store behind an honest sweeper", () => {
   it.each([
