@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { asideCells } from "../../src/rotation/quarantine.ts";
 import type { Verdict } from "../../src/rotation/verify-leased.ts";
 import { dropKept } from "../../src/rotation/verify-leased.ts";
 import type { Commit, CommitResult, Page, PageWrite, StateStore } from "../../src/store/store.ts";
@@ -211,6 +212,37 @@ describe("a sweeper that", () => {
       expect(verdict).toMatchObject({ verdict: blamed ? "faulty" : "damaged", why: VICTIM_NAME });
       await expectMended(net);
     }
+  });
+
+  it("puts a record aside that opens is found", async () => {
+    const net = await network();
+    let old: Uint8Array | undefined;
+    const through = changing(net.store, (_, sealed) => {
+      old = sealed;
+      return null;
+    });
+    const putAside = async (): Promise<void> => {
+      const { id } = contractOf(0);
+      const cells = await asideCells(net.store, id, [{ key: text(VICTIM), sealed: old! }]);
+      await net.store.commit({ groups: [], sealedUnder: null, cells });
+    };
+    expect(await sweptThrough(net, through, putAside)).toMatchObject({ verdict: "damaged", why: VICTIM_NAME });
+    await expectMended(net);
+  });
+
+  it("drops a kept page while it is verified is found", async () => {
+    const net = await network();
+    const receipt = await sweepToEnd(await leasedContext(net.store, net.generations, 1));
+    const dropping = hooked(net.store, {
+      after: async (method) => {
+        if (method !== "keptStatements") return;
+        const [drop] = await net.store.keptStatements({ from: null, to: null }, null, 1);
+        await net.store.commit({ groups: [], sealedUnder: null, drop: [drop!] });
+      },
+    });
+    const other = await leasedContext(dropping, net.generations, 2);
+    expect(await verdictOf(other, receipt, identity(1))).toMatchObject({ verdict: "damaged", why: null });
+    await expectMended(net);
   });
 
   it("puts an old state back is found", async () => {
