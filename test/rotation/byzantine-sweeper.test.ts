@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
 import { asideCells } from "../../src/rotation/quarantine.ts";
 import type { Verdict } from "../../src/rotation/verify-leased.ts";
 import { dropKept } from "../../src/rotation/verify-leased.ts";
@@ -359,6 +360,25 @@ async function write(store: StateStore, page: Page, body: Uint8Array): Promise<v
 }
 
 describe("what was done wrong", () => {
+  it("is put right also where the checkpoint of who did it is lost", async () => {
+    const net = await network();
+    const through = changing(net.store, ({ key, sealed }) => ({ key, sealed: forged(net.generations, key, sealed) }));
+    await sweptThrough(net, through);
+    await removeCheckpoints(net.store);
+    await expectMended(net);
+  });
+
+  it("is put right without what was deleted or written since", async () => {
+    const net = await network();
+    const through = changing(net.store, ({ key, sealed }) => ({ key, sealed: forged(net.generations, key, sealed) }));
+    await sweptThrough(net, through);
+    using states = statesOf(net.store, net.generations);
+    await put(states, 0, { "key 00076": null, "key 00078": "written since" });
+    net.values.delete(nameOf(0, "key 00076"));
+    net.values.set(nameOf(0, "key 00078"), "written since");
+    await expectMended(net);
+  });
+
   it("is put right wherever who does it dies and another goes on, and while others write", async () => {
     for (let death = 0; ; death++) {
       let died = false;
@@ -416,6 +436,7 @@ describe("a host that alters the store behind an honest sweeper", () => {
     ["its nonce", 15],
     ["its write version", 6],
     ["its rotation id", 2],
+    ["the format of its page", null],
   ])("does not bring it blame: %s", async (what, at) => {
     const net = await network();
     const receipt = await sweepToEnd(await leasedContext(net.store, net.generations, 1));
@@ -423,14 +444,14 @@ describe("a host that alters the store behind an honest sweeper", () => {
     const victim = parse(page.body).find(({ key }) => Buffer.from(key).toString() === VICTIM)!;
     const body = Buffer.from(page.body);
     const begin = body.indexOf(Buffer.from(victim.sealed));
-    body[at < 0 ? begin + victim.sealed.length + at : begin + at]! ^= 1;
+    body[at === null ? 0 : at < 0 ? begin + victim.sealed.length + at : begin + at]! ^= 1;
     // As a host does it that writes the file: the version stays.
     const store = seenAs(net.store, (other) => {
       const isAltered = Buffer.compare(other.lowerBound, page.lowerBound) === 0 && other.version === page.version;
       return isAltered ? { ...other, body: Uint8Array.from(body) } : other;
     });
     const verdict = await verdictOf(await leasedContext(store, net.generations, 2), receipt, identity(1));
-    expect(verdict).toMatchObject({ verdict: "damaged", why: VICTIM_NAME });
+    expect(verdict).toMatchObject({ verdict: "damaged", why: at === null ? PAGE_NAME : VICTIM_NAME });
     // The store counts records by this field: with it altered, counts and records contradict each other.
     if (what === "its rotation id") return;
     const partition = { ...WHOLE, attempt: 1 };
@@ -438,7 +459,9 @@ describe("a host that alters the store behind an honest sweeper", () => {
     expect(await verdictOf(await leasedContext(store, net.generations, 2), again, identity(3))).toMatchObject({
       verdict: "sound",
     });
-    expect(plain(await readAll(net.store, net.generations))).toEqual(net.values);
+    const after = await readAll(net.store, net.generations);
+    expect(plain(after)).toEqual(net.values);
+    expect(await net.store.countByRotationId()).toEqual(recount(after));
   });
 
   it("and says that a page is older than the one that it replaced is found", async () => {
