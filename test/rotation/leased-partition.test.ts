@@ -128,6 +128,16 @@ describe("a leased partition", () => {
     throw new Error("it never ended");
   });
 
+  it("is not verified before the store refuses what would come under the old rotation id", async () => {
+    const generations = new Generations();
+    const store = await switched(generations, 0, 0);
+    const digest = Uint8Array.from(createHash("sha256").update("gatekeeper/v1 partition digest").digest());
+    const context = await leasedContext(store, generations, 2);
+    const verdict = await verifyLeased(context, WHOLE, { pages: 0, digest }, identity(1));
+    expect(verdict).toEqual({ end: "verdict", verdict: "sound", records: 0, why: null });
+    expect(await store.minimumRotationId()).toBe(1);
+  });
+
   it("needs no keys of contracts whose pages are empty", async () => {
     const generations = new Generations();
     const store = await switched(generations, 2, 3);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareBytes, toHex } from "../../src/bytes.ts";
-import { editPage, type RecordEdit } from "../../src/store/page-edit.ts";
+import { editPage, type RecordEdit, splitPage } from "../../src/store/page-edit.ts";
 import { countRotationIds, highestWriteVersion, PAGE_BYTES_LIMIT, recordsOf } from "../../src/store/page.ts";
 import type { Page, PageWrite } from "../../src/store/store.ts";
 import { bodyOf, contractId, sealedState, text } from "./records.ts";
@@ -235,5 +235,27 @@ describe("a page under random edits", () => {
       }),
       { numRuns: 150 },
     );
+  });
+});
+
+describe("splitting a page", () => {
+  const [write] = editPage(CONTRACT, null, [put("b", 1), put("d", 1), put("e", 2)], 9n) as [PageWrite];
+  const page = { ...pageOf(write), version: 4 };
+
+  it.each([
+    ["b", [], ["b", "d", "e"], [[[1, -2], [2, -1]], [[1, 2], [2, 1]]]], // prettier-ignore
+    ["c", ["b"], ["d", "e"], [[[1, -1], [2, -1]], [[1, 1], [2, 1]]]], // prettier-ignore
+    ["e", ["b", "d"], ["e"], [[[2, -1]], [[2, 1]]]],
+    ["f", ["b", "d", "e"], [], [[], []]],
+  ])("at %s leaves its records as they are, in two", (at, below, rest, counts) => {
+    const [first, second, ...more] = splitPage(page, text(at)) as [PageWrite, PageWrite];
+    expect(more).toEqual([]);
+    expect([keysOf(first), keysOf(second)]).toEqual([below, rest]);
+    expect([first.counts, second.counts]).toEqual(counts);
+    expect(first).toMatchObject({ contract: CONTRACT, lowerBound: NO_KEY, expected: 4 });
+    expect(second).toMatchObject({ contract: CONTRACT, lowerBound: text(at), expected: null });
+    expect([highestWriteVersion(first), highestWriteVersion(second)]).toEqual([9n, 9n]);
+    const sealed = [first, second].flatMap((each) => [...recordsOf(each)].map((record) => toHex(record.sealed)));
+    expect(sealed).toEqual([...recordsOf(page)].map((record) => toHex(record.sealed)));
   });
 });
