@@ -1,7 +1,7 @@
 /** `govern`: votes of a chain's governance. */
 import type { Command } from "commander";
 import type { Action } from "../protocol/call.ts";
-import { byteArgument, hashArgument, numberArgument, storeArgument, withKey } from "./chain-home.ts";
+import { byteArgument, hashArgument, numberArgument, publicKeyArgument, storeArgument, withKey } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import type { Terminal } from "./terminal.ts";
 import { sendAndTell } from "./transaction-commands.ts";
@@ -37,6 +37,28 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
   command("rotate", "order a MasterKey rotation").action((options: GovernOptions) =>
     vote(options, { tag: "rotate", value: undefined }),
   );
+  command("set-rotation-interval", "have rotations begin by themselves")
+    .argument("<blocks>", "from one rotation to the next; 0: none but by order", numberArgument)
+    .action((blocks: number, options: GovernOptions) => vote(options, { tag: "setRotationInterval", value: blocks }));
+  command("add-rotation-worker", "let a pRuntime that holds no share take part in rotations")
+    .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
+    .action((identityKey: string, options: GovernOptions) =>
+      vote(options, { tag: "setRotationWorker", value: { identityKey, may: true } }),
+    );
+  command("remove-rotation-worker", "let it take part no longer")
+    .argument("<identity-key>", "its public IdentityKey", publicKeyArgument)
+    .action((identityKey: string, options: GovernOptions) =>
+      vote(options, { tag: "setRotationWorker", value: { identityKey, may: false } }),
+    );
+  command("set-store", "say which store is the network's, in the place of the one that was announced")
+    .argument("<id>", "its id: gatekeeper chain show", hashArgument)
+    .action((store: string, options: GovernOptions) => vote(options, { tag: "setStore", value: store }));
+  command("quarantine", "have records of a partition put aside that nobody can open")
+    .argument("<rotation>", "the rotation id that is gone to", numberArgument)
+    .argument("<partition>", "its number: gatekeeper rotations", numberArgument)
+    .action((rotationId: number, partition: number, options: GovernOptions) =>
+      vote(options, { tag: "quarantine", value: { rotationId, partition } }),
+    );
   command("allow", "let pRuntimes of a measurement serve")
     .argument("<measurement>", "0x and 64 hex digits", hashArgument)
     .action((measurement: string, options: GovernOptions) => vote(options, { tag: "allow", value: measurement }));

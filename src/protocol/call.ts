@@ -98,8 +98,18 @@ export type Action =
   | { readonly tag: "launch"; readonly value: undefined }
   /** Blocks from one rotation to the next; 0: none but by order. */
   | { readonly tag: "setRotationInterval"; readonly value: number }
+  /** Lets a pRuntime take part in rotations that holds no share, or lets it no more. */
+  | { readonly tag: "setRotationWorker"; readonly value: RotationWorker }
+  /** Puts a store in the place of the one that was announced: what lies in that one is not rotated any more. */
+  | { readonly tag: "setStore"; readonly value: Hex }
   /** Has records of a partition put aside that can't be opened. */
   | { readonly tag: "quarantine"; readonly value: QuarantineOrder };
+
+/** A pRuntime, and whether it may take part. */
+export interface RotationWorker {
+  readonly identityKey: PublicKey;
+  readonly may: boolean;
+}
 
 /** What is to be put aside: what can't be opened in a partition of the rotation to this MasterKey. */
 export interface QuarantineOrder {
@@ -262,6 +272,8 @@ export const actionCodec = Enum({
   migrate: migrationCodec,
   launch: nothing,
   setRotationInterval: u32,
+  setRotationWorker: struct<RotationWorker>({ identityKey: publicKeyCodec, may: boolean }),
+  setStore: hashCodec,
   quarantine: struct<QuarantineOrder>({ rotationId: u32, partition: u32 }),
 }) as unknown as Codec<Action>;
 

@@ -107,6 +107,9 @@ export type FailureReason =
   | "RotationUnderWay"
   /** No rotation to this MasterKey is under way. */
   | "NoRotation"
+  /** It neither holds a share nor was named by governance, or was convicted. */
+  | "NotRotationWorker"
+  | "TooManyRotationWorkers"
   /** Bounds of partitions don't rise. */
   | "BadPartitions";
 
@@ -213,6 +216,10 @@ export type Happening =
   | { readonly kind: "EndpointSet"; readonly identityKey: PublicKey; readonly endpoint: Uint8Array | null }
   | { readonly kind: "StoreAnnounced"; readonly store: Hex; readonly identityKey: PublicKey }
   | { readonly kind: "RotationIntervalSet"; readonly blocks: number }
+  /** A pRuntime may take part in rotations besides those that hold shares, or may not any more. */
+  | { readonly kind: "RotationWorkerSet"; readonly identityKey: PublicKey; readonly may: boolean }
+  /** Governance says which store is the network's. */
+  | { readonly kind: "StoreSet"; readonly store: Hex }
   /** A new MasterKey is to be made, by order of governance or because it is time. Rotation ids in these are the new one's. */
   | { readonly kind: "RotationStarted"; readonly rotationId: number; readonly ordered: boolean }
   /** None was made in time: all is as it was. */

@@ -4,13 +4,15 @@
  */
 import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
-import { type Action, type QuarantineOrder, actionCodec } from "./call.ts";
+import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import { putPartition } from "./partitions.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
 export const MEASUREMENTS_MAX = 64;
+/** pRuntimes that take part in rotations besides those that hold shares. */
+const ROTATION_WORKERS_MAX = 64;
 
 /** A member's vote, in the place of the one that he gave in this round before. @throws Failure */
 export function govern(draft: Draft, member: PublicKey, round: number, action: Action): void {
@@ -67,6 +69,15 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
       state.rotationInterval = action.value;
       tell(draft, { kind: "RotationIntervalSet", blocks: action.value });
       break;
+    case "setRotationWorker":
+      setRotationWorker(draft, action.value);
+      break;
+    case "setStore":
+      ensure(state.rotation === null, "RotationUnderWay");
+      ensure(action.value !== state.stateStore, "NothingToDo");
+      state.stateStore = action.value;
+      tell(draft, { kind: "StoreSet", store: action.value });
+      break;
     case "quarantine":
       orderQuarantine(draft, action.value);
       break;
@@ -76,6 +87,16 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
       tell(draft, { kind: "MigrationOrdered", migration: action.value });
       break;
   }
+}
+
+/** @throws Failure */
+function setRotationWorker(draft: Draft, { identityKey, may }: RotationWorker): void {
+  const { state } = draft;
+  ensure(state.rotationWorkers.includes(identityKey) !== may, "NothingToDo");
+  ensure(!may || state.rotationWorkers.length < ROTATION_WORKERS_MAX, "TooManyRotationWorkers");
+  const others = state.rotationWorkers.filter((worker) => worker !== identityKey);
+  state.rotationWorkers = may ? [...others, identityKey].sort() : others;
+  tell(draft, { kind: "RotationWorkerSet", identityKey, may });
 }
 
 /** What can't be opened in a partition is put aside when it is swept the next time, at once. @throws Failure */

@@ -6,10 +6,17 @@ import { LEASES_MAX, type Partition, type Rotation } from "./rotation.ts";
 import { mayServe } from "./registry.ts";
 import { type State, numberKey } from "./state.ts";
 
-/** Whether a pRuntime may take part in a rotation: it may serve, and was not convicted. */
+/**
+ * Whether a pRuntime may take part in a rotation, in which it is given keys of any contract: it holds a share of a MasterKey
+ * in force, or governance has named it; it may serve, and was not convicted. Who only runs contracts has keys of those alone.
+ */
 export function mayRotate(state: State, identityKey: PublicKey): boolean {
   const worker = state.workers.get(accountOf(identityKey));
-  return worker !== undefined && mayServe(state, worker) && !state.excluded.includes(identityKey);
+  if (worker === undefined || !mayServe(state, worker) || state.excluded.includes(identityKey)) return false;
+  if (state.rotationWorkers.includes(identityKey)) return true;
+  return state.sharings.some(({ members }) =>
+    members.some((member) => member.identityKey === identityKey && member.confirmed),
+  );
 }
 
 /** Whether it holds a share of the newest MasterKey, and was not convicted: of those at most t - 1 lie. */

@@ -6,6 +6,7 @@ import { type Draft, ensure, tell } from "./draft.ts";
 import { exclude } from "./exclusion.ts";
 import { currentSharing } from "./key-session.ts";
 import { doubted, isHolder, leasePartitions, mayRotate, putPartition } from "./partitions.ts";
+import { mayServe, workerOf } from "./registry.ts";
 import { advanceIfSwept, reopen } from "./rotation-phases.ts";
 import type { Partition, PartitionBound, PartitionVerdict, Rotation, RotationPhase } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
@@ -14,7 +15,7 @@ import { numberKey } from "./state.ts";
 /** The store that contracts' states are in from here on, by the word of the first pRuntime that has one. @throws Failure */
 export function announceStore(draft: Draft, signer: PublicKey, store: Hex): void {
   const { state } = draft;
-  ensure(mayRotate(state, signer), "MeasurementNotAllowed");
+  ensure(mayServe(state, workerOf(draft, accountOf(signer))), "MeasurementNotAllowed");
   ensure(state.stateStore === null, "NothingToDo");
   state.stateStore = store;
   tell(draft, { kind: "StoreAnnounced", store, identityKey: signer });
@@ -29,7 +30,7 @@ export function recordPartitions(
 ): void {
   const { state } = draft;
   const rotation = rotationIn(draft, rotationId, ["reencryption"]);
-  ensure(mayRotate(state, signer), "MeasurementNotAllowed");
+  ensure(mayRotate(state, signer), "NotRotationWorker");
   ensure(rotation.partitions === null, "AlreadySent");
   ensure(
     bounds.every((bound, at) => at === 0 || compareBounds(bounds[at - 1]!, bound) < 0),
@@ -62,7 +63,7 @@ export function recordPartitions(
 export function workPartitions(draft: Draft, signer: PublicKey, { rotationId, done, wanted }: RotationWork): void {
   const { state } = draft;
   rotationIn(draft, rotationId, ["reencryption", "verification"]);
-  ensure(mayRotate(state, signer), "MeasurementNotAllowed");
+  ensure(mayRotate(state, signer), "NotRotationWorker");
   let counted = 0;
   for (const work of done) {
     const partition = state.partitions.get(numberKey(work.partition));
@@ -93,7 +94,7 @@ export function certifyRotation(draft: Draft, signer: PublicKey, rotationId: num
 export function declareCompacted(draft: Draft, signer: PublicKey, rotationId: number): void {
   const { state } = draft;
   const rotation = rotationIn(draft, rotationId, ["abandonment"]);
-  ensure(mayRotate(state, signer), "MeasurementNotAllowed");
+  ensure(mayRotate(state, signer) && isHolder(state, signer), "NotGatekeeper");
   ensure(!rotation.compacted, "AlreadySent");
   state.rotation = { ...rotation, compacted: true };
   tell(draft, { kind: "StoreCompacted", rotationId, identityKey: signer });

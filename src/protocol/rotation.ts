@@ -29,7 +29,7 @@ import type { State } from "./state.ts";
 /** Partitions of a rotation, at most: their bounds fit into one message. */
 export const PARTITIONS_MAX = 512;
 /** Bytes of a storage key that a bound between partitions names: a partition may begin anywhere between two keys. */
-export const BOUND_KEY_BYTES_MAX = 32;
+const BOUND_KEY_BYTES_MAX = 32;
 /** Partitions that one pRuntime has leased at a time, at most. */
 export const LEASES_MAX = 16;
 /** Records that a receipt names which could not be opened, at most; all are counted. */

@@ -70,6 +70,7 @@ const factsCodec = struct<Facts>({
   rotationInterval: u32,
   rotationEnded: u32,
   rotation: nullable(rotationCodec),
+  rotationWorkers: boundedVector(publicKeyCodec, UNBOUNDED),
   stateStore: nullable(hashCodec),
   migrationOrdered: nullable(migrationCodec),
   launched: nullable(u32),

@@ -174,6 +174,8 @@ export interface Facts {
   /** When the last rotation ended, or the first MasterKey came into force. */
   readonly rotationEnded: number;
   readonly rotation: Rotation | null;
+  /** pRuntimes that governance lets take part in rotations, besides those that hold shares; ascending. */
+  readonly rotationWorkers: readonly PublicKey[];
   /** Id of the store that contracts' states are in; null before there is one. */
   readonly stateStore: Hex | null;
   readonly migrationOrdered: Migration | null;

@@ -18,7 +18,6 @@ import {
   exactBytes,
   hexBytes,
   lentBytes,
-  mapped,
   nullable,
   struct,
   u32,

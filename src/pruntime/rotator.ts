@@ -105,10 +105,9 @@ export class Rotator implements AsyncDisposable {
   /** What there is to say to the chain; null where there is nothing. */
   dueCall({ state }: Ledger): Call | null {
     const { identityKey } = this.#options;
-    if (!mayRotate(state, identityKey)) return null;
     if (state.stateStore === null) return { tag: "announceStore", value: this.storeId };
     const { rotation } = state;
-    if (rotation === null || state.stateStore !== this.storeId) return null;
+    if (rotation === null || !mayRotate(state, identityKey) || state.stateStore !== this.storeId) return null;
     const rotationId = rotation.from + 1;
     switch (rotation.phase) {
       case "keyGeneration":

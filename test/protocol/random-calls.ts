@@ -28,6 +28,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   tagged("rotate", nothing),
   tagged("launch", nothing),
   tagged("setRotationInterval", u32),
+  tagged("setRotationWorker", fc.record({ identityKey: key, may: fc.boolean() })),
+  tagged("setStore", id),
   tagged("quarantine", fc.record({ rotationId: u32, partition: u32 })),
   tagged("allow", id),
   tagged("withdraw", id),

@@ -114,6 +114,9 @@ export function running(
   const all = new Shareholders(network, names);
   all.until("SharingAdopted");
   if (store !== null) say(network, "a", { tag: "announceStore", value: store });
+  for (const name of ["e", "f"]) {
+    order(network, { tag: "setRotationWorker", value: { identityKey: publicOf(identity(name)), may: true } });
+  }
   return { network, all, rotators: new Rotators(network, all) };
 }
 
