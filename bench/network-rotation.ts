@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fromHex, toHex } from "../dist/bytes.js";
+import { fromHex } from "../dist/bytes.js";
 import { readAccountKey } from "../dist/chain/account-key.js";
 import { EmbeddedChain } from "../dist/chain/embedded.js";
 import { catchUp, openReplica } from "../dist/chain/follow.js";

@@ -1,17 +1,22 @@
 /**
  * The second part of `npm start`: a network of real processes makes a MasterKey that nobody holds, gives the keys of a
- * contract to the pRuntime that runs it, and hands the MasterKey on to another committee.
+ * contract to the pRuntime that runs it, hands the MasterKey on to another committee, and rotates it.
  */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fromHex } from "../bytes.ts";
 import { readAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { openReplica } from "../chain/follow.ts";
 import { sendCall } from "../chain/send.ts";
 import { GatekeeperError } from "../errors.ts";
-import { createLocalNetwork } from "../gatekeeper/local-network.ts";
+import { createLocalNetwork, storePath } from "../gatekeeper/local-network.ts";
 import type { Call } from "../protocol/call.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import { accountSigner } from "../protocol/message.ts";
+import type { State } from "../protocol/state.ts";
+import { openStore } from "../store/embedded.ts";
+import { recordsOf } from "../store/page.ts";
 import { execute } from "./contract-commands.ts";
 import { liesIn } from "./demo-old-record.ts";
 import { type NetworkNews, runNetwork } from "./network-command.ts";
@@ -34,9 +39,15 @@ const VALUE = Buffer.from("under the third palm tree, forty paces from the well"
 const RAISE = 500_000n;
 /** How long a step may take, on a machine with other work to do. */
 const STEP_MILLISECONDS = 120_000;
+/** How often a pRuntime is asked again that has just begun anew. */
+const RETRIES = 200;
+const RETRY_MILLISECONDS = 100;
+/** Version, suite, rotation id and write version. */
+const SEALED_HEADER_BYTES = 14;
 
 /** One that is waited for. */
-type Kind = "SharingAdopted" | "ContractKeyPublished" | "GatekeeperChange";
+type Kind =
+  "SharingAdopted" | "ContractKeyPublished" | "GatekeeperChange" | "MasterPubkeyRotated" | "MasterKeyAbandoned";
 
 /** Runs it, and says what happens. @throws GatekeeperError ABORTED when a step takes too long; and as a network does. */
 export async function demoNetwork(terminal: Terminal, folder: string): Promise<void> {
@@ -86,6 +97,19 @@ async function story(terminal: Terminal, folder: string, waiting: Waiting): Prom
   await answer(terminal, "the MasterKey's public key is the same", made["publicKey"] === handedOn["publicKey"], true);
   await answer(terminal, "its holders are the same", String(made["holders"]) === String(handedOn["holders"]), false);
   await answer(terminal, "what the contract kept can still be got", await isKept(folder, contract), true);
+  await terminal.write(
+    "\nGovernance orders a rotation: a new MasterKey is made, states are re-encrypted and verified, the old one is destroyed:\n",
+  );
+  const sealed = await sealedStateOf(folder, contract);
+  await sendAs(folder, "governance.key", ({ governanceRound }) => ({
+    tag: "govern",
+    value: { round: governanceRound, action: { tag: "rotate", value: undefined } },
+  }));
+  const rotated = await waiting.for("MasterPubkeyRotated");
+  await waiting.for("MasterKeyAbandoned");
+  await answer(terminal, "the MasterKey's public key is the same", made["publicKey"] === rotated["publicKey"], false);
+  await answer(terminal, "the state's bytes of before lie in a file", liesIn(folder, sealed), false);
+  await answer(terminal, "what the contract kept can still be got", await isKeptSoon(folder, contract), true);
 }
 
 async function answer(terminal: Terminal, question: string, is: boolean, wanted: boolean): Promise<void> {
@@ -105,11 +129,48 @@ async function isKept(folder: string, contract: string): Promise<boolean> {
 }
 
 /** Sends a call of the operator of a node, and waits for its block. */
-async function send(folder: string, node: string, call: (genesis: EmbeddedChain["genesis"]) => Call): Promise<void> {
+function send(folder: string, node: string, call: (genesis: EmbeddedChain["genesis"]) => Call): Promise<void> {
+  return sendAs(folder, join(node, "operator.key"), (_, genesis) => call(genesis));
+}
+
+async function sendAs(
+  folder: string,
+  keyFile: string,
+  call: (state: State, genesis: EmbeddedChain["genesis"]) => Call,
+): Promise<void> {
   using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
-  using key = readAccountKey(join(folder, node, "operator.key"));
+  using key = readAccountKey(join(folder, keyFile));
   const replica = openReplica(chain, replicaCurve());
-  await sendCall(chain, replica, accountSigner(key), call(chain.genesis), AbortSignal.timeout(STEP_MILLISECONDS));
+  const made = call(replica.ledger.state, chain.genesis);
+  await sendCall(chain, replica, accountSigner(key), made, AbortSignal.timeout(STEP_MILLISECONDS));
+}
+
+/** The bytes of the contract's state as they lie in the network's store: what a nonce is the beginning of. */
+async function sealedStateOf(folder: string, contract: string): Promise<Uint8Array> {
+  const store = await openStore({ path: storePath(folder) });
+  try {
+    const [page] = await store.scan(
+      { from: { contract: fromHex(contract, "a contract"), lowerBound: new Uint8Array(0) }, to: null },
+      null,
+      1,
+    );
+    const [record] = recordsOf(page!);
+    return Uint8Array.from(record!.sealed.subarray(SEALED_HEADER_BYTES));
+  } finally {
+    await store.close();
+  }
+}
+
+/** As isKept, once the pRuntime has the keys again: it has replaced its process. */
+async function isKeptSoon(folder: string, contract: string): Promise<boolean> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await isKept(folder, contract);
+    } catch (error) {
+      if (tries >= RETRIES || !(error instanceof GatekeeperError) || error.code !== "PEER_FAILED") throw error;
+      await sleep(RETRY_MILLISECONDS);
+    }
+  }
 }
 
 type Told = Readonly<Record<string, unknown>>;
