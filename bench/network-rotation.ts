@@ -52,7 +52,7 @@ const CONTRACTS_A_COMMIT = 4_000;
 const GATEKEEPERS = 5;
 const THRESHOLD = 3;
 const BLOCK_MILLISECONDS = 200;
-const PORT = 7_700;
+const PORT = 7_850;
 const PATIENCE_MILLISECONDS = 900_000;
 
 /** What writes states of contracts, in either kind of home. */

@@ -23,11 +23,17 @@ import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
 
-/** Partitions that are leased for each thread: those that it works on, and those for which keys come meanwhile. */
+/**
+ * Partitions that are leased for each thread, at the least: those that it works on, and those for which keys come meanwhile.
+ * A lease costs a block to get and one to give back, so that more are taken while there are many for each who takes part.
+ */
 const LEASES_PER_THREAD = 4;
-
-/** Partitions that a store is cut into, if it is large enough: so many that whoever is slow holds nobody up. */
+/**
+ * Partitions that a store is cut into, at most: so many that whoever is slow holds nobody up. And pages of one, at the least:
+ * with fewer, its two messages and its checkpoints cost more than the work.
+ */
 const PARTITIONS_WANTED = 128;
+const PARTITION_PAGES = 64;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
 
@@ -144,8 +150,11 @@ export class Rotator implements AsyncDisposable {
       if (outcome === null) atWork++;
       else done.push({ partition: lease.index, attempt: lease.attempt, outcome });
     }
-    const room = Math.min(LEASES_MAX, LEASES_PER_THREAD * threads) - atWork;
-    const wanted = Math.min(Math.max(room, 0), leasableBy(state, identityKey).length);
+    const leasable = leasableBy(state, identityKey).length;
+    const parties = Math.max(1, state.gatekeepers.length + state.rotationWorkers.length);
+    const fair = Math.ceil(leasable / parties);
+    const room = Math.min(LEASES_MAX, Math.max(fair, LEASES_PER_THREAD * threads)) - atWork;
+    const wanted = Math.min(Math.max(room, 0), leasable);
     return done.length + wanted === 0 ? null : { tag: "workPartitions", value: { rotationId, done, wanted } };
   }
 
@@ -188,7 +197,8 @@ export class Rotator implements AsyncDisposable {
   #cut(rotation: Rotation): void {
     const { store } = this.#options.store;
     this.#bounds = this.#errand(this.#bounds, rotation, async () => {
-      const bounds = await partitionBoundsFor(store, PARTITIONS_WANTED);
+      const largest = (await store.partitionBounds(PARTITION_PAGES)).length + 1;
+      const bounds = await partitionBoundsFor(store, Math.min(largest, PARTITIONS_WANTED));
       return bounds.map(({ contract, lowerBound }) => ({ contract: toHex(contract), key: lowerBound }));
     });
   }
