@@ -11,22 +11,21 @@ import { execute } from "../../src/cli/contract-commands.ts";
 import { SECP256K1_SCALARS } from "../../src/keys/scalars.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { type Secrets, canRead, foundIn, heldBy } from "../pruntime/known-secrets.ts";
+import { historyOf, subShares } from "./dealings.ts";
 import { RecordedNetwork } from "./recorded-network.ts";
 import {
   type Evidence,
   contractEcdhKeyOf,
   contractKeyOf,
   contractPoint,
-  of,
   openedWith,
-  partialsIn,
   prfsOfShares,
   recordsIn,
-  subShares,
   walk,
   xOf,
 } from "./roads.ts";
-import { type Spoil, filesIn, nameOf, namelessFilesOf, sealedBytes, spoilsOf } from "./spoils.ts";
+import { type Spoil, filesIn, nameOf, namelessFilesOf, of, sealedBytes, spoilsOf } from "./spoils.ts";
+import { partialsOf } from "./wire-partials.ts";
 
 const at = useFolder();
 const SIZE = {
@@ -51,7 +50,8 @@ const ORDER = secp256k1.Point.Fn.ORDER;
 /** Secrets that are no spoils, because nothing is opened with them by themselves; and what is looked for as well. */
 function otherSecrets(evidence: Evidence, spoils: readonly Spoil[], plaintexts: ReadonlyMap<number, Buffer>): Secrets {
   const secrets: Record<string, Uint8Array> = {};
-  const dealt = subShares(evidence.chain, spoils);
+  const { history } = evidence;
+  const dealt = subShares(history, spoils);
   for (const { dealer, receiver, bytes } of dealt) secrets[`sub-share of ${dealer} for ${receiver}`] = bytes;
   for (const dealer of new Set(dealt.map((each) => each.dealer))) {
     // Its polynomial is of degree 1.
@@ -63,7 +63,8 @@ function otherSecrets(evidence: Evidence, spoils: readonly Spoil[], plaintexts: 
     secrets[`slope of dealer ${dealer}`] = SECP256K1_SCALARS.encode(slope);
     secrets[`constant of dealer ${dealer}`] = SECP256K1_SCALARS.encode((one! - slope + ORDER) % ORDER);
   }
-  for (const [index, bytes] of partialsIn(evidence, spoils).entries()) secrets[`partial ${index} on the wire`] = bytes;
+  for (const [index, bytes] of partialsOf(evidence, history, spoils).entries())
+    secrets[`partial ${index} on the wire`] = bytes;
   for (const { index, bytes } of of(spoils, "share")) {
     for (const contract of new Set(evidence.records.map((record) => record.contract))) {
       const point = contractPoint(contract).multiply(SECP256K1_SCALARS.decode(bytes)!);
@@ -123,7 +124,7 @@ test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
     for (const contract of contracts) {
       for (let key = 0; key < VALUES; key++) {
         const value = randomBytes(40);
-        values.set(`${contract} ${key}`, value);
+        values.set(`${contract}/key ${key}`, value);
         const command = { tag: "put", value: { key: Buffer.from(`key ${key}`), value } } as const;
         await execute({ home: folder }, contract, command, AbortSignal.timeout(PATIENCE_MILLISECONDS));
       }
@@ -136,7 +137,7 @@ test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
     const evidence: Evidence = {
       rotationId: 0,
       records: await recordsIn(at("before"), 0),
-      chain: at("before"),
+      history: historyOf(at("before")),
       traffic: [...network.traffic],
     };
     expect(evidence.records).toHaveLength(CONTRACTS.length * (VALUES + 1));
@@ -174,10 +175,7 @@ test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
     network.resume();
 
     // The rotation; EcdhKeys that come meanwhile may have old keys sealed to them.
-    await chain.send("governance.key", {
-      tag: "govern",
-      value: { round: chain.state.governanceRound, action: { tag: "rotate", value: undefined } },
-    });
+    await network.order({ tag: "rotate", value: undefined });
     const later = new Map<string, Spoil>();
     await chain.until(() => {
       if (chain.state.rotation?.phase === "abandonment") return true;
@@ -191,7 +189,7 @@ test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
     const after = await network.halt();
     network.copyTo(at("after"));
     const nameless = after.flatMap(namelessFilesOf);
-    const now: Evidence = { ...evidence, chain: at("after"), traffic: [...network.traffic] };
+    const now: Evidence = { ...evidence, history: historyOf(at("after")), traffic: [...network.traffic] };
     const users = new Set([...chain.state.keyUsers.values()].map(({ identityKey }) => identityKey));
     expect(users).toContain(owners.at(-1));
     const toBeGone: Secrets = {
@@ -217,16 +215,17 @@ test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
 
     // And what users have put is there.
     network.resume();
+    const read = async (contract: string, key: string): Promise<Uint8Array | null> => {
+      const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
+      const command = { tag: "get", value: Buffer.from(key) } as const;
+      const answer = await execute({ home: folder }, contract, command, signal);
+      return answer.tag === "value" ? answer.value : null;
+    };
     for (const [name, value] of values) {
-      const [contract, key] = name.split(" ");
-      const got = await execute(
-        { home: folder },
-        contract!,
-        { tag: "get", value: Buffer.from(`key ${key}`) },
-        AbortSignal.timeout(PATIENCE_MILLISECONDS),
-      );
-      expect(got).toMatchObject({ tag: "value" });
-      if (got.tag === "value") expect(Buffer.from(got.value)).toEqual(value);
+      const [contract, key] = name.split("/");
+      // Its pRuntime is a new one, which has to be given the contract's keys.
+      await chain.until(() => read(contract!, key!).then(Boolean, () => false), PATIENCE_MILLISECONDS);
+      expect(Buffer.from((await read(contract!, key!))!)).toEqual(value);
     }
   },
 );

@@ -15,6 +15,7 @@ import {
   localNodes,
   storePath,
 } from "../../src/gatekeeper/local-network.ts";
+import type { Action } from "../../src/protocol/call.ts";
 import { processesOf } from "./network-kills.ts";
 import { WatchedChain } from "./watched-chain.ts";
 
@@ -64,7 +65,15 @@ export class RecordedNetwork implements AsyncDisposable {
     await createLocalNetwork(folder, size, Date.now());
     const network = new RecordedNetwork(folder, size.port);
     for (const at of network.nodes.keys()) await network.#record(size.port + at, at);
+    await network.order({ tag: "launch", value: undefined });
     return network;
+  }
+
+  /** Governance has something done. */
+  async order(action: Action): Promise<void> {
+    const round = this.chain.state.governanceRound;
+    await this.chain.send("governance.key", { tag: "govern", value: { round, action } });
+    this.chain.follow();
   }
 
   /** Halts all of its processes, as they are. @returns their ids. */

@@ -25,6 +25,11 @@ export type Spoil =
   | { readonly kind: "contract key"; readonly contract: Hex; readonly bytes: Uint8Array }
   | { readonly kind: "contract EcdhKey"; readonly contract: Hex; readonly bytes: Uint8Array };
 
+/** Those of a kind. */
+export function of<K extends Spoil["kind"]>(spoils: readonly Spoil[], kind: K): Extract<Spoil, { readonly kind: K }>[] {
+  return spoils.filter((spoil): spoil is Extract<Spoil, { readonly kind: K }> => spoil.kind === kind);
+}
+
 /** Its name among others. */
 export function nameOf(spoil: Spoil): string {
   switch (spoil.kind) {
