@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { PatternSearch } from "./pattern-search.ts";
 
 const sources = fileURLToPath(new URL("../src/", import.meta.url));
 /** Read at a time; a pattern that lies across two pieces is found in their overlap. */
@@ -37,7 +38,7 @@ export async function countInMemory(script: string, patterns: readonly Uint8Arra
 
 /**
  * How often each pattern lies in the writable memory of a process now.
- * @param patterns - of 64 bytes at most, each; not zeros alone.
+ * @param patterns - of 3 bytes at least and 64 at most, each; not zeros alone.
  * @returns one count a pattern; null where the system does not let one process read another's memory, or it has ended.
  */
 export function countInProcess(pid: number, patterns: readonly Uint8Array[]): number[] | null {
@@ -53,6 +54,7 @@ export function countInProcess(pid: number, patterns: readonly Uint8Array[]): nu
     throw error;
   }
   const counts = patterns.map(() => 0);
+  const search = new PatternSearch(patterns);
   const piece = Buffer.alloc(PIECE_BYTES);
   try {
     for (const [begin, end] of writableRanges(pid)) {
@@ -61,9 +63,7 @@ export function countInProcess(pid: number, patterns: readonly Uint8Array[]): nu
         const got = readOrNothing(memory, piece.subarray(0, Math.min(PIECE_BYTES, end - at)), at);
         // What begins in the overlap is counted with the next piece.
         const counted = at + got < end ? got - OVERLAP_BYTES : got;
-        for (const [i, pattern] of patterns.entries()) {
-          counts[i]! += occurrences(piece.subarray(0, got), pattern, counted);
-        }
+        search.count(piece.subarray(0, got), counted, counts);
       }
     }
   } finally {
@@ -101,10 +101,4 @@ function readOrNothing(memory: number, into: Buffer, at: number): number {
     if (error instanceof Error && "code" in error && error.code === "EIO") return 0;
     throw error;
   }
-}
-
-function occurrences(bytes: Buffer, pattern: Uint8Array, before: number): number {
-  let count = 0;
-  for (let at = bytes.indexOf(pattern); at >= 0 && at < before; at = bytes.indexOf(pattern, at + 1)) count++;
-  return count;
 }

@@ -1,5 +1,6 @@
 /** Secrets that a test knows, and where they lie: in processes, in files, in what crossed a pipe. */
 import { readFileSync, readdirSync } from "node:fs";
+import { PatternSearch } from "../pattern-search.ts";
 import { countInProcess } from "../process-memory.ts";
 
 /** A secret by its name. */
@@ -7,6 +8,8 @@ export type Secrets = Readonly<Record<string, Uint8Array>>;
 
 const FORMS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   raw: (bytes) => bytes,
+  /** As a number whose lowest byte comes first. */
+  reversed: (bytes) => Buffer.from(bytes).reverse(),
   hex: (bytes) => Buffer.from(bytes.toString("hex")),
   base64: (bytes) => Buffer.from(bytes.toString("base64").slice(0, 40)),
 };
@@ -43,9 +46,10 @@ export function heldBy(pid: number, secrets: Secrets, forms?: readonly string[])
 
 /** Which of the secrets, in which forms, are among these bytes. */
 export function foundIn(bytes: Buffer, secrets: Secrets): string[] {
-  return patternsOf(secrets)
-    .filter((pattern) => bytes.includes(pattern.bytes))
-    .map(({ name }) => name);
+  const patterns = patternsOf(secrets);
+  const counts = patterns.map(() => 0);
+  new PatternSearch(patterns.map((pattern) => pattern.bytes)).count(bytes, bytes.length, counts);
+  return patterns.filter((_, at) => counts[at]! > 0).map(({ name }) => name);
 }
 
 /** Whether this system lets one process read another's memory. */
