@@ -7,11 +7,10 @@ import { hashHeader } from "../protocol/block.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import { readMessage } from "../protocol/message.ts";
 import type { Replica } from "../protocol/replica.ts";
-import { leastHolders, missingIn } from "../protocol/key-session.ts";
-import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
 import { accountArgument, hashArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
+import { keySessionDocument, masterKeyDocument } from "./key-documents.ts";
 import { oneLine } from "./one-line.ts";
 import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
@@ -85,42 +84,6 @@ function headDocument(chain: EmbeddedChain, replica: Replica): Record<string, un
     migrationOrdered: state.migrationOrdered,
     waiting: chain.waiting().length,
   }) as Record<string, unknown>;
-}
-
-/** A MasterKey, who has shares of it, and how many of them may fail before it can't be used, or not handed on. */
-function masterKeyDocument({ epoch, rotationId, keySuite, threshold, publicKey, members }: Sharing): object {
-  const holders = members.filter(({ confirmed }) => confirmed).map(({ identityKey }) => identityKey);
-  const without = members.filter(({ confirmed }) => !confirmed).map(({ identityKey }) => identityKey);
-  return {
-    rotationId,
-    keySuite,
-    publicKey,
-    epoch,
-    threshold,
-    ...(threshold === 1 ? { warning: "with a threshold of 1 every gatekeeper holds the whole key" } : {}),
-    holders,
-    without,
-    mayFailForUse: holders.length - threshold,
-    mayFailForNextKey: Math.max(0, holders.length - leastHolders(threshold)),
-  };
-}
-
-/** The key session that is under way, and who is missing in its phase. */
-function keySessionDocument(state: State): object | null {
-  const { keySession } = state;
-  if (keySession === null) return null;
-  const { epoch, kind, rotationId, threshold, phase, deadline, members } = keySession;
-  return {
-    epoch,
-    kind,
-    rotationId,
-    threshold,
-    phase,
-    deadline,
-    members: members.length,
-    missing: missingIn(state, keySession),
-    excluded: members.filter(({ excluded }) => excluded).map(({ identityKey }) => identityKey),
-  };
 }
 
 function blockDocument(chain: EmbeddedChain, height: number): Record<string, unknown> {

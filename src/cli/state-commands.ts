@@ -10,6 +10,8 @@ import { type Phase, readRotation } from "../rotation/control.ts";
 import type { ContractEntry, ContractName } from "../store/store.ts";
 import { type CommonOptions, openHome, withCommonOptions } from "./command-line.ts";
 import { findContract, findOrNameContract, kindName, stateValue, storageKey } from "./contract-argument.ts";
+import { hasChain } from "./network-rotation.ts";
+import { showNetwork } from "./network-status-command.ts";
 import { counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -29,11 +31,21 @@ export interface Status {
   readonly phase: Phase;
 }
 
+interface StatusOptions extends CommonOptions {
+  readonly watch?: true;
+}
+
 /** Adds the commands. */
 export function addStateCommands(program: Command, terminal: Terminal): void {
   withCommonOptions(program.command("status"))
-    .description("say where the rotation stands")
-    .action(async (options: CommonOptions) => {
+    .description("say where the rotation stands: of a home, or of the network whose chain the home has")
+    .option("--watch", "of a network: go on saying it, until interrupted")
+    .action(async (options: StatusOptions) => {
+      if (hasChain(options)) {
+        await showNetwork(terminal, options, options.watch === true);
+        return;
+      }
+      if (options.watch === true) throw new GatekeeperError("USAGE", "--watch is for a network: HOME has no chain");
       await using home = await openHome(options);
       const status = await statusOf(home);
       await terminal.answer({ ...status }, describeStatus(home, status));

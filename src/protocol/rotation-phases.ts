@@ -202,7 +202,7 @@ function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
 }
 
 /** Who may have, of the keys of contracts, something that is derived from a generation. */
-function keyUsersOwing({ keyUsers }: Pick<State, "keyUsers">, rotationId: number): KeyUser[] {
+export function keyUsersOwing({ keyUsers }: Pick<State, "keyUsers">, rotationId: number): KeyUser[] {
   return [...keyUsers.values()].filter(({ since }) => since <= rotationId);
 }
 

@@ -1,0 +1,137 @@
+/** What `gatekeeper status` says of a network, in each phase of a rotation. */
+import { expect, test } from "vitest";
+import { describeNetwork, networkStatus, summaryOf } from "../../src/cli/network-status.ts";
+import type { Partition, Receipt, Rotation } from "../../src/protocol/rotation.ts";
+import { type State, numberKey } from "../../src/protocol/state.ts";
+import { emptyTables } from "../../src/protocol/state-codec.ts";
+
+const [ANN, BEN, EVE] = [`0x02${"a".repeat(64)}`, `0x02${"b".repeat(64)}`, `0x03${"e".repeat(64)}`] as const;
+const CONTRACT = `0x${"c".repeat(64)}` as const;
+
+const ROTATION: Rotation = {
+  from: 4,
+  phase: "reencryption",
+  since: 10,
+  deadline: 99,
+  switchHeight: 10,
+  partitions: 3,
+  late: 0,
+  swept: 1,
+  verified: 0,
+  records: 6_000,
+  bytes: 120_000,
+  certifiers: [],
+  compacted: false,
+};
+
+const RECEIPT: Receipt = {
+  by: ANN,
+  height: 14,
+  pages: 60,
+  records: 6_000,
+  bytes: 120_000,
+  failed: 0,
+  failures: [],
+  quarantined: 0,
+  digest: CONTRACT,
+};
+
+const PARTITION: Partition = {
+  from: null,
+  to: null,
+  stage: "unswept",
+  holder: null,
+  deadline: 10,
+  attempt: 0,
+  quarantine: false,
+  receipt: null,
+  verdicts: [],
+  doubters: [],
+};
+
+/** Blocks are half a second apart. */
+const timeOf = (height: number): number => height * 500;
+
+function stateOf(rotation: Rotation | null, partitions: readonly Partition[] = [], more: Partial<State> = {}): State {
+  const member = { verificationShare: CONTRACT, confirmed: true };
+  const tables = emptyTables();
+  return {
+    ...tables,
+    partitions: partitions.reduce((map, each, index) => map.set(numberKey(index), each), tables.partitions),
+    height: 16,
+    timestamp: timeOf(16),
+    gatekeepers: [ANN, BEN],
+    sharings: [
+      {
+        epoch: 1,
+        session: CONTRACT,
+        rotationId: 5,
+        keySuite: 1,
+        threshold: 1,
+        publicKey: ANN,
+        height: 8,
+        members: [
+          { ...member, identityKey: ANN },
+          { ...member, identityKey: BEN, confirmed: false },
+        ],
+      },
+    ],
+    stateStore: CONTRACT,
+    keySession: null,
+    retired: [],
+    rotation,
+    ...more,
+  } as State;
+}
+
+test("a rate is of the blocks from the switch to the last receipt, and what is left takes as long as what was done", () => {
+  const partitions: Partition[] = [
+    { ...PARTITION, stage: "swept", receipt: RECEIPT },
+    { ...PARTITION, holder: BEN },
+    { ...PARTITION, holder: BEN },
+  ];
+  const status = networkStatus(stateOf(ROTATION, partitions), timeOf);
+  // 6,000 records in four blocks; one of three partitions in six.
+  expect(status.rotation).toMatchObject({ rotationId: 5, recordsPerSecond: 3_000, etaSeconds: 6, owing: null });
+  expect(status.rotation!.leases).toEqual([{ holder: BEN, partitions: [1, 2] }]);
+  expect(status).toMatchObject({ confirmed: 1, masterKeys: [{ mayFailForUse: 0, mayFailForNextKey: 0 }] });
+  expect(summaryOf(status)).toBe(
+    "1 of 2 gatekeepers with shares; rotation 5 in reencryption, 1 of 3 partitions swept, 0 verified, 6,000 records, 3,000 records/s, 6 s left",
+  );
+});
+
+test("without a receipt neither a rate nor an end is told", () => {
+  const unrecorded = { ...ROTATION, partitions: null, swept: 0, records: 0 };
+  expect(networkStatus(stateOf(unrecorded), timeOf).rotation).toMatchObject({
+    recordsPerSecond: null,
+    etaSeconds: null,
+  });
+});
+
+test("records that can't be opened are named, until their partition is swept", () => {
+  const failures = [{ contract: CONTRACT, key: Buffer.from("k") }];
+  const receipt = { ...RECEIPT, failed: 2, failures };
+  const blocked = networkStatus(stateOf(ROTATION, [{ ...PARTITION, receipt }]), timeOf);
+  expect(blocked.rotation!.blocked).toEqual([
+    { partition: 0, failed: 2, records: [{ contract: CONTRACT, key: "0x6b" }], quarantine: false },
+  ]);
+  expect(describeNetwork(blocked)).toContain(`partition 0: 2 records can't be opened: ${CONTRACT} 0x6b`);
+  const swept = networkStatus(stateOf(ROTATION, [{ ...PARTITION, stage: "swept", receipt: RECEIPT }]), timeOf);
+  expect(swept.rotation!.blocked).toEqual([]);
+});
+
+test("in abandonment it is told who owes the destruction of what", () => {
+  const { keyUsers } = emptyTables();
+  const state = stateOf({ ...ROTATION, phase: "abandonment" }, [], {
+    retired: [
+      { epoch: 0, rotationId: 4, threshold: 1, height: 12, owing: [BEN] },
+      { epoch: 1, rotationId: 5, threshold: 1, height: 12, owing: [ANN] },
+    ],
+    keyUsers: keyUsers
+      .set(numberKey(1), { identityKey: EVE, since: 4 })
+      .set(numberKey(2), { identityKey: ANN, since: 5 }),
+  });
+  const status = networkStatus(state, timeOf);
+  expect(status.rotation!.owing).toEqual({ shares: [BEN], keys: [EVE], compaction: true });
+  expect(describeNetwork(status)).toContain(`${EVE} has not declared its keys destroyed`);
+});
