@@ -2,6 +2,8 @@
 
 /** Bytes of a pattern, at least: so many are looked at together. */
 const START_BYTES = 3;
+/** Up to so many patterns are found faster one after the other, as Node does it. */
+const FEW = 40;
 
 /** Where patterns begin, most bytes don't: two thousand patterns leave one place in eight thousand to be looked at. */
 export class PatternSearch {
@@ -27,6 +29,11 @@ export class PatternSearch {
    * @param counts - one a pattern; added to.
    */
   count(bytes: Buffer, before: number, counts: number[]): void {
+    if (this.#patterns.length > FEW) this.#countTogether(bytes, before, counts);
+    else for (const [index, pattern] of this.#patterns.entries()) counts[index]! += occurrences(bytes, pattern, before);
+  }
+
+  #countTogether(bytes: Buffer, before: number, counts: number[]): void {
     const starts = this.#starts;
     const end = Math.min(before, bytes.length - START_BYTES + 1);
     let start = bytes.length < START_BYTES ? 0 : bytes.readUIntLE(0, START_BYTES - 1) << 8;
@@ -41,4 +48,10 @@ export class PatternSearch {
       }
     }
   }
+}
+
+function occurrences(bytes: Buffer, pattern: Uint8Array, before: number): number {
+  let count = 0;
+  for (let at = bytes.indexOf(pattern); at >= 0 && at < before; at = bytes.indexOf(pattern, at + 1)) count++;
+  return count;
 }
