@@ -43,7 +43,7 @@ const SIZE = {
 };
 const CONTRACTS = ["shop", "bank"];
 const VALUES = 6;
-const PATIENCE_MILLISECONDS = 120_000;
+const PATIENCE_MILLISECONDS = 180_000;
 /** Of what is looked for. */
 const PATTERN_BYTES = 32;
 
@@ -106,7 +106,7 @@ function keep(spoils: Map<string, Spoil>, more: readonly Spoil[]): void {
 
 test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
   "when a MasterKey is abandoned no state opens that was sealed under it, whatever was copied before and is seized now",
-  { timeout: 400_000 },
+  { timeout: 600_000 },
   async () => {
     const folder = at("network");
     await using network = await RecordedNetwork.start(folder, SIZE);
