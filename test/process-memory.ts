@@ -38,7 +38,7 @@ export async function countInMemory(script: string, patterns: readonly Uint8Arra
 
 /**
  * How often each pattern lies in the writable memory of a process now.
- * @param patterns - of 3 bytes at least and 64 at most, each; not zeros alone.
+ * @param patterns - of 4 bytes at least and 64 at most, each; not zeros alone.
  * @returns one count a pattern; null where the system does not let one process read another's memory, or it has ended.
  */
 export function countInProcess(pid: number, patterns: readonly Uint8Array[]): number[] | null {

@@ -195,11 +195,14 @@ async function killSome(
     await sleep(200 + choice.below(pauseMilliseconds), undefined, { signal }).catch(() => undefined);
     const pids = processesOf(folder);
     if (pids.length === 0) continue;
-    try {
-      process.kill(choice.of(pids), "SIGKILL");
-      killed++;
-    } catch {
-      // It has ended by itself meanwhile.
+    // Now and then all at once, as when the power fails.
+    for (const pid of choice.below(8) === 0 ? pids : [choice.of(pids)]) {
+      try {
+        process.kill(pid, "SIGKILL");
+        killed++;
+      } catch {
+        // It has ended by itself meanwhile.
+      }
     }
   }
   return killed;
