@@ -9,7 +9,8 @@ const SOFTWARE =
 
 /** A pRuntime, for people. */
 export function describeStatus(status: PRuntimeStatus): string {
-  const { identityKey, ecdhKey, measurement, software, genesisHash, height, registered, gatekeeper } = status;
+  const { identityKey, ecdhKey, measurement, software, genesisHash, height, registered, gatekeeper, rotationFault } =
+    status;
   const role = gatekeeper ? "acts as a gatekeeper" : registered ? "registered" : "not registered";
   return [
     `IdentityKey ${identityKey}`,
@@ -17,6 +18,7 @@ export function describeStatus(status: PRuntimeStatus): string {
     `measurement ${measurement}`,
     software ? SOFTWARE : "sealed by a dstack machine, for this app alone",
     genesisHash === null ? "it follows no chain yet" : `chain ${genesisHash}, block ${height}: ${role}`,
+    ...(rotationFault === null ? [] : [`its part in the rotation fails: ${rotationFault}`]),
   ].join("\n");
 }
 

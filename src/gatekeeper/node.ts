@@ -225,7 +225,8 @@ function isError(error: unknown, code: ErrorCode): error is GatekeeperError {
 }
 
 function hasChanged(before: PRuntimeStatus, now: PRuntimeStatus): boolean {
-  return before.registered !== now.registered || before.gatekeeper !== now.gatekeeper || before.ecdhKey !== now.ecdhKey;
+  const fields = ["registered", "gatekeeper", "ecdhKey", "rotationFault"] as const;
+  return fields.some((field) => before[field] !== now[field]);
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -14,7 +14,7 @@
  */
 import { type Codec, Enum } from "scale-ts";
 import { ALL_SUITES, type Suite } from "../engine/suite.ts";
-import { ERROR_CODES, type ErrorDetail, GatekeeperError, type WireError } from "../errors.ts";
+import { ERROR_CODES, type ErrorCode, type ErrorDetail, GatekeeperError, type WireError } from "../errors.ts";
 import {
   type AccountId,
   HASH_BYTES,
@@ -176,6 +176,8 @@ export interface PRuntimeStatus {
   readonly registered: boolean;
   /** Whether it acts as a gatekeeper. */
   readonly gatekeeper: boolean;
+  /** Why its work on the store failed in the rotation that is under way; null where it did not. */
+  readonly rotationFault: ErrorCode | null;
 }
 
 /** Where a pRuntime has followed the chain to. */
@@ -367,6 +369,7 @@ const answerCodec = Enum({
     height: u32,
     registered: boolean,
     gatekeeper: boolean,
+    rotationFault: nullable(wordCodec(ERROR_CODES)),
   }),
   join: u32,
   follow: struct<Followed>({ height: u32, messages: boundedVector(boundedBytes(MESSAGE_BYTES_MAX), 1) }),

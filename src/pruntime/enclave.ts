@@ -122,6 +122,7 @@ export class Enclave implements Disposable {
       height: ledger?.state.height ?? 0,
       registered: ledger?.state.workers.has(this.#id) ?? false,
       gatekeeper: ledger?.state.gatekeepers.includes(identityKey) ?? false,
+      rotationFault: this.#rotator?.fault ?? null,
     };
   }
 
@@ -328,7 +329,6 @@ export class Enclave implements Disposable {
       effects = replica.follow(blocks).flatMap((applied) => applied.effects);
     } finally {
       this.#provisioning.follow(replica.ledger, effects);
-      this.#rotator?.follow(replica.ledger, this.#provisioning);
     }
   }
 
@@ -346,6 +346,7 @@ export class Enclave implements Disposable {
   #act(replica: Replica): Uint8Array[] {
     this.#checkSealed(replica);
     const { ledger } = replica;
+    this.#rotator?.follow(ledger, this.#provisioning);
     const isRegistered = ledger.state.workers.has(this.#id);
     if (this.#abandonment.follow(ledger, this.#ecdhKeys)) {
       this.#ecdhKeysSealed = false;

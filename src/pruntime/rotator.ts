@@ -5,7 +5,7 @@
  */
 import { toHex, fromHex } from "../bytes.ts";
 import type { Suite } from "../engine/suite.ts";
-import { GatekeeperError } from "../errors.ts";
+import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
@@ -65,8 +65,8 @@ export class Rotator implements AsyncDisposable {
   #compaction: Errand<true> | null = null;
   /** Since when all partitions are verified. */
   #verifiedAt: { readonly from: number; readonly height: number } | null = null;
-  /** What went wrong beside the following of the chain, for whoever follows it next. */
-  #fault: unknown = null;
+  /** Why the work that is under way does not succeed; null where it does. */
+  #fault: ErrorCode | null = null;
   #ending: Promise<void> = Promise.resolve();
 
   constructor(options: RotatorOptions) {
@@ -78,10 +78,12 @@ export class Rotator implements AsyncDisposable {
     return this.#options.store.id;
   }
 
-  /**
-   * Begins and ends work as the ledger has it.
-   * @throws GatekeeperError what went wrong in the work that was under way: STORE_*, KERNEL_*.
-   */
+  /** Why work on the store failed here in the rotation that is under way; null where it did not. The chain is followed all the same. */
+  get fault(): ErrorCode | null {
+    return this.#fault;
+  }
+
+  /** Begins and ends work as the ledger has it. */
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;
     const { rotation } = state;
@@ -99,8 +101,7 @@ export class Rotator implements AsyncDisposable {
     if (rotation !== null && phase === "abandonment" && isTurn(ledger, rotation, this.#options.identityKey)) {
       this.#compact(rotation);
     }
-    for (const job of this.#jobs.values()) job.wake();
-    this.#throwFault();
+    this.wake();
   }
 
   /** Keys may have come. */
@@ -164,8 +165,9 @@ export class Rotator implements AsyncDisposable {
       const lease = leases.get(index);
       const isSame = lease?.attempt === job.lease.attempt && lease.stage === job.lease.stage;
       const { failure } = job;
-      if (failure !== null && !isPassing(failure)) this.#fault = failure;
-      if (isSame && failure === null) continue;
+      if (failure !== null) this.#note(failure);
+      // What failed for good is another's when the lease is over.
+      if (isSame && (failure === null || !isPassing(failure))) continue;
       job[Symbol.dispose]();
       this.#jobs.delete(index);
     }
@@ -229,9 +231,7 @@ export class Rotator implements AsyncDisposable {
   }
 
   #run(work: Promise<unknown>): void {
-    work.catch((error: unknown) => {
-      if (!isPassing(error)) this.#fault = error;
-    });
+    work.catch((error: unknown) => this.#note(error));
   }
 
   #compact(rotation: Rotation): void {
@@ -252,8 +252,9 @@ export class Rotator implements AsyncDisposable {
         begun.result = result;
       },
       (error: unknown) => {
-        if (!isPassing(error)) this.#fault = error;
-        else if (this.#bounds === begun) this.#bounds = null;
+        this.#note(error);
+        if (!isPassing(error)) return;
+        if (this.#bounds === begun) this.#bounds = null;
         else if (this.#count === begun) this.#count = null;
         else this.#compaction = null;
       },
@@ -266,14 +267,13 @@ export class Rotator implements AsyncDisposable {
     this.#jobs.clear();
     const pool = this.#pool;
     this.#pool = null;
+    this.#fault = null;
     if (pool !== null)
       this.#ending = Promise.all([this.#ending, pool.threads[Symbol.asyncDispose]()]).then(() => undefined);
   }
 
-  #throwFault(): void {
-    const fault = this.#fault;
-    this.#fault = null;
-    if (fault !== null) throw fault;
+  #note(error: unknown): void {
+    this.#fault = error instanceof GatekeeperError ? error.code : "INTERNAL";
   }
 }
 
@@ -287,7 +287,7 @@ function isTurn({ state, genesis }: Ledger, { certifiers, since }: Rotation, ide
   return certifiers.length > 0 && certifiers[turn % certifiers.length] === identityKey;
 }
 
-/** Whether something can be tried again that failed. */
+/** Whether something can be tried again that failed; or the ledger that is here is behind, and it will not be. */
 function isPassing(error: unknown): boolean {
-  return error instanceof GatekeeperError && ["STORE_BUSY", "STORE_FULL"].includes(error.code);
+  return error instanceof GatekeeperError && ["STORE_BUSY", "STORE_FULL", "ROTATION_STATE"].includes(error.code);
 }

@@ -63,6 +63,7 @@ const ANSWERS: Values<Answer> = {
     height: u32,
     registered: fc.boolean(),
     gatekeeper: fc.boolean(),
+    rotationFault: fc.option(fc.constantFrom(...ERROR_CODES)),
   }),
   join: u32,
   follow: fc.record({ height: u32, messages: fc.array(bytes(100), { maxLength: 1 }) }),
