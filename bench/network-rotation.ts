@@ -130,7 +130,7 @@ class Loader implements AsyncDisposable {
     const enclave = new Enclave(files, curve);
     enclave.join(encodeGenesis(chain.genesis));
     const opened = await openNetworkStore(storePath(folder), enclave.genesisHash);
-    await enclave.attachStore(opened, 1);
+    await enclave.attachStore(opened, { threads: 1, bytesPerSecond: null });
     return new Loader(enclave, chain, opened);
   }
 

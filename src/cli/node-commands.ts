@@ -33,6 +33,7 @@ interface RunOptions extends SealingOptions {
   readonly collateral?: string;
   readonly store?: string;
   readonly threads?: number;
+  readonly rate?: number;
 }
 
 /** Adds the commands. */
@@ -53,12 +54,13 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
         "one that listens elsewhere, at unix:/path or tcp:host:port, instead of HOME's",
       )
         .argParser(socketAddress)
-        .conflicts(["dstack", "passphrase", "passphraseFile", "store", "threads"]),
+        .conflicts(["dstack", "passphrase", "passphraseFile", "store", "threads", "rate"]),
     )
     .option(
       "--store <file>",
       "the store of the network's states: take part in rotations (default: one in HOME, where it runs contracts)",
     )
+    .option("--rate <mb>", "megabytes a second that a rotation reads of the store here, at most", rateArgument)
     .option(
       "--listen <host:port>",
       "take messages of other nodes and commands to contracts there, by HTTP",
@@ -139,6 +141,11 @@ async function listen(terminal: Terminal, address: TcpAddress, node: GatekeeperN
   return server;
 }
 
+function rateArgument(text: string): number {
+  if (/^[1-9][0-9]{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number from 1 to 999999.");
+}
+
 function listenArgument(text: string): TcpAddress {
   const address = tcpAddress(text);
   if (address === null) throw new InvalidArgumentError("It must be host:port.");
@@ -147,10 +154,10 @@ function listenArgument(text: string): TcpAddress {
 
 /** Uses a pRuntime, and ends it. Passphrases go from the terminal or the file to it, and not through here. */
 async function withPRuntime<T>(
-  options: SealingOptions & Pick<RunOptions, "pruntime" | "store" | "threads">,
+  options: SealingOptions & Pick<RunOptions, "pruntime" | "store" | "threads" | "rate">,
   use: (pruntime: PRuntime) => Promise<T>,
 ): Promise<T> {
-  const { passphrase, passphraseFile, dstack, store, threads } = options;
+  const { passphrase, passphraseFile, dstack, store, threads, rate } = options;
   const underPassphrase = passphrase === true || passphraseFile !== undefined;
   const descriptor = underPassphrase ? passphraseDescriptor(passphraseFile) : null;
   try {
@@ -160,6 +167,7 @@ async function withPRuntime<T>(
       ...(dstack === undefined ? {} : { dstack }),
       ...(store === undefined ? {} : { store: resolve(store) }),
       ...(threads === undefined ? {} : { threads }),
+      ...(rate === undefined ? {} : { rate }),
       ...(descriptor === null ? {} : { passphrase: descriptor }),
     };
     await using pruntime = new PRuntime(options.pruntime === undefined ? started : { address: options.pruntime });

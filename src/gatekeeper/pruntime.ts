@@ -32,6 +32,8 @@ export type PRuntimeOptions =
       readonly store?: string;
       /** Threads that rotate. */
       readonly threads?: number;
+      /** Megabytes a second that a rotation reads there, at most. */
+      readonly rate?: number;
       /** A descriptor that it may read a passphrase from; this process does not. */
       readonly passphrase?: number;
     }
@@ -221,10 +223,11 @@ class Connection {
 
 function linkOf(options: PRuntimeOptions): PRuntimeLink {
   if ("address" in options) return socketLink(options.address);
-  const { home, dstack, underPassphrase, passphrase, store, threads } = options;
+  const { home, dstack, underPassphrase, passphrase, store, threads, rate } = options;
   const argv = ["--home", home];
   if (store !== undefined) argv.push("--store", store);
   if (threads !== undefined) argv.push("--threads", String(threads));
+  if (rate !== undefined) argv.push("--rate", String(rate));
   if (dstack !== undefined) argv.push("--dstack", dstack);
   if (underPassphrase === true) argv.push("--passphrase");
   return startedLink(argv, passphrase ?? null);

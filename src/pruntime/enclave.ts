@@ -34,7 +34,7 @@ import { PeerExchange, peerOf } from "./peer-exchange.ts";
 import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
-import { Rotator } from "./rotator.ts";
+import { type RotationPace, Rotator } from "./rotator.ts";
 import type { NetworkStore } from "./network-store.ts";
 import type { Shareholder } from "./shareholder.ts";
 import { WrongPartials } from "./wrong-partials.ts";
@@ -263,12 +263,12 @@ export class Enclave implements Disposable {
     return isNamed || this.#provisioning.runsContracts;
   }
 
-  /** Takes part in rotations from here on. @param store - lent, until it is detached. @param threads - that rotate. */
-  async attachStore(store: NetworkStore, threads: number): Promise<void> {
+  /** Takes part in rotations from here on. @param store - lent, until it is detached. */
+  async attachStore(store: NetworkStore, pace: RotationPace): Promise<void> {
     await this.detachStore();
     this.#rotator = new Rotator({
       store,
-      threads,
+      pace,
       suite: NETWORK_SUITE,
       identityKey: this.keys().identityKey,
       keys: this.#contractKeys,

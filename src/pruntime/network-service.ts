@@ -18,6 +18,8 @@ export interface WorkSettings {
   readonly store: string | null;
   /** Threads that rotate; null: as many as the machine runs at once. */
   readonly threads: number | null;
+  /** Bytes of pages a second that they read together, at most; null: no limit. */
+  readonly bytesPerSecond: number | null;
 }
 
 /** Serves one home. Owns the pRuntime's keys from the first request that needs them; dispose wipes them. */
@@ -99,7 +101,8 @@ export class NetworkService implements AsyncDisposable {
     const enclave = await this.#open();
     const opened = await openNetworkStore(this.#work.store ?? contractStatesPath(this.#home), enclave.genesisHash);
     try {
-      await enclave.attachStore(opened, this.#work.threads ?? availableParallelism());
+      const { threads, bytesPerSecond } = this.#work;
+      await enclave.attachStore(opened, { threads: threads ?? availableParallelism(), bytesPerSecond });
     } catch (error) {
       await opened.store.close();
       throw error;

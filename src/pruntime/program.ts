@@ -35,6 +35,7 @@ it; gatekeeper starts one by itself.
   --passphrase      the key file is under a passphrase, which comes by descriptor 3; with --listen, by standard input
   --store FILE      the store of the network's states (default: one in the home, where it runs contracts)
   --threads N       threads that rotate it (default: as many as the machine runs at once)
+  --rate MB         megabytes a second that a rotation reads of it here, at most (default: no limit)
   --help            print this
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 70 a fault of this program, ${EXIT_REPLACED} to be started again.
@@ -85,7 +86,11 @@ async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean
     passphrases: PASSPHRASES,
     underPassphrase: settings.passphrase === true,
     dstack: settings.dstack ?? null,
-    work: { store: settings.store ?? null, threads: settings.threads === undefined ? null : Number(settings.threads) },
+    work: {
+      store: settings.store ?? null,
+      threads: settings.threads === undefined ? null : Number(settings.threads),
+      bytesPerSecond: settings.rate === undefined ? null : Number(settings.rate) * 1_000_000,
+    },
   });
   return await serve(process.stdin, process.stdout, stop, (task, context) => service.answer(task, context));
 }
@@ -114,8 +119,9 @@ interface Settings {
   readonly dstack?: string;
   readonly passphrase?: boolean;
   readonly store?: string;
-  /** In decimal. */
+  /** Both in decimal. */
   readonly threads?: string;
+  readonly rate?: string;
 }
 
 function parsed(argv: readonly string[]): (Settings & { readonly listen?: string }) | "help" {
@@ -129,6 +135,7 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
         passphrase: { type: "boolean" },
         store: { type: "string" },
         threads: { type: "string" },
+        rate: { type: "string" },
         help: { type: "boolean" },
       },
     }).values;
@@ -139,6 +146,9 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
     if (others.threads !== undefined && !/^[1-9][0-9]{0,2}$/.test(others.threads)) {
       throw new Error("--threads is a number from 1 to 999");
     }
+    if (others.rate !== undefined && !/^[1-9][0-9]{0,5}$/.test(others.rate)) {
+      throw new Error("--rate is a number from 1 to 999999");
+    }
     if (home !== undefined) return { home, ...others };
   } catch (cause) {
     throw new GatekeeperError("USAGE", cause instanceof Error ? cause.message : String(cause), {}, { cause });
@@ -146,10 +156,11 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
   throw new GatekeeperError("USAGE", "say which home: pruntime --home DIR; --help says more");
 }
 
-function argumentsOf({ home, dstack, passphrase, store, threads }: Settings): string[] {
+function argumentsOf({ home, dstack, passphrase, store, threads, rate }: Settings): string[] {
   const argv = ["--home", home];
   if (store !== undefined) argv.push("--store", store);
   if (threads !== undefined) argv.push("--threads", threads);
+  if (rate !== undefined) argv.push("--rate", rate);
   if (dstack !== undefined) argv.push("--dstack", dstack);
   if (passphrase === true) argv.push("--passphrase");
   return argv;

@@ -43,8 +43,15 @@ export interface RotatorOptions {
   readonly suite: Suite;
   readonly keys: ProvisionedKeys;
   readonly identityKey: PublicKey;
+  readonly pace: RotationPace;
+}
+
+/** How fast it works. */
+export interface RotationPace {
   /** Partitions that are worked on at a time. */
   readonly threads: number;
+  /** Bytes of pages a second that are read for it, at most, so that there is room for others; null: no limit. */
+  readonly bytesPerSecond: number | null;
 }
 
 /** Something that is done once, beside the following of the chain. */
@@ -144,7 +151,7 @@ export class Rotator implements AsyncDisposable {
   }
 
   #dueWork(state: State, rotationId: number): Call | null {
-    const { threads, identityKey } = this.#options;
+    const { pace, identityKey } = this.#options;
     const done: PartitionWork[] = [];
     let atWork = 0;
     for (const { lease, outcome } of this.#jobs.values()) {
@@ -154,7 +161,7 @@ export class Rotator implements AsyncDisposable {
     const leasable = leasableBy(state, identityKey).length;
     const parties = Math.max(1, state.gatekeepers.length + state.rotationWorkers.length);
     const fair = Math.ceil(leasable / parties);
-    const room = Math.min(LEASES_MAX, Math.max(fair, LEASES_PER_THREAD * threads)) - atWork;
+    const room = Math.min(LEASES_MAX, Math.max(fair, LEASES_PER_THREAD * pace.threads)) - atWork;
     const wanted = Math.min(Math.max(room, 0), leasable);
     return done.length + wanted === 0 ? null : { tag: "workPartitions", value: { rotationId, done, wanted } };
   }
@@ -183,9 +190,11 @@ export class Rotator implements AsyncDisposable {
 
   #poolOf({ from }: Rotation): PartitionPool {
     if (this.#pool?.from === from) return this.#pool.threads;
-    const { store, threads, identityKey } = this.#options;
+    const { store, pace, identityKey } = this.#options;
+    const { threads, bytesPerSecond } = pace;
     const identity = fromHex(identityKey, "an IdentityKey");
-    const pool = new PartitionPool({ store: store.location, identity, threads });
+    const limit = bytesPerSecond === null ? {} : { bytesPerSecond };
+    const pool = new PartitionPool({ store: store.location, identity, threads, ...limit });
     this.#pool = { from, threads: pool };
     return pool;
   }

@@ -93,7 +93,7 @@ export class RotatingNetwork implements AsyncDisposable {
     await this.#detach(home);
     home.catchUp(this.network.chain, true);
     const store = await openNetworkStore(this.path, this.network.chain.ledger.genesisHash);
-    await home.enclave.attachStore(store, 1);
+    await home.enclave.attachStore(store, { threads: 1, bytesPerSecond: null });
     this.#opened.set(home, { begun: home.enclave, store });
   }
 
