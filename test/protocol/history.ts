@@ -255,7 +255,7 @@ function actionOf(network: Network, a: number, b: number): Action {
   const unapplied = [...network.state.unapplied.values()];
   switch (b % 5) {
     case 0:
-      return { tag: "rotate", value: undefined };
+      return { tag: "setRotationInterval", value: 1 + (a % 3) };
     case 1:
       return { tag: "allow", value: measurement };
     case 2:
