@@ -195,7 +195,7 @@ export class RotationHistory {
 
   #seeRotation(effect: Effect, height: number): RotationRecord | null {
     if (effect.kind === "RotationOrdered") this.#ordered = effect.members;
-    if (effect.kind === "StoreAnnounced") this.#store = effect.store;
+    if (effect.kind === "StoreAnnounced" || effect.kind === "StoreSet") this.#store = effect.store;
     if (effect.kind === "RotationStarted") {
       this.#rotation = { ...NOTHING_YET, rotationId: effect.rotationId, began: height, orderedBy: this.#ordered };
       this.#ordered = null;

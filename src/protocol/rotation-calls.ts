@@ -107,7 +107,10 @@ export function declareAbandoned(draft: Draft, signer: PublicKey, rotationId: nu
   const id = accountOf(signer);
   const user = state.keyUsers.get(id);
   ensure(user !== undefined && user.since <= from, "NothingToDo");
-  state.keyUsers = state.keyUsers.set(id, { ...user, since: from + 1 });
+  // Of one that is not registered any more nothing else will ever be to be declared.
+  state.keyUsers = state.workers.has(id)
+    ? state.keyUsers.set(id, { ...user, since: from + 1 })
+    : state.keyUsers.delete(id);
   tell(draft, { kind: "KeysDestroyed", rotationId: from, identityKey: signer });
 }
 
