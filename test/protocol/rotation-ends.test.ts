@@ -144,4 +144,16 @@ describe("abandonment that does not end", () => {
     expect(network.state.keyUsers.get(silent)?.since).toBe(0);
     expect(network.state.keyUsers.has(idOf(identity("a")))).toBe(true);
   });
+
+  test("takes the word of who is no more registered, and forgets it", () => {
+    const { network, rotators } = reencrypting();
+    const gone = idOf(identity("e"));
+    rotators.blockAfter([["e", { tag: "workPartitions", value: { rotationId: 1, done: [], wanted: 1 } }]]);
+    network.ledger = network.ledger.with({ ...network.state, workers: network.state.workers.delete(gone) });
+    while (network.state.rotation?.phase !== "abandonment") rotators.block();
+    expect(network.state.keyUsers.has(gone)).toBe(true);
+    expect(say(network, "e", { tag: "declareAbandoned", value: 1 })).toBe("done");
+    expect(network.state.keyUsers.has(gone)).toBe(false);
+    expect(toEnd(network, () => rotators.block(), 100).at(-1)).toMatchObject({ outstanding: [] });
+  });
 });
