@@ -65,10 +65,11 @@ export { type AccountId, type PublicKey, accountOf } from "./protocol/account.ts
 export { type LedgerBlock, apply } from "./protocol/apply.ts";
 export { type AuthenticMessage, Authenticator, type Unreadable } from "./protocol/authenticate.ts";
 export { type Block, type Header, decodeBlock, encodeBlock, hashHeader } from "./protocol/block.ts";
-export type { Action, Call, Evidence, Migration, Payee, Registration, ValidatorPrefs } from "./protocol/call.ts";
+export type { Action, Call, Evidence, Payee, Registration, ValidatorPrefs } from "./protocol/call.ts";
 export type { Effect, FailureReason, Happening, RefusalReason } from "./protocol/effect.ts";
 export { type Genesis, decodeGenesis, encodeGenesis, hashGenesis } from "./protocol/genesis.ts";
 export { Ledger } from "./protocol/ledger.ts";
+export type { Migration } from "./protocol/migration.ts";
 export {
   type Signer,
   accountSigner,

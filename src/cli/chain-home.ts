@@ -4,7 +4,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { accountOf } from "../protocol/account.ts";
 import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
-import { ENDPOINT_BYTES_MAX, type Payee, STORE_BYTES_MAX } from "../protocol/call.ts";
+import { ENDPOINT_BYTES_MAX, type Payee } from "../protocol/call.ts";
+import { KEY_SUITES } from "../protocol/sharing.ts";
 import { PERBILL } from "../protocol/perbill.ts";
 import type { CommonOptions } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
@@ -62,16 +63,11 @@ export function millisecondsArgument(text: string): number {
   throw new InvalidArgumentError("It must be below 2^31.");
 }
 
-/** A byte. */
-export function byteArgument(text: string): number {
-  const value = numberArgument(text);
-  if (value < 256) return value;
-  throw new InvalidArgumentError("It must be below 256.");
-}
-
-/** The name of a store, as bytes. */
-export function storeArgument(text: string): Uint8Array {
-  return textArgument(text, STORE_BYTES_MAX);
+/** A key suite, by its number. */
+export function keySuiteArgument(text: string): (typeof KEY_SUITES)[number] {
+  const suite = KEY_SUITES.find((known) => String(known) === text);
+  if (suite !== undefined) return suite;
+  throw new InvalidArgumentError("It must be 1 for secp256k1, or 2 for ristretto255.");
 }
 
 /** The name of a contract, as bytes. */

@@ -1,7 +1,12 @@
 /** `govern`: votes of a chain's governance. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { GatekeeperError } from "../errors.ts";
 import type { Action } from "../protocol/call.ts";
-import { byteArgument, hashArgument, numberArgument, publicKeyArgument, storeArgument, withKey } from "./chain-home.ts";
+import { currentSharing } from "../protocol/key-session.ts";
+import { ENVELOPE_VERSIONS, type Migration } from "../protocol/migration.ts";
+import type { State } from "../protocol/state.ts";
+import { SUITES, type Suite } from "../pruntime/boundary.ts";
+import { hashArgument, keySuiteArgument, numberArgument, publicKeyArgument, withKey } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import type { Terminal } from "./terminal.ts";
 import { sendAndTell } from "./transaction-commands.ts";
@@ -11,12 +16,11 @@ interface GovernOptions extends CommonOptions {
 }
 
 interface MigrateOptions extends GovernOptions {
-  readonly measurement: string;
-  readonly envelopeVersion: number;
-  readonly cipherSuite: number;
-  readonly keySuite: number;
-  readonly store: Uint8Array;
   readonly height: number;
+  readonly measurement?: string;
+  readonly cipherSuite?: Suite;
+  readonly keySuite?: Migration["keySuite"];
+  readonly store?: string;
 }
 
 /** Adds the commands. */
@@ -68,18 +72,42 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
   command("cancel-slash", "cancel a slash that waits")
     .argument("<id>", "its number: gatekeeper chain show", numberArgument)
     .action((id: number, options: GovernOptions) => vote(options, { tag: "cancelSlash", value: id }));
-  command("migrate", "order a migration of all states")
-    .requiredOption("--measurement <hash>", "of the pRuntime that they move to", hashArgument)
-    .requiredOption("--store <name>", "the store that they move to", storeArgument)
+  command("migrate", "order a migration of all states; what is not named stays as it is")
     .requiredOption("--height <block>", "from which block on it may begin", numberArgument)
-    .option("--envelope-version <n>", "version of sealed states there", byteArgument, 1)
-    .option("--cipher-suite <n>", "1 AES-256-GCM, 2 ChaCha20-Poly1305", byteArgument, 1)
-    .option("--key-suite <n>", "1 secp256k1, 2 ristretto255", byteArgument, 1)
-    .action((options: MigrateOptions) => {
-      const { measurement, envelopeVersion, cipherSuite, keySuite, store, height } = options;
-      return vote(options, {
-        tag: "migrate",
-        value: { measurement, envelopeVersion, cipherSuite, keySuite, store, height },
-      });
-    });
+    .option(
+      "--measurement <hash>",
+      "of the pRuntimes that they move to, which must hold the shares by then",
+      hashArgument,
+    )
+    .option("--store <id>", "id of the store that they move to", hashArgument)
+    .addOption(new Option("--cipher-suite <name>", "what they are sealed with there").choices(SUITES))
+    .option("--key-suite <n>", "of the new MasterKey: 1 secp256k1, 2 ristretto255", keySuiteArgument)
+    .action((options: MigrateOptions) =>
+      sendAndTell(terminal, options, options.key, ({ state }) => ({
+        tag: "govern",
+        value: { round: state.governanceRound, action: { tag: "migrate", value: migrationOf(options, state) } },
+      })),
+    );
+  command("cancel-migration", "call off a migration that was ordered, or has not switched yet").action(
+    (options: GovernOptions) => vote(options, { tag: "cancelMigration", value: undefined }),
+  );
+}
+
+/** @throws GatekeeperError NOT_FOUND where the network has no MasterKey yet, so that nothing can be as it is. */
+function migrationOf({ measurement, cipherSuite, keySuite, store, height }: MigrateOptions, state: State): Migration {
+  const sharing = currentSharing(state);
+  if (sharing === undefined) {
+    throw new GatekeeperError(
+      "NOT_FOUND",
+      "the network has no MasterKey yet: nothing is sealed under it that could move",
+    );
+  }
+  return {
+    measurement: measurement ?? null,
+    envelopeVersion: ENVELOPE_VERSIONS.at(-1)!,
+    cipherSuite: cipherSuite ?? sharing.cipherSuite,
+    keySuite: keySuite ?? sharing.keySuite,
+    store: store ?? null,
+    height,
+  };
 }

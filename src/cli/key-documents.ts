@@ -5,7 +5,10 @@ import type { Sharing } from "../protocol/sharing.ts";
 import type { State } from "../protocol/state.ts";
 
 /** What is said of a MasterKey. */
-interface MasterKeyDocument extends Pick<Sharing, "rotationId" | "keySuite" | "publicKey" | "epoch" | "threshold"> {
+interface MasterKeyDocument extends Pick<
+  Sharing,
+  "rotationId" | "keySuite" | "cipherSuite" | "publicKey" | "epoch" | "threshold"
+> {
   readonly warning?: string;
   readonly holders: readonly string[];
   readonly without: readonly string[];
@@ -28,6 +31,7 @@ export function masterKeyDocument({
   epoch,
   rotationId,
   keySuite,
+  cipherSuite,
   threshold,
   publicKey,
   members,
@@ -37,6 +41,7 @@ export function masterKeyDocument({
   return {
     rotationId,
     keySuite,
+    cipherSuite,
     publicKey,
     epoch,
     threshold,

@@ -25,7 +25,6 @@ import {
   nullable,
   struct,
   u32,
-  u8,
   wordCodec,
 } from "./scale.ts";
 import {
@@ -38,6 +37,7 @@ import {
   partitionBoundCodec,
   receiptClaimCodecs,
 } from "./rotation.ts";
+import { type Migration, migrationCodec } from "./migration.ts";
 import { type PartialsEvidence, partialsEvidenceCodec } from "./partials-evidence.ts";
 import { GATEKEEPERS_MAX, dealingCodec, elementCodec, elementHexCodec, proofCodec } from "./sharing.ts";
 
@@ -47,8 +47,6 @@ export const MESSAGE_BYTES_MAX = 65_536;
 export const ATTESTATION_BYTES_MAX = 32_768;
 /** Gatekeepers whom one nominator may back: `MaxNominations`. */
 export const NOMINATIONS_MAX = 16;
-/** Bytes of the name of a store that states migrate to. */
-export const STORE_BYTES_MAX = 256;
 /** Bytes of the URL at which a pRuntime's host takes messages. */
 export const ENDPOINT_BYTES_MAX = 256;
 /** Contracts whose EcdhKeys one message publishes, at most: half of its bytes. */
@@ -73,20 +71,6 @@ export interface ValidatorPrefs {
   readonly blocked: boolean;
 }
 
-/** Where and how states are to move. */
-export interface Migration {
-  /** Of the pRuntime that they move to. */
-  readonly measurement: Hex;
-  /** Version byte of sealed states, cipher suite and key suite there. */
-  readonly envelopeVersion: number;
-  readonly cipherSuite: number;
-  readonly keySuite: number;
-  /** Name of the store, for its operator. */
-  readonly store: Uint8Array;
-  /** Block from which on it may begin. */
-  readonly height: number;
-}
-
 /** What only governance may order. */
 export type Action =
   | { readonly tag: "rotate"; readonly value: undefined }
@@ -103,7 +87,9 @@ export type Action =
   /** Puts a store in the place of the one that was announced: what lies in that one is not rotated any more. */
   | { readonly tag: "setStore"; readonly value: Hex }
   /** Has records of a partition put aside that can't be opened. */
-  | { readonly tag: "quarantine"; readonly value: QuarantineOrder };
+  | { readonly tag: "quarantine"; readonly value: QuarantineOrder }
+  /** Calls off a migration that has not switched yet. */
+  | { readonly tag: "cancelMigration"; readonly value: undefined };
 
 /** A pRuntime, and whether it may take part. */
 export interface RotationWorker {
@@ -255,15 +241,6 @@ export const payeeCodec = Enum({
 
 export const prefsCodec = struct<ValidatorPrefs>({ commission: u32, blocked: boolean });
 
-export const migrationCodec = struct<Migration>({
-  measurement: hashCodec,
-  envelopeVersion: u8,
-  cipherSuite: u8,
-  keySuite: u8,
-  store: boundedBytes(STORE_BYTES_MAX),
-  height: u32,
-});
-
 export const actionCodec = Enum({
   rotate: nothing,
   allow: hashCodec,
@@ -275,6 +252,7 @@ export const actionCodec = Enum({
   setRotationWorker: struct<RotationWorker>({ identityKey: publicKeyCodec, may: boolean }),
   setStore: hashCodec,
   quarantine: struct<QuarantineOrder>({ rotationId: u32, partition: u32 }),
+  cancelMigration: nothing,
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({

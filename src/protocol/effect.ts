@@ -2,7 +2,7 @@
 import type { DealingKind } from "../keys/dealing.ts";
 import type { AccountId, PublicKey } from "./account.ts";
 import type { Unreadable } from "./authenticate.ts";
-import type { Migration } from "./call.ts";
+import type { Migration } from "./migration.ts";
 import type { OffenceFractions } from "./genesis.ts";
 import type { KeySessionPhase } from "./key-session.ts";
 import type { GatekeeperOffence } from "./offences.ts";
@@ -159,6 +159,8 @@ export type Happening =
   | { readonly kind: "MeasurementAllowed"; readonly measurement: Hex }
   | { readonly kind: "MeasurementWithdrawn"; readonly measurement: Hex }
   | { readonly kind: "MigrationOrdered"; readonly migration: Migration }
+  /** It was called off: before it began, or under way; then it is told as a rotation that was aborted, too. */
+  | { readonly kind: "MigrationCancelled"; readonly members: readonly PublicKey[] }
   | { readonly kind: "Launched" }
   | {
       readonly kind: "KeySessionStarted";
@@ -221,8 +223,14 @@ export type Happening =
   /** Governance says which store is the network's. */
   | { readonly kind: "StoreSet"; readonly store: Hex }
   /** A new MasterKey is to be made, by order of governance or because it is time. Rotation ids in these are the new one's. */
-  | { readonly kind: "RotationStarted"; readonly rotationId: number; readonly ordered: boolean }
-  /** None was made in time: all is as it was. */
+  | {
+      readonly kind: "RotationStarted";
+      readonly rotationId: number;
+      readonly ordered: boolean;
+      /** Null where it is none. */
+      readonly migration: Migration | null;
+    }
+  /** None was made in time, or a migration was called off: all is as it was. */
   | { readonly kind: "RotationAborted"; readonly rotationId: number }
   | { readonly kind: "SwitchPlanned"; readonly rotationId: number; readonly height: number }
   /** The switch: from here on states are sealed under the new MasterKey. */

@@ -6,7 +6,9 @@ import { toHex } from "../bytes.ts";
 import type { PublicKey } from "./account.ts";
 import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
+import type { Migration } from "./migration.ts";
 import { putPartition } from "./partitions.ts";
+import { callOffMigration } from "./rotation-phases.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -81,12 +83,25 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
     case "quarantine":
       orderQuarantine(draft, action.value);
       break;
+    case "cancelMigration":
+      if (state.migrationOrdered !== null) state.migrationOrdered = null;
+      else callOffMigration(draft);
+      tell(draft, { kind: "MigrationCancelled", members });
+      break;
     case "migrate":
       ensure(action.value.height > state.height, "HeightInThePast");
+      ensure(isServing(state, action.value), "MeasurementNotAllowed");
+      // Else it would be another one that begins than that which was voted for last.
+      ensure(state.rotation === null || state.rotation.migration === null, "RotationUnderWay");
       state.migrationOrdered = action.value;
       tell(draft, { kind: "MigrationOrdered", migration: action.value });
       break;
   }
+}
+
+/** Whether pRuntimes that a migration names may serve: others could not get shares. */
+function isServing({ measurements }: Draft["state"], { measurement }: Migration): boolean {
+  return measurement === null || measurements.includes(measurement);
 }
 
 /** @throws Failure */

@@ -2,7 +2,9 @@
 import { hash } from "node:crypto";
 import { toHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
+import type { Suite } from "../engine/suite.ts";
 import type { DealingKind } from "../keys/dealing.ts";
+import type { KeySuite } from "../keys/group.ts";
 import { sharingOutcome } from "../keys/sharing.ts";
 import { type PublicKey, accountOf } from "./account.ts";
 import { type Draft, tell } from "./draft.ts";
@@ -27,6 +29,9 @@ import { type Hex, joined, u32, u8 } from "./scale.ts";
 import type { Sharing } from "./sharing.ts";
 import type { State } from "./state.ts";
 import { emptyTables } from "./state-codec.ts";
+
+/** What states are sealed with under the first MasterKey. */
+const FIRST_CIPHER_SUITE: Suite = "aes-256-gcm";
 
 /** A session that is to begin. */
 interface Due {
@@ -74,8 +79,7 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     return;
   }
   const epoch = state.nextEpoch++;
-  // A refreshed or reshared key keeps its group; a new one has that of the one before.
-  const keySuite = currentSharing(state)?.keySuite ?? genesis.masterKey.keySuite;
+  const keySuite = keySuiteOf(draft, due);
   const begun = { epoch, kind, rotationId, keySuite, threshold, members, publicKey: null };
   state.keySession = {
     ...begun,
@@ -84,6 +88,18 @@ function beginIfDue(draft: Draft, parentHash: Uint8Array): void {
     deadline: state.height + phaseBlocks - 1,
   };
   tell(draft, { kind: "KeySessionStarted", epoch, session: kind, rotationId, threshold, committee });
+}
+
+/** A refreshed or reshared key keeps its group; a new one has that of the one before, unless it is migrated to another. */
+function keySuiteOf({ state, genesis }: Draft, { kind, rotationId }: Due): KeySuite {
+  const handedOn = state.sharings.find((sharing) => sharing.rotationId === rotationId);
+  if (kind !== "generation" && handedOn !== undefined) return handedOn.keySuite;
+  return state.rotation?.migration?.keySuite ?? currentSharing(state)?.keySuite ?? genesis.masterKey.keySuite;
+}
+
+/** In the same way, what states are sealed with under it. */
+function cipherSuiteOf({ rotation, sharings }: State, before: Sharing | undefined): Suite {
+  return (before ?? rotation?.migration ?? sharings.at(-1))?.cipherSuite ?? FIRST_CIPHER_SUITE;
 }
 
 /** What is to be done next; null where nothing is, or nothing can be. */
@@ -234,6 +250,7 @@ function adopt(draft: Draft, session: KeySession, silent: readonly PublicKey[]):
     session: id,
     rotationId,
     keySuite,
+    cipherSuite: cipherSuiteOf(state, before),
     threshold,
     publicKey: session.publicKey!,
     height: state.height,

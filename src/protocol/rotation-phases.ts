@@ -4,13 +4,15 @@
  * goes on with the same MasterKey.
  */
 import { type PublicKey, accountOf } from "./account.ts";
-import { type Draft, tell } from "./draft.ts";
+import { type Draft, ensure, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
+import { type Migration, missingForMigration } from "./migration.ts";
 import { punishUndestroyed } from "./offences.ts";
 import { doubted, isHolder, putPartition } from "./partitions.ts";
 import { hasShare, retire } from "./retirement.ts";
-import type { KeyUser, Partition, Rotation, RotationPhase } from "./rotation.ts";
+import { type KeyUser, type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
+import type { Hex } from "./scale.ts";
 import type { Sharing } from "./sharing.ts";
 import type { State } from "./state.ts";
 import { emptyTables } from "./state-codec.ts";
@@ -60,10 +62,19 @@ function beginIfDue(draft: Draft): void {
   if (sharing === undefined || state.keySession !== null || !isHandedOver(state)) return;
   const { rotationOrdered, rotationInterval, rotationEnded, height } = state;
   const isTime = rotationInterval > 0 && height - rotationEnded >= rotationInterval;
-  if (rotationOrdered === null && !isTime) return;
+  const migration = dueMigration(state);
+  if (rotationOrdered === null && !isTime && migration === null) return;
+  // A migration is a rotation: one that was ordered besides is done with it.
   state.rotationOrdered = null;
+  let source: Hex | null = null;
+  if (migration !== null) {
+    state.migrationOrdered = null;
+    if (migration.store !== null && migration.store !== state.stateStore) source = state.stateStore;
+  }
   state.rotation = {
     from: sharing.rotationId,
+    migration,
+    source,
     phase: "keyGeneration",
     since: height,
     deadline: height + genesis.rotation.phaseBlocks - 1,
@@ -77,7 +88,35 @@ function beginIfDue(draft: Draft): void {
     certifiers: [],
     compacted: false,
   };
-  tell(draft, { kind: "RotationStarted", rotationId: sharing.rotationId + 1, ordered: rotationOrdered !== null });
+  const ordered = rotationOrdered !== null || migration !== null;
+  tell(draft, { kind: "RotationStarted", rotationId: sharing.rotationId + 1, ordered, migration });
+}
+
+/** The migration that is to begin now; null where none is. */
+function dueMigration(state: State): Migration | null {
+  const { migrationOrdered, height } = state;
+  if (migrationOrdered === null || height < migrationOrdered.height) return null;
+  return missingForMigration(state, migrationOrdered).length === 0 ? migrationOrdered : null;
+}
+
+/**
+ * Ends a migration that has not switched yet: the MasterKey that was made for it is destroyed, and all is as it was.
+ * @throws Failure
+ */
+export function callOffMigration(draft: Draft): void {
+  const { state } = draft;
+  const { rotation, keySession } = state;
+  ensure(rotation !== null && rotation.migration !== null && isBeforeSwitch(rotation), "NothingToDo");
+  const rotationId = rotation.from + 1;
+  if (keySession?.rotationId === rotationId) stopSession(draft, keySession, "Abandoned", []);
+  const made = state.sharings.find((sharing) => sharing.rotationId === rotationId);
+  if (made !== undefined) {
+    state.sharings = state.sharings.filter((sharing) => sharing !== made);
+    retire(draft, made, made.members.filter(hasShare));
+  }
+  state.partitions = emptyTables().partitions;
+  end(draft);
+  tell(draft, { kind: "RotationAborted", rotationId });
 }
 
 /** Waits for the new MasterKey, and then for the switch block. */
@@ -95,12 +134,23 @@ function awaitKey(draft: Draft, rotation: Rotation): void {
     state.rotation = { ...rotation, switchHeight: planned };
     tell(draft, { kind: "SwitchPlanned", rotationId: from + 1, height: planned });
   } else if (state.height >= switchHeight) {
-    tell(draft, { kind: "MasterPubkeyRotated", rotationId: from + 1, publicKey: next.publicKey });
+    if (rotation.source === null) switchTo(draft, rotation, next);
     enter(draft, "reencryption");
     // Without a store there are no states under the key that is left, and from here on there will be none.
     if (state.stateStore === null) state.rotation = { ...state.rotation!, partitions: 0 };
     advanceIfSwept(draft);
   }
+}
+
+/** From here on states are sealed under the new MasterKey, and lie in the store that they were to go to. */
+function switchTo(draft: Draft, { from, migration }: Rotation, { publicKey }: Pick<Sharing, "publicKey">): void {
+  const { state } = draft;
+  const store = migration?.store ?? null;
+  if (store !== null && store !== state.stateStore) {
+    state.stateStore = store;
+    tell(draft, { kind: "StoreSet", store });
+  }
+  tell(draft, { kind: "MasterPubkeyRotated", rotationId: from + 1, publicKey });
 }
 
 /** Re-encryption or verification: leases come to an end, and so does patience. */
@@ -165,8 +215,10 @@ function enter(draft: Draft, phase: RotationPhase): void {
 }
 
 /** From here on nobody is given anything of the old MasterKey, and all have to destroy what they have of it. */
-function abandon(draft: Draft, { from }: Rotation): void {
+function abandon(draft: Draft, rotation: Rotation): void {
   const { state } = draft;
+  const { from } = rotation;
+  if (rotation.source !== null) switchTo(draft, rotation, currentSharing(state)!);
   const { keySession } = state;
   if (keySession?.rotationId === from) stopSession(draft, keySession, "Abandoned", []);
   const old = state.sharings.find(({ rotationId }) => rotationId === from) as Sharing;

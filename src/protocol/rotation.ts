@@ -8,11 +8,15 @@
  *   verification   other pRuntimes check each partition, without a plaintext; then t of them certify that nothing is left under r
  *   abandonment    MasterKey r and what was derived from it is destroyed, by all who had any of it
  *
+ * A migration to another store (migration.ts) copies states instead: its switch is where its abandonment begins, and until then it
+ * can be called off.
+ *
  * rotation-phases.ts has the transitions, rotation-calls.ts what messages do.
  */
 import type { Codec } from "scale-ts";
 import { compareBytes, fromHex } from "../bytes.ts";
 import { type PublicKey, hashCodec, publicKeyCodec } from "./account.ts";
+import { type Migration, migrationCodec } from "./migration.ts";
 import {
   type Hex,
   boolean,
@@ -54,6 +58,10 @@ export type Verdict = (typeof VERDICTS)[number];
 export interface Rotation {
   /** The generation that is left; the next one is made. */
   readonly from: number;
+  /** Where states go besides, in a migration; null in any other rotation. */
+  readonly migration: Migration | null;
+  /** The store that a migration copies states from into another; null where they stay in theirs. */
+  readonly source: Hex | null;
   readonly phase: RotationPhase;
   /** The first block of this phase. */
   readonly since: number;
@@ -175,6 +183,8 @@ const PARTIES_MAX = 65_536;
 
 export const rotationCodec: Codec<Rotation> = struct<Rotation>({
   from: u32,
+  migration: nullable(migrationCodec),
+  source: nullable(hashCodec),
   phase: wordCodec(PHASES),
   since: u32,
   deadline: u32,
@@ -213,7 +223,17 @@ export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({ identityKey: publi
 export function sealedUnder({ rotation, sharings }: Pick<State, "rotation" | "sharings">): number | null {
   const newest = sharings.at(-1);
   if (newest === undefined) return null;
-  return rotation?.phase === "keyGeneration" ? rotation.from : newest.rotationId;
+  return rotation !== null && isBeforeSwitch(rotation) ? rotation.from : newest.rotationId;
+}
+
+/** Whether all is still read and written as it was before the rotation, so that it can be called off. */
+export function isBeforeSwitch({ phase, source }: Pick<Rotation, "phase" | "source">): boolean {
+  return phase === "keyGeneration" || (source !== null && phase !== "abandonment");
+}
+
+/** Whether states are being copied from one store into another. */
+export function isCopying({ phase, source }: Pick<Rotation, "phase" | "source">): boolean {
+  return source !== null && (phase === "reencryption" || phase === "verification");
 }
 
 /** Whether a pRuntime has leased a partition that a contract's states may lie in. */

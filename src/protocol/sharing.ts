@@ -3,6 +3,7 @@
  * destruction. Elements of the key's group are in their compressed form.
  */
 import type { Codec } from "scale-ts";
+import { type Suite, suiteId, suiteOf } from "../engine/suite.ts";
 import { type Dealing, RECEIVERS_MAX, SUB_SHARE_CIPHERTEXT_BYTES } from "../keys/dealing.ts";
 import { PROOF_BYTES } from "../keys/dleq.ts";
 import { KEY_SUITE, type KeySuite } from "../keys/group.ts";
@@ -39,6 +40,8 @@ export interface Sharing {
   /** The generation of the MasterKey: resharing and refreshing keep it. */
   readonly rotationId: number;
   readonly keySuite: KeySuite;
+  /** What contracts' states are sealed with under this MasterKey. */
+  readonly cipherSuite: Suite;
   /** Shares that stand for the key: t. */
   readonly threshold: number;
   readonly publicKey: Hex;
@@ -86,6 +89,9 @@ export const keySuiteCodec: Codec<KeySuite> = mapped(
   },
 );
 
+/** A cipher suite by the number that sealed states have of it. */
+export const cipherSuiteCodec: Codec<Suite> = mapped(u8, suiteId, suiteOf);
+
 /** An element of either group. */
 export const elementCodec = boundedBytes(ELEMENT_BYTES_MAX);
 export const elementHexCodec = boundedHex(ELEMENT_BYTES_MAX);
@@ -108,6 +114,7 @@ export const sharingCodec = struct<Sharing>({
   session: hashCodec,
   rotationId: u32,
   keySuite: keySuiteCodec,
+  cipherSuite: cipherSuiteCodec,
   threshold: u32,
   publicKey: elementHexCodec,
   height: u32,

@@ -9,7 +9,7 @@ import type { Codec } from "scale-ts";
 import { CONTEXT } from "../context.ts";
 import { DEPLOYED_NAME_BYTES_MAX } from "../contract-id.ts";
 import { type AccountId, accountIdCodec, accountOf, hashCodec, publicKeyCodec } from "./account.ts";
-import { ENDPOINT_BYTES_MAX, NOMINATIONS_MAX, actionCodec, migrationCodec, payeeCodec, prefsCodec } from "./call.ts";
+import { ENDPOINT_BYTES_MAX, NOMINATIONS_MAX, actionCodec, payeeCodec, prefsCodec } from "./call.ts";
 import { MerkleMap } from "./merkle-map.ts";
 import {
   type Hex,
@@ -26,6 +26,7 @@ import {
   u32,
 } from "./scale.ts";
 import { keySessionCodec } from "./key-session.ts";
+import { migrationCodec } from "./migration.ts";
 import { keyUserCodec, partitionCodec, rotationCodec } from "./rotation.ts";
 import { elementHexCodec, postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
 import type {

@@ -1,6 +1,7 @@
 /** Everything that the ledger knows. Names as in `pallet_staking`, where it has them; state-codec.ts has its bytes. */
 import type { AccountId, PublicKey } from "./account.ts";
-import type { Action, Migration, Payee, ValidatorPrefs } from "./call.ts";
+import type { Action, Payee, ValidatorPrefs } from "./call.ts";
+import type { Migration } from "./migration.ts";
 import type { KeySession } from "./key-session.ts";
 import type { MerkleMap } from "./merkle-map.ts";
 import type { KeyUser, Partition, Rotation } from "./rotation.ts";

@@ -10,6 +10,8 @@ const CONTRACT = `0x${"c".repeat(64)}` as const;
 
 const ROTATION: Rotation = {
   from: 4,
+  migration: null,
+  source: null,
   phase: "reencryption",
   since: 10,
   deadline: 99,

@@ -9,7 +9,14 @@ const allow = (byte: number): Action => ({ tag: "allow", value: hash(byte) });
 const launch: Action = { tag: "launch", value: undefined };
 const migrate = (height: number): Action => ({
   tag: "migrate",
-  value: { measurement: hash(9), envelopeVersion: 1, cipherSuite: 2, keySuite: 1, store: Buffer.from("s"), height },
+  value: {
+    measurement: null,
+    envelopeVersion: 1,
+    cipherSuite: "chacha20-poly1305",
+    keySuite: 1,
+    store: hash(9),
+    height,
+  },
 });
 
 describe("governance", () => {
@@ -64,7 +71,11 @@ describe("governance", () => {
     for (const member of ["g1", "g2"]) network.send(member, vote({ tag: "withdraw", value: hash(4) }, 0));
     expect(network.state.measurements).toEqual([hash(5)]);
     for (const member of ["g1", "g2"]) network.send(member, vote(migrate(1_000), 1));
-    expect(network.state.migrationOrdered).toMatchObject({ measurement: hash(9), cipherSuite: 2, height: 1_000 });
+    expect(network.state.migrationOrdered).toMatchObject({
+      store: hash(9),
+      cipherSuite: "chacha20-poly1305",
+      height: 1_000,
+    });
     expect(network.effects.map(({ kind }) => kind)).toContain("MigrationOrdered");
   });
 

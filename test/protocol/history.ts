@@ -264,8 +264,8 @@ function actionOf(network: Network, a: number, b: number): Action {
       return { tag: "cancelSlash", value: unapplied[0]?.id ?? 0 };
     default: {
       const height = network.state.height + (a % 3);
-      const suites = { envelopeVersion: 1, cipherSuite: 1, keySuite: 1 };
-      return { tag: "migrate", value: { measurement, ...suites, store: Buffer.from("store"), height } };
+      const suites = { envelopeVersion: 1, cipherSuite: "aes-256-gcm", keySuite: 1 } as const;
+      return { tag: "migrate", value: { measurement, ...suites, store: measurement, height } };
     }
   }
 }

@@ -37,14 +37,15 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   tagged(
     "migrate",
     fc.record({
-      measurement: id,
-      envelopeVersion: fc.nat(255),
-      cipherSuite: fc.nat(255),
-      keySuite: fc.nat(255),
-      store: fc.uint8Array({ maxLength: 256 }),
+      measurement: fc.option(id),
+      envelopeVersion: fc.constant(1),
+      cipherSuite: fc.constantFrom("aes-256-gcm" as const, "chacha20-poly1305" as const),
+      keySuite: fc.constantFrom(1 as const, 2 as const),
+      store: fc.option(id),
       height: u32,
     }),
   ),
+  tagged("cancelMigration", nothing),
 );
 
 const count = fc.maxSafeNat();
