@@ -130,7 +130,7 @@ class Loader implements AsyncDisposable {
     const enclave = new Enclave(files, curve);
     enclave.join(encodeGenesis(chain.genesis));
     const opened = await openNetworkStore(storePath(folder), enclave.genesisHash);
-    await enclave.attachStore(opened, { threads: 1, bytesPerSecond: null });
+    await enclave.attachStores([opened], { threads: 1, bytesPerSecond: null });
     return new Loader(enclave, chain, opened);
   }
 
@@ -153,7 +153,7 @@ class Loader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#enclave.detachStore();
+    await this.#enclave.detachStores();
     this.#enclave[Symbol.dispose]();
     await this.#opened.store.close();
     this.#client[Symbol.dispose]();

@@ -31,7 +31,7 @@ interface RunOptions extends SealingOptions {
   readonly listen?: TcpAddress;
   readonly operator?: string;
   readonly collateral?: string;
-  readonly store?: string;
+  readonly store?: readonly string[];
   readonly threads?: number;
   readonly rate?: number;
 }
@@ -58,7 +58,8 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     )
     .option(
       "--store <file>",
-      "the store of the network's states: take part in rotations (default: one in HOME, where it runs contracts)",
+      "the store of the network's states: take part in rotations (default: one in HOME, where it runs contracts); given a second time, the one that a migration goes to",
+      (file: string, before: readonly string[] = []) => [...before, resolve(file)],
     )
     .option("--rate <mb>", "megabytes a second that a rotation reads of the store here, at most", rateArgument)
     .option(
@@ -165,7 +166,7 @@ async function withPRuntime<T>(
       home: resolve(homeFolder(options.home)),
       underPassphrase,
       ...(dstack === undefined ? {} : { dstack }),
-      ...(store === undefined ? {} : { store: resolve(store) }),
+      ...(store === undefined ? {} : { stores: store }),
       ...(threads === undefined ? {} : { threads }),
       ...(rate === undefined ? {} : { rate }),
       ...(descriptor === null ? {} : { passphrase: descriptor }),

@@ -28,8 +28,8 @@ export type PRuntimeOptions =
       readonly dstack?: string;
       /** Whether the key file is under a passphrase. */
       readonly underPassphrase?: boolean;
-      /** File of the network's store; one in the home, where it runs contracts, if it is left out. */
-      readonly store?: string;
+      /** Files of the network's store and of the one that a migration goes to; one in the home if they are left out. */
+      readonly stores?: readonly string[];
       /** Threads that rotate. */
       readonly threads?: number;
       /** Megabytes a second that a rotation reads there, at most. */
@@ -223,9 +223,9 @@ class Connection {
 
 function linkOf(options: PRuntimeOptions): PRuntimeLink {
   if ("address" in options) return socketLink(options.address);
-  const { home, dstack, underPassphrase, passphrase, store, threads, rate } = options;
+  const { home, dstack, underPassphrase, passphrase, stores, threads, rate } = options;
   const argv = ["--home", home];
-  if (store !== undefined) argv.push("--store", store);
+  for (const file of stores ?? []) argv.push("--store", file);
   if (threads !== undefined) argv.push("--threads", String(threads));
   if (rate !== undefined) argv.push("--rate", String(rate));
   if (dstack !== undefined) argv.push("--dstack", dstack);

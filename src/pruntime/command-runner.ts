@@ -16,31 +16,37 @@ import {
   encodeKeyValueAnswer,
 } from "../protocol/key-value-messages.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { ContractName, StateStore } from "../store/store.ts";
+import type { ContractName } from "../store/store.ts";
 import type { ContractWorker } from "./contract-worker.ts";
 import type { Enclave } from "./enclave.ts";
 import { KeyValueContract } from "./key-value-contract.ts";
+import type { NetworkStore } from "./network-store.ts";
 
 /** What of a pRuntime runs contracts. */
 export type ContractHolder = Pick<Enclave, "contract" | "contractWorker">;
 
-/** Runs commands on one store; dispose waits for those that run. */
+/** What runs commands on one store. */
+interface Runtime {
+  readonly store: NetworkStore;
+  readonly worker: ContractWorker;
+  readonly program: KeyValueContract;
+}
+
+/** Runs commands; dispose waits for those that run. */
 export class CommandRunner implements AsyncDisposable {
   readonly #holder: ContractHolder;
-  readonly #worker: ContractWorker;
-  readonly #program: KeyValueContract;
+  readonly #engine = new Engine();
+  /** What runs them, on the store that was in force last: a migration puts another in its place. */
+  #runtime: Runtime | null = null;
   /** The end of each contract's last command that came; of contracts that have one. */
   readonly #last = new Map<Hex, Promise<void>>();
 
   /**
    * @param holder - lent.
-   * @param store - of the contracts' states; lent.
    * @throws GatekeeperError KERNEL_UNAVAILABLE, KERNEL_SELF_TEST_FAILED.
    */
-  constructor(holder: ContractHolder, store: StateStore) {
+  constructor(holder: ContractHolder) {
     this.#holder = holder;
-    this.#worker = holder.contractWorker(store, new Engine());
-    this.#program = new KeyValueContract(this.#worker);
   }
 
   /**
@@ -75,13 +81,14 @@ export class CommandRunner implements AsyncDisposable {
   }
 
   async #run(contract: Hex, sealed: Uint8Array): Promise<Uint8Array> {
-    const name = this.#holder.contract(contract);
-    const { group, body } = this.#worker.openCommand(sealed);
+    const { name, store } = this.#holder.contract(contract);
+    const { worker, program } = this.#runtimeOn(store);
+    const { group, body } = worker.openCommand(sealed);
     using opened = body;
     const request = decodeKeyValueRequest(group, opened);
     // Before anything is done: else nobody could be told.
     if (request === null || group.invalid(request.replyKey).length > 0) throw notUnderstood("NotUnderstood");
-    const answer = await this.#answer(name, request.command);
+    const answer = await this.#answer(program, name, request.command);
     const bytes = encodeKeyValueAnswer(answer);
     try {
       return sealAnswer(group, sealed, request.replyKey, bytes);
@@ -91,10 +98,17 @@ export class CommandRunner implements AsyncDisposable {
     }
   }
 
+  #runtimeOn(store: NetworkStore): Runtime {
+    if (this.#runtime?.store === store) return this.#runtime;
+    const worker = this.#holder.contractWorker(store.store, this.#engine);
+    this.#runtime = { store, worker, program: new KeyValueContract(worker) };
+    return this.#runtime;
+  }
+
   /** What goes wrong from here on is the user's to know, not the host's. */
-  async #answer(contract: ContractName, command: KeyValueCommand): Promise<KeyValueAnswer> {
+  async #answer(program: KeyValueContract, contract: ContractName, command: KeyValueCommand): Promise<KeyValueAnswer> {
     try {
-      return await this.#program.execute(contract, command);
+      return await program.execute(contract, command);
     } catch (error) {
       return { tag: "failed", value: { code: error instanceof GatekeeperError ? error.code : "INTERNAL" } };
     }

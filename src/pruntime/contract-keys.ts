@@ -22,6 +22,9 @@ export interface ContractKeys {
    */
   hold(rotationIds: readonly number[]): Promise<void>;
 
+  /** What states are sealed with under a generation. @throws GatekeeperError KEY_UNAVAILABLE for one that is not held. */
+  suite(rotationId: number): Suite;
+
   /**
    * Contracts' keys; the caller owns them.
    * @param contracts - ids.
@@ -65,6 +68,11 @@ export class MasterKeyRing implements ContractKeys, Disposable {
     const held = this.#holding.then(() => this.#changeRing(rotationIds));
     this.#holding = held.catch(() => undefined);
     return held;
+  }
+
+  /** A home has one. */
+  suite(): Suite {
+    return this.#suite;
   }
 
   keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[] {
@@ -115,6 +123,7 @@ export function provisionedContractKeys(provisioned: ProvisionedKeys): ContractK
     hold: async (rotationIds) => {
       for (const rotationId of rotationIds) provisioned.group(rotationId);
     },
+    suite: (rotationId) => provisioned.suite(rotationId),
     keys: (rotationId, contracts) => provisioned.keys(rotationId, contracts),
   };
 }

@@ -37,9 +37,10 @@ export interface ContractEdit {
 export type ContractStatesOptions = {
   readonly store: StateStore;
   readonly engine: Engine;
-  readonly suite: Suite;
 } & (
   | {
+      /** What states are sealed with. */
+      readonly suite: Suite;
       /** The MasterKey of a generation, given into the hands of the caller; KEY_UNAVAILABLE once it is destroyed. */
       readonly masterKey: (rotationId: number) => Promise<MasterKey>;
     }
@@ -200,7 +201,7 @@ export class ContractStates implements Disposable {
       }
     }
     if (present.length > 0) {
-      openStates(this.#options.engine, this.#keys, this.#options.suite, present, (index, plaintext) => {
+      openStates(this.#options.engine, this.#keys, present, (index, plaintext) => {
         if (plaintext !== null && compareBytes(plaintext, values[index]!) === 0) unchanged.add(compared[index]!);
       });
     }
@@ -222,14 +223,14 @@ export class ContractStates implements Disposable {
 
   /** @returns one group of page writes for each page, empty where nothing changes. */
   #sealChanges(changes: readonly PageEdit[], rotationId: number): PageWrite[][] {
-    const { engine, suite } = this.#options;
+    const { engine } = this.#options;
     const versions = changes.map(({ page }) => (page === null ? 1n : highestWriteVersion(page) + 1n));
     const plain: PlainState[] = changes.flatMap(({ contract, edits }, index) =>
       edits.flatMap(({ key, value }) =>
         value === null ? [] : [{ contract: contract.id, key, value, writeVersion: versions[index]! }],
       ),
     );
-    const sealed = plain.length === 0 ? [] : sealStates(engine, this.#keys, suite, rotationId, plain);
+    const sealed = plain.length === 0 ? [] : sealStates(engine, this.#keys, rotationId, plain);
     let next = 0;
     return changes.map(({ contract, page, edits }, index) => {
       const records = edits.map(({ key, value }) => ({ key, sealed: value === null ? null : sealed[next++]! }));
@@ -239,7 +240,7 @@ export class ContractStates implements Disposable {
 
   #open(state: PlacedState): Uint8Array {
     let value: Uint8Array | null = null;
-    openStates(this.#options.engine, this.#keys, this.#options.suite, [state], (_, plaintext) => {
+    openStates(this.#options.engine, this.#keys, [state], (_, plaintext) => {
       value = plaintext === null ? null : plaintext.slice();
     });
     if (value === null) throw unopenable(state.contract, state.key);

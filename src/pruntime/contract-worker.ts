@@ -9,7 +9,6 @@
 import { fromHex, toHex } from "../bytes.ts";
 import { CONTRACT_KIND, deployedName } from "../contract-id.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Suite } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Group } from "../keys/group.ts";
 import { openCommand, readCommandHeader } from "../keys/sealed-command.ts";
@@ -27,8 +26,6 @@ import type { ProvisionedKeys } from "./provisioned-keys.ts";
 export interface ContractWorkerOptions {
   readonly store: StateStore;
   readonly engine: Engine;
-  /** That of the sealed states, which the keys are for. */
-  readonly suite: Suite;
   readonly keys: ProvisionedKeys;
 }
 

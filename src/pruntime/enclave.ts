@@ -10,7 +10,6 @@
 import { toHex } from "../bytes.ts";
 import type { Secp256k1 } from "../engine/secp256k1.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type AccountId, type PublicKey, accountOf } from "../protocol/account.ts";
 import { type Block, decodeBlock } from "../protocol/block.ts";
@@ -41,8 +40,6 @@ import { WrongPartials } from "./wrong-partials.ts";
 
 /** Blocks after which the ledger is saved anew. */
 const SAVE_BLOCKS = 1_000;
-/** What contracts of a network seal their states with. */
-const NETWORK_SUITE: Suite = "aes-256-gcm";
 
 /** One pRuntime. Owns its files and keys; dispose saves the ledger and wipes them. */
 export class Enclave implements Disposable {
@@ -59,9 +56,10 @@ export class Enclave implements Disposable {
   #replica: Replica | null = null;
   readonly #wrongPartials: WrongPartials;
   readonly #peers: PeerExchange;
-  readonly #contractKeys = new ProvisionedKeys(suiteId(NETWORK_SUITE));
+  readonly #contractKeys = new ProvisionedKeys();
   #provisioning: Provisioning;
   readonly #abandonment: Abandonment;
+  #stores: readonly NetworkStore[] = [];
   #rotator: Rotator | null = null;
 
   /**
@@ -234,18 +232,17 @@ export class Enclave implements Disposable {
    * @param store, engine - lent for as long as it is used.
    */
   contractWorker(store: StateStore, engine: Engine): ContractWorker {
-    return new ContractWorker({ store, engine, suite: NETWORK_SUITE, keys: this.#contractKeys });
+    return new ContractWorker({ store, engine, keys: this.#contractKeys });
   }
 
   /**
-   * One that it runs, by its ledger's word, and whose states are in the store that is here.
+   * One that it runs, by its ledger's word, and the store that its states are in.
    * @throws GatekeeperError KEY_NOT_PROVISIONED; STORE_UNAVAILABLE; NOT_FOUND, SEALED_STATE_OLD.
    */
-  contract(id: Hex): ContractName {
+  contract(id: Hex): { readonly name: ContractName; readonly store: NetworkStore } {
     const { state } = this.#actingReplica().ledger;
     const name = assignedContract(state, this.keys().identityKey, id);
-    checkStore(state.stateStore, this.#rotator?.storeId ?? null);
-    return name;
+    return { name, store: storeInForce(state.stateStore, this.#stores) };
   }
 
   /** Of the chain that it has joined. @throws GatekeeperError NOT_FOUND before it has. */
@@ -263,22 +260,26 @@ export class Enclave implements Disposable {
     return isNamed || this.#provisioning.runsContracts;
   }
 
-  /** Takes part in rotations from here on. @param store - lent, until it is detached. */
-  async attachStore(store: NetworkStore, pace: RotationPace): Promise<void> {
-    await this.detachStore();
+  /**
+   * Takes part in rotations from here on.
+   * @param stores - the network's, and the one that a migration is to go to, if it is here; lent, until they are detached.
+   */
+  async attachStores(stores: readonly NetworkStore[], pace: RotationPace): Promise<void> {
+    await this.detachStores();
+    this.#stores = stores;
     this.#rotator = new Rotator({
-      store,
+      stores,
       pace,
-      suite: NETWORK_SUITE,
       identityKey: this.keys().identityKey,
       keys: this.#contractKeys,
     });
   }
 
-  /** Ends what is being done on the store. */
-  async detachStore(): Promise<void> {
+  /** Ends what is being done on them. */
+  async detachStores(): Promise<void> {
     const rotator = this.#rotator;
     this.#rotator = null;
+    this.#stores = [];
     await rotator?.[Symbol.asyncDispose]();
   }
 
@@ -521,11 +522,12 @@ function headOf({ ledger, headHash }: Replica): { height: number; hash: Uint8Arr
   return { height: ledger.state.height, hash: headHash };
 }
 
-/** @throws GatekeeperError STORE_UNAVAILABLE when the network's store is another one than that which is here, or not known yet. */
-function checkStore(known: Hex | null, here: Hex | null): void {
-  if (known !== null && known === here) return;
+/** The network's. @throws GatekeeperError STORE_UNAVAILABLE when it is not here, or not known yet. */
+function storeInForce(known: Hex | null, here: readonly NetworkStore[]): NetworkStore {
+  const store = here.find(({ id }) => id === known);
+  if (store !== undefined) return store;
   const why =
-    known === null || here === null
+    known === null || here.length === 0
       ? "the chain does not have it yet: it is announced as soon as this pRuntime may speak"
       : "the chain has another one: name it with --store";
   throw new GatekeeperError("STORE_UNAVAILABLE", `the store that is here is not the network's: ${why}`);

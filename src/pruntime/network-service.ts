@@ -14,8 +14,8 @@ import type { Vault } from "./vault.ts";
 
 /** How a pRuntime works on states. */
 export interface WorkSettings {
-  /** File of the network's store; null: one in the home, where it runs contracts. */
-  readonly store: string | null;
+  /** Files of the network's store, and of the one that a migration goes to; none: one in the home, where it runs contracts. */
+  readonly stores: readonly string[];
   /** Threads that rotate; null: as many as the machine runs at once. */
   readonly threads: number | null;
   /** Bytes of pages a second that they read together, at most; null: no limit. */
@@ -29,7 +29,7 @@ export class NetworkService implements AsyncDisposable {
   readonly #curve = new Secp256k1("compressed");
   readonly #measurement: Hex;
   readonly #work: WorkSettings;
-  #store: Promise<NetworkStore> | null = null;
+  #stores: Promise<readonly NetworkStore[]> | null = null;
   #enclave: Promise<Enclave> | null = null;
   /** On that enclave. */
   #commands: Promise<CommandRunner> | null = null;
@@ -56,7 +56,7 @@ export class NetworkService implements AsyncDisposable {
         const enclave = await this.#open();
         const followed = enclave.follow(task.value.blocks, task.value.more);
         if (enclave.mustBeReplaced) replaceProcess();
-        else if (enclave.wantsStore(this.#work.store !== null)) await this.#openStore();
+        else if (enclave.wantsStore(this.#work.stores.length > 0)) await this.#openStores();
         return { tag: task.tag, value: followed };
       }
       case "register": {
@@ -82,29 +82,30 @@ export class NetworkService implements AsyncDisposable {
     const commands = await this.#commands?.catch(() => null);
     await commands?.[Symbol.asyncDispose]();
     const enclave = await this.#enclave?.catch(() => null);
-    await enclave?.detachStore();
+    await enclave?.detachStores();
     enclave?.[Symbol.dispose]();
-    const opened = await this.#store?.catch(() => null);
-    await opened?.store.close();
+    await closeAll((await this.#stores?.catch(() => null)) ?? []);
   }
 
   /** The network's, which the enclave works on from then on. */
-  #openStore(): Promise<NetworkStore> {
-    this.#store ??= this.#attachStore();
-    this.#store.catch(() => {
-      this.#store = null;
+  #openStores(): Promise<readonly NetworkStore[]> {
+    this.#stores ??= this.#attachStores();
+    this.#stores.catch(() => {
+      this.#stores = null;
     });
-    return this.#store;
+    return this.#stores;
   }
 
-  async #attachStore(): Promise<NetworkStore> {
+  async #attachStores(): Promise<readonly NetworkStore[]> {
     const enclave = await this.#open();
-    const opened = await openNetworkStore(this.#work.store ?? contractStatesPath(this.#home), enclave.genesisHash);
+    const { stores, threads, bytesPerSecond } = this.#work;
+    const paths = stores.length === 0 ? [contractStatesPath(this.#home)] : stores;
+    const opened: NetworkStore[] = [];
     try {
-      const { threads, bytesPerSecond } = this.#work;
-      await enclave.attachStore(opened, { threads: threads ?? availableParallelism(), bytesPerSecond });
+      for (const path of paths) opened.push(await openNetworkStore(path, enclave.genesisHash));
+      await enclave.attachStores(opened, { threads: threads ?? availableParallelism(), bytesPerSecond });
     } catch (error) {
-      await opened.store.close();
+      await closeAll(opened);
       throw error;
     }
     return opened;
@@ -142,8 +143,12 @@ export class NetworkService implements AsyncDisposable {
 
   async #newCommands(): Promise<CommandRunner> {
     const enclave = await this.#open();
-    const { store } = await this.#openStore();
+    await this.#openStores();
     const { CommandRunner } = await import("./command-runner.ts");
-    return new CommandRunner(enclave, store);
+    return new CommandRunner(enclave);
   }
+}
+
+async function closeAll(stores: readonly NetworkStore[]): Promise<void> {
+  await Promise.all(stores.map(({ store }) => store.close()));
 }

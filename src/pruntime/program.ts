@@ -5,7 +5,7 @@
  * `pruntime --home DIR --listen ADDRESS`: starts such a one for each host that connects.
  *
  * --dstack SOCKET: a dstack guest agent keeps the sealing key; --passphrase: the key file is under one. For a home of a
- * network; a local home has a plain key file. --store FILE: the network's store; --threads N: that rotate it. --help says the same.
+ * network; a local home has a plain key file. --store FILE: the network's store, and the one that a migration goes to; --threads N: that rotate it. --help says the same.
  */
 import { constants, fstatSync } from "node:fs";
 import { ReadStream, isatty } from "node:tty";
@@ -33,7 +33,8 @@ it; gatekeeper starts one by itself.
   --listen ADDRESS  start one for each host that connects, at unix:/path or tcp:host:port
   --dstack SOCKET   the sealing key comes from the dstack guest agent at this socket
   --passphrase      the key file is under a passphrase, which comes by descriptor 3; with --listen, by standard input
-  --store FILE      the store of the network's states (default: one in the home, where it runs contracts)
+  --store FILE      the store of the network's states (default: one in the home, where it runs contracts); a second one
+                    is where a migration goes
   --threads N       threads that rotate it (default: as many as the machine runs at once)
   --rate MB         megabytes a second that a rotation reads of it here, at most (default: no limit)
   --help            print this
@@ -87,7 +88,7 @@ async function serveHost(settings: Settings, stop: AbortSignal): Promise<boolean
     underPassphrase: settings.passphrase === true,
     dstack: settings.dstack ?? null,
     work: {
-      store: settings.store ?? null,
+      stores: settings.store ?? [],
       threads: settings.threads === undefined ? null : Number(settings.threads),
       bytesPerSecond: settings.rate === undefined ? null : Number(settings.rate) * 1_000_000,
     },
@@ -118,7 +119,7 @@ interface Settings {
   readonly home: string;
   readonly dstack?: string;
   readonly passphrase?: boolean;
-  readonly store?: string;
+  readonly store?: readonly string[];
   /** Both in decimal. */
   readonly threads?: string;
   readonly rate?: string;
@@ -133,7 +134,7 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
         listen: { type: "string" },
         dstack: { type: "string" },
         passphrase: { type: "boolean" },
-        store: { type: "string" },
+        store: { type: "string", multiple: true },
         threads: { type: "string" },
         rate: { type: "string" },
         help: { type: "boolean" },
@@ -158,7 +159,7 @@ function parsed(argv: readonly string[]): (Settings & { readonly listen?: string
 
 function argumentsOf({ home, dstack, passphrase, store, threads, rate }: Settings): string[] {
   const argv = ["--home", home];
-  if (store !== undefined) argv.push("--store", store);
+  for (const file of store ?? []) argv.push("--store", file);
   if (threads !== undefined) argv.push("--threads", threads);
   if (rate !== undefined) argv.push("--rate", rate);
   if (dstack !== undefined) argv.push("--dstack", dstack);

@@ -5,12 +5,14 @@
  * Nothing of it is sealed: a pRuntime that starts again asks again.
  */
 import { fromHex, toHex } from "../bytes.ts";
+import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalar } from "../keys/contract-ecdh-key.ts";
 import { contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
 import type { Group, KeySuite } from "../keys/group.ts";
 import { ledgerGroup } from "../protocol/key-terms.ts";
 import type { Hex } from "../protocol/scale.ts";
+import type { Sharing } from "../protocol/sharing.ts";
 import { type Secret, secretCopy } from "../secret.ts";
 
 /** Contracts whose keys are held in a generation, at most: some 40 MiB of them. */
@@ -19,13 +21,14 @@ export const CONTRACTS_HELD_MAX = 100_000;
 /** One generation's. */
 interface Generation {
   readonly keySuite: KeySuite;
+  /** What states are sealed with under it. */
+  readonly cipherSuite: Suite;
   /** x(P) by contract id. */
   readonly prfs: Map<Hex, Uint8Array>;
 }
 
 /** Owns them; dispose wipes them. */
 export class ProvisionedKeys implements Disposable {
-  readonly #cipherSuite: number;
   /** By rotation id. */
   readonly #generations = new Map<number, Generation>();
   #sealedUnder: number | null = null;
@@ -35,11 +38,6 @@ export class ProvisionedKeys implements Disposable {
   readonly #met = new Set<number>();
   /** Contracts of which keys came that the chain does not have yet, as far as is known. */
   readonly #unpublished = new Set<Hex>();
-
-  /** @param cipherSuite - the suite byte of the sealed states that keys are for. */
-  constructor(cipherSuite: number) {
-    this.#cipherSuite = cipherSuite;
-  }
 
   /** The newest generation that is in force; null where none is. */
   get newest(): number | null {
@@ -77,15 +75,24 @@ export class ProvisionedKeys implements Disposable {
     return ledgerGroup(this.#generation(rotationId).keySuite);
   }
 
+  /** What states are sealed with under a generation. @throws GatekeeperError KEY_UNAVAILABLE */
+  suite(rotationId: number): Suite {
+    return this.#generation(rotationId).cipherSuite;
+  }
+
   /** A generation is in force from here on; keys of it are added as they come. */
-  begin(rotationId: number, keySuite: KeySuite): void {
-    if (!this.#generations.has(rotationId)) this.#generations.set(rotationId, { keySuite, prfs: new Map() });
+  begin({ rotationId, keySuite, cipherSuite }: Pick<Sharing, "rotationId" | "keySuite" | "cipherSuite">): void {
+    if (this.#generations.has(rotationId)) return;
+    this.#generations.set(rotationId, { keySuite, cipherSuite, prfs: new Map() });
   }
 
   /** A generation is not in force any more: its keys are wiped. */
   end(rotationId: number): void {
     for (const prf of this.#generations.get(rotationId)?.prfs.values() ?? []) prf.fill(0);
     this.#generations.delete(rotationId);
+    // Where it was called off, the chain may have EcdhKeys of it in the place of those before.
+    const prfs = this.#generations.get(this.newest ?? rotationId)?.prfs ?? [];
+    for (const [contract] of prfs) this.#unpublished.add(contract);
   }
 
   /**
@@ -136,11 +143,10 @@ export class ProvisionedKeys implements Disposable {
    * has none; INVALID_ARGUMENT for ids of another length.
    */
   keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[] {
-    const { keySuite } = this.#generation(rotationId);
+    const { keySuite, cipherSuite } = this.#generation(rotationId);
+    const suite = suiteId(cipherSuite);
     const prfs = contracts.map((id) => this.prf(rotationId, toHex(id)));
-    return contracts.map((id, at) =>
-      expandContractKey(prfs[at]!, contractKeyInfo(keySuite, this.#cipherSuite, rotationId, id)),
-    );
+    return contracts.map((id, at) => expandContractKey(prfs[at]!, contractKeyInfo(keySuite, suite, rotationId, id)));
   }
 
   /** @throws GatekeeperError as `keys` does, where that would. */
@@ -152,7 +158,8 @@ export class ProvisionedKeys implements Disposable {
   ecdhKey(rotationId: number, contract: Hex): ContractEcdhKey {
     const group = this.group(rotationId);
     const prf = this.prf(rotationId, contract);
-    return contractEcdhKey(group, prf, this.#cipherSuite, rotationId, fromHex(contract, "a contract id"));
+    const suite = suiteId(this.suite(rotationId));
+    return contractEcdhKey(group, prf, suite, rotationId, fromHex(contract, "a contract id"));
   }
 
   /** Whether keys of a generation before this one were ever here while this process lives: its memory may remember. */
@@ -163,12 +170,13 @@ export class ProvisionedKeys implements Disposable {
   /** Contracts' EcdhKeys as the chain has them. @throws GatekeeperError as `keys` does. */
   publicEcdhKeys(rotationId: number, contracts: readonly Hex[]): Hex[] {
     const group = this.group(rotationId);
+    const suite = suiteId(this.suite(rotationId));
     const scalars: Secret[] = [];
     try {
       for (const contract of contracts) {
         const id = fromHex(contract, "a contract id");
         const prf = this.prf(rotationId, contract);
-        scalars.push(contractEcdhScalar(group, prf, this.#cipherSuite, rotationId, id));
+        scalars.push(contractEcdhScalar(group, prf, suite, rotationId, id));
       }
       const elements = group.multiplyBase(scalars);
       const size = group.elementBytes;

@@ -257,9 +257,9 @@ export class Provisioning implements Disposable {
       if (current === undefined) this.#keys.end(rotationId);
     }
     for (const sharing of sharings) {
-      const { rotationId, keySuite } = sharing;
+      const { rotationId } = sharing;
       if (this.#supplies.has(rotationId)) continue;
-      this.#keys.begin(rotationId, keySuite);
+      this.#keys.begin(sharing);
       const needed = new Set([...this.#assigned, ...this.#rotated.keys()]);
       const wanted = [...needed].filter((contract) => !this.#keys.has(rotationId, contract));
       this.#supplies.set(rotationId, { sharing, wanted: new Set(wanted), batches: new Set() });

@@ -4,7 +4,6 @@
  * again leases again, and goes on in the store where it was.
  */
 import { toHex, fromHex } from "../bytes.ts";
-import type { Suite } from "../engine/suite.ts";
 import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
@@ -39,8 +38,8 @@ const DROP_BLOCKS = 5;
 
 /** What it is made of; all of it is lent. */
 export interface RotatorOptions {
-  readonly store: NetworkStore;
-  readonly suite: Suite;
+  /** Those that are here: the network's, and the one that a migration goes to. */
+  readonly stores: readonly NetworkStore[];
   readonly keys: ProvisionedKeys;
   readonly identityKey: PublicKey;
   readonly pace: RotationPace;
@@ -52,6 +51,14 @@ export interface RotationPace {
   readonly threads: number;
   /** Bytes of pages a second that are read for it, at most, so that there is room for others; null: no limit. */
   readonly bytesPerSecond: number | null;
+}
+
+/** What a rotation works on. */
+interface RotationStores {
+  /** Where states are when it is over. */
+  readonly store: NetworkStore;
+  /** Where a migration copies them from; null where they are there. */
+  readonly source: NetworkStore | null;
 }
 
 /** Something that is done once, beside the following of the chain. */
@@ -80,11 +87,6 @@ export class Rotator implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** What the chain knows its store by. */
-  get storeId(): Hex {
-    return this.#options.store.id;
-  }
-
   /** Why work on the store failed here in the rotation that is under way; null where it did not. The chain is followed all the same. */
   get fault(): ErrorCode | null {
     return this.#fault;
@@ -94,19 +96,19 @@ export class Rotator implements AsyncDisposable {
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;
     const { rotation } = state;
-    const isOurs = state.stateStore === this.storeId && mayRotate(state, this.#options.identityKey);
-    const phase = isOurs ? rotation?.phase : undefined;
+    const work = this.#workOf(state);
+    const phase = work === null ? undefined : rotation?.phase;
     if (rotation === null || (phase !== "reencryption" && phase !== "verification")) {
       this.#endJobs();
     } else {
-      this.#dropVerified(state);
-      this.#followLeases(state, rotation, provisioning);
-      if (phase === "reencryption" && rotation.partitions === null) this.#cut(rotation);
+      this.#dropVerified(state, work!);
+      this.#followLeases(state, rotation, work!, provisioning);
+      if (phase === "reencryption" && rotation.partitions === null) this.#cut(rotation, work!);
       if (phase === "verification" && rotation.verified === rotation.partitions)
-        this.#countLeft(rotation, state.height);
+        this.#countLeft(rotation, work!, state.height);
     }
     if (rotation !== null && phase === "abandonment" && isTurn(ledger, rotation, this.#options.identityKey)) {
-      this.#compact(rotation);
+      this.#compact(rotation, work!);
     }
     this.wake();
   }
@@ -118,10 +120,10 @@ export class Rotator implements AsyncDisposable {
 
   /** What there is to say to the chain; null where there is nothing. */
   dueCall({ state }: Ledger): Call | null {
-    const { identityKey } = this.#options;
-    if (state.stateStore === null) return { tag: "announceStore", value: this.storeId };
+    const { identityKey, stores } = this.#options;
+    if (state.stateStore === null) return { tag: "announceStore", value: stores[0]!.id };
     const { rotation } = state;
-    if (rotation === null || !mayRotate(state, identityKey) || state.stateStore !== this.storeId) return null;
+    if (rotation === null || this.#workOf(state) === null) return null;
     const rotationId = rotation.from + 1;
     switch (rotation.phase) {
       case "keyGeneration":
@@ -150,6 +152,22 @@ export class Rotator implements AsyncDisposable {
     await this.#ending;
   }
 
+  /** What it may work on; null where it may not, or where a store is not here. */
+  #workOf(state: State): RotationStores | null {
+    if (!mayRotate(state, this.#options.identityKey)) return null;
+    const { rotation } = state;
+    const source = rotation?.source ?? null;
+    const store = this.#store(source === null ? state.stateStore : rotation!.migration!.store);
+    if (store === null) return null;
+    if (source === null) return { store, source: null };
+    const from = this.#store(source);
+    return from === null ? null : { store, source: from };
+  }
+
+  #store(id: Hex | null): NetworkStore | null {
+    return this.#options.stores.find((store) => store.id === id) ?? null;
+  }
+
   #dueWork(state: State, rotationId: number): Call | null {
     const { pace, identityKey } = this.#options;
     const done: PartitionWork[] = [];
@@ -166,7 +184,7 @@ export class Rotator implements AsyncDisposable {
     return done.length + wanted === 0 ? null : { tag: "workPartitions", value: { rotationId, done, wanted } };
   }
 
-  #followLeases(state: State, rotation: Rotation, provisioning: Provisioning): void {
+  #followLeases(state: State, rotation: Rotation, work: RotationStores, provisioning: Provisioning): void {
     const leases = new Map(leasesOf(state, this.#options.identityKey).map((lease) => [lease.index, lease]));
     for (const [index, job] of this.#jobs) {
       const lease = leases.get(index);
@@ -180,17 +198,18 @@ export class Rotator implements AsyncDisposable {
     }
     for (const [index, lease] of leases) {
       if (this.#jobs.has(index)) continue;
-      const { store, keys } = this.#options;
-      const [from, to] = [rotation.from, rotation.from + 1].map((id) => this.#generation(state, id));
-      const pool = this.#poolOf(rotation);
-      const tools = { store: store.store, pool, keys, provisioning, from: from!, to: to! };
+      const { keys } = this.#options;
+      const [from, to] = [rotation.from, rotation.from + 1].map((id) => generationOf(state, id));
+      const pool = this.#poolOf(rotation, work);
+      const { store } = work.source ?? work.store;
+      const tools = { store, pool, keys, provisioning, from: from!, to: to! };
       this.#jobs.set(index, new PartitionJob(lease, tools));
     }
   }
 
-  #poolOf({ from }: Rotation): PartitionPool {
+  #poolOf({ from }: Rotation, { store }: RotationStores): PartitionPool {
     if (this.#pool?.from === from) return this.#pool.threads;
-    const { store, pace, identityKey } = this.#options;
+    const { pace, identityKey } = this.#options;
     const { threads, bytesPerSecond } = pace;
     const identity = fromHex(identityKey, "an IdentityKey");
     const limit = bytesPerSecond === null ? {} : { bytesPerSecond };
@@ -199,14 +218,9 @@ export class Rotator implements AsyncDisposable {
     return pool;
   }
 
-  #generation({ sharings }: State, rotationId: number): Generation {
-    const { keySuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
-    return { rotationId, keySuite, suite: this.#options.suite };
-  }
-
   /** Where the store is to be cut: everybody finds out, and the first who says it is heard. */
-  #cut(rotation: Rotation): void {
-    const { store } = this.#options.store;
+  #cut(rotation: Rotation, work: RotationStores): void {
+    const { store } = work.source ?? work.store;
     this.#bounds = this.#errand(this.#bounds, rotation, async () => {
       const largest = (await store.partitionBounds(PARTITION_PAGES)).length + 1;
       const bounds = await partitionBoundsFor(store, Math.min(largest, PARTITIONS_WANTED));
@@ -215,8 +229,7 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** Whether nothing is left under the generation that is left, and nothing can come under it: asked until it is so. */
-  #countLeft(rotation: Rotation, height: number): void {
-    const { store } = this.#options.store;
+  #countLeft(rotation: Rotation, { store: { store } }: RotationStores, height: number): void {
     if (this.#count?.from === rotation.from && this.#count.result === false) this.#count = null;
     if (this.#verifiedAt?.from !== rotation.from) this.#verifiedAt = { from: rotation.from, height };
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
@@ -229,13 +242,13 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** What was kept of a partition is not wanted any more, when the chain has the word of who has verified it. */
-  #dropVerified({ partitions }: State): void {
+  #dropVerified({ partitions }: State, { store }: RotationStores): void {
     for (const [index, job] of this.#jobs) {
       const { lease, outcome } = job;
       const isVerified = partitions.get(numberKey(index))?.stage === "verified";
       if (!isVerified || outcome?.tag !== "verified" || outcome.value !== "sound") continue;
       const range = { from: placeOf(lease.from), to: placeOf(lease.to) };
-      this.#run(dropKept(this.#options.store.store, range));
+      this.#run(dropKept(store.store, range));
     }
   }
 
@@ -243,8 +256,7 @@ export class Rotator implements AsyncDisposable {
     work.catch((error: unknown) => this.#note(error));
   }
 
-  #compact(rotation: Rotation): void {
-    const { store } = this.#options.store;
+  #compact(rotation: Rotation, { store: { store } }: RotationStores): void {
     this.#compaction = this.#errand(this.#compaction, rotation, async () => {
       await removeCheckpoints(store);
       await store.compact();
@@ -284,6 +296,12 @@ export class Rotator implements AsyncDisposable {
   #note(error: unknown): void {
     this.#fault = error instanceof GatekeeperError ? error.code : "INTERNAL";
   }
+}
+
+/** What is in the place of a generation in the ledger. */
+function generationOf({ sharings }: State, rotationId: number): Generation {
+  const { keySuite, cipherSuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
+  return { rotationId, keySuite, suite: cipherSuite };
 }
 
 function resultOf<T>(errand: Errand<T> | null, { from }: Rotation): T | null {

@@ -18,7 +18,7 @@ import type { Secret } from "../secret.ts";
 import type { ContractKeys } from "./contract-keys.ts";
 
 /** What gives contracts' keys. */
-type KeySource = Pick<ContractKeys, "keys">;
+type KeySource = Pick<ContractKeys, "keys" | "suite">;
 
 /** A state to seal. */
 export interface PlainState {
@@ -55,10 +55,10 @@ export function checkStateSize(contract: Uint8Array, key: Uint8Array, valueBytes
 export function sealStates(
   engine: Engine,
   keys: KeySource,
-  suite: Suite,
   rotationId: number,
   states: readonly PlainState[],
 ): Uint8Array[] {
+  const suite = keys.suite(rotationId);
   const sizes = states.map(
     ({ key, value }) => SEALED_OVERHEAD_BYTES + value.length + SEALED_HEADER_BYTES + 32 + key.length,
   );
@@ -97,14 +97,34 @@ export function sealStates(
 }
 
 /**
- * Opens sealed states, which may be under any generation that the ring holds, all in one suite.
+ * Opens sealed states, which may be under any generation that the ring holds.
  * @param use - is given each plaintext, or null where the tag does not match; the plaintexts are wiped afterwards.
  * @throws GatekeeperError SEALED_STATE_INVALID, KEY_UNAVAILABLE for a generation that the ring does not hold.
  */
 export function openStates(
   engine: Engine,
   keys: KeySource,
+  states: readonly PlacedState[],
+  use: (index: number, plaintext: Uint8Array | null) => void,
+): void {
+  const bySuite = new Map<Suite, number[]>();
+  for (const [index, { sealed }] of states.entries()) {
+    const suite = keys.suite(decodeHeader(sealed).rotationId);
+    const indices = bySuite.get(suite);
+    if (indices === undefined) bySuite.set(suite, [index]);
+    else indices.push(index);
+  }
+  for (const [suite, indices] of bySuite) {
+    const some = indices.map((index) => states[index]!);
+    openIn(suite, engine, keys, some, (at, plaintext) => use(indices[at]!, plaintext));
+  }
+}
+
+/** Those of one suite. */
+function openIn(
   suite: Suite,
+  engine: Engine,
+  keys: KeySource,
   states: readonly PlacedState[],
   use: (index: number, plaintext: Uint8Array | null) => void,
 ): void {

@@ -26,10 +26,11 @@ import { refusedWith } from "./refused.ts";
 const at = useFolder();
 
 /** What runs contracts with the keys of parties, as Enclave does. */
-function holderOf(parties: Parties): ContractHolder {
+function holderOf(parties: Parties, store: StateStore): ContractHolder {
+  const here = { store, location: { module: "", options: null }, id: contractOf("a store") };
   return {
-    contract: (id) => assignedContract(parties.network.state, publicOf(WORKER), id),
-    contractWorker: (store, engine) => new ContractWorker({ store, engine, suite: "aes-256-gcm", keys: parties.keys }),
+    contract: (id) => ({ name: assignedContract(parties.network.state, publicOf(WORKER), id), store: here }),
+    contractWorker: (on, engine) => new ContractWorker({ store: on, engine, keys: parties.keys }),
   };
 }
 
@@ -51,7 +52,7 @@ function running(names: readonly string[] = ["shop"], keySuite: KeySuite = 1, st
       },
     ]),
   );
-  const runner = new CommandRunner(holderOf(parties), store);
+  const runner = new CommandRunner(holderOf(parties, store));
   const to = (name: string): CommandRecipient => recipients.get(name)!;
   const ask = async (command: KeyValueCommand, name = "shop", by = runner): Promise<string> => {
     const { sealed, read } = asking(to(name), command);
@@ -146,7 +147,7 @@ describe("a key-value contract", () => {
     const genesisHash = parties.network.ledger.genesisHash;
     {
       const { store } = await openNetworkStore(path, genesisHash);
-      await using runner = new CommandRunner(holderOf(parties), store);
+      await using runner = new CommandRunner(holderOf(parties, store));
       expect(await ask(put(key, value), "shop", runner)).toBe("done");
       await store.close();
     }
@@ -154,7 +155,7 @@ describe("a key-value contract", () => {
     expect(bytes.includes(Buffer.from(fromHex(contractOf("shop"), "an id")))).toBe(true);
     expect([bytes.includes(key), bytes.includes(value)]).toEqual([false, false]);
     const { store } = await openNetworkStore(path, genesisHash);
-    await using runner = new CommandRunner(holderOf(parties), store);
+    await using runner = new CommandRunner(holderOf(parties, store));
     expect(await ask(get(key), "shop", runner)).toBe(value);
     await store.close();
   });

@@ -37,7 +37,7 @@ function running(names: readonly string[] = ["shop"], keySuite: KeySuite = 1, re
   parties.give(names);
   parties.provide();
   const store = new MemoryStore();
-  const worker = new ContractWorker({ store, engine: ENGINE, suite: SUITE, keys: parties.keys });
+  const worker = new ContractWorker({ store, engine: ENGINE, keys: parties.keys });
   return { parties, store, worker };
 }
 
@@ -109,7 +109,7 @@ describe("a contract's states", () => {
     expect(worker.isReady(SHOP.id)).toBe(false);
     await expect(worker.get(SHOP.id, text("a"))).rejects.toThrow(refused("KEY_NOT_PROVISIONED", detail));
     await expect(worker.put(SHOP, text("a"), text("two"))).rejects.toThrow(refused("KEY_NOT_PROVISIONED", detail));
-    using keys = new ProvisionedKeys(1);
+    using keys = new ProvisionedKeys();
     using provisioning = new Provisioning(publicOf(OTHER_WORKER), keys);
     const { ledger } = parties.network;
     provisioning.follow(ledger, null);
@@ -117,7 +117,7 @@ describe("a contract's states", () => {
       const answer = parties.answer(parties.nameOf(question), question, OTHER_WORKER);
       if (answer.tag === "partialsReply") provisioning.take(question.to, answer.value);
     }
-    const next = new ContractWorker({ store, engine: ENGINE, suite: SUITE, keys });
+    const next = new ContractWorker({ store, engine: ENGINE, keys });
     expect(await next.get(SHOP.id, text("a"))).toEqual(text("one"));
     await next.put(SHOP, text("a"), text("two"));
   });
@@ -152,8 +152,8 @@ describe("a contract without keys", () => {
   });
 
   test("is every one before a MasterKey is shared", async () => {
-    using keys = new ProvisionedKeys(1);
-    const worker = new ContractWorker({ store: new MemoryStore(), engine: ENGINE, suite: SUITE, keys });
+    using keys = new ProvisionedKeys();
+    const worker = new ContractWorker({ store: new MemoryStore(), engine: ENGINE, keys });
     expect(worker.isReady(SHOP.id)).toBe(false);
     await expect(worker.get(SHOP.id, text("a"))).rejects.toThrow(refused("KEY_UNAVAILABLE"));
   });
@@ -163,7 +163,7 @@ describe("a contract without keys", () => {
     using _ = parties;
     await worker.put(SHOP, text("a"), text("one"));
     const { keys } = parties;
-    keys.begin(1, 1);
+    keys.begin({ rotationId: 1, keySuite: 1, cipherSuite: "aes-256-gcm" });
     keys.add(1, contractOf("shop"), new Uint8Array(32).fill(1));
     expect(await worker.get(SHOP.id, text("a"))).toEqual(text("one"));
     // Both are in force: what is written goes under the one that the chain says.

@@ -86,8 +86,8 @@ describe("keys of contracts", () => {
     const { contracts } = network.chain.ledger.state;
     const lied = { ...contracts.get(contract)!, ecdhKey: { rotationId: 0, publicKey: publicOf("liar") } };
     const state = { ...network.chain.ledger.state, contracts: contracts.set(contract, lied) };
-    using keys = new ProvisionedKeys(1);
-    keys.begin(0, 1);
+    using keys = new ProvisionedKeys();
+    keys.begin({ rotationId: 0, keySuite: 1, cipherSuite: "aes-256-gcm" });
     keys.add(0, contract, new Uint8Array(32).fill(1));
     const identityKey = worker.keys.identityKey;
     const due = duePublication(state, identityKey, keys);

@@ -35,7 +35,7 @@ export function contractOf(name: string): string {
 export class Parties implements Disposable {
   readonly network: Network;
   readonly gatekeepers: Shareholders;
-  readonly keys = new ProvisionedKeys(CIPHER_SUITE);
+  readonly keys = new ProvisionedKeys();
   readonly provisioning = new Provisioning(publicOf(WORKER), this.keys);
 
   constructor(keySuite: KeySuite = 1, threshold = 2, refreshBlocks = 1_000) {

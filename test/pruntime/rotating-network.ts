@@ -93,7 +93,7 @@ export class RotatingNetwork implements AsyncDisposable {
     await this.#detach(home);
     home.catchUp(this.network.chain, true);
     const store = await openNetworkStore(this.path, this.network.chain.ledger.genesisHash);
-    await home.enclave.attachStore(store, { threads: 1, bytesPerSecond: null });
+    await home.enclave.attachStores([store], { threads: 1, bytesPerSecond: null });
     this.#opened.set(home, { begun: home.enclave, store });
   }
 
@@ -101,7 +101,7 @@ export class RotatingNetwork implements AsyncDisposable {
     const opened = this.#opened.get(home);
     this.#opened.delete(home);
     if (opened === undefined) return;
-    if (opened.begun === home.enclave) await home.enclave.detachStore();
+    if (opened.begun === home.enclave) await home.enclave.detachStores();
     await opened.store.store.close();
   }
 

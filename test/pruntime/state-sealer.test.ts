@@ -1,6 +1,7 @@
 import { createCipheriv } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Engine } from "../../src/engine/engine.ts";
+import type { Suite } from "../../src/engine/suite.ts";
 import { ContractKeyRing } from "../../src/keys/contract-key-ring.ts";
 import { checkStateSize, openStates, type PlacedState, sealStates } from "../../src/pruntime/state-sealer.ts";
 import { contractOf, Generations, text } from "../rotation/sealed-store.ts";
@@ -26,12 +27,17 @@ function placed(sealed: readonly Uint8Array[]): PlacedState[] {
   return sealed.map((bytes, index) => ({ contract: plain[index]!.contract, key: plain[index]!.key, sealed: bytes }));
 }
 
+/** What gives keys of one suite. */
+function sourceOf(ring: ContractKeyRing, suite: Suite = "aes-256-gcm") {
+  return { keys: ring.keys.bind(ring), suite: () => suite };
+}
+
 describe.each(["aes-256-gcm", "chacha20-poly1305"] as const)("sealed states in bulk, %s", (suite) => {
   const suiteByte = suite === "aes-256-gcm" ? 1 : 2;
 
   it("are the bytes of engine/sealed-state.ts, as node:crypto makes them", async () => {
     using keys = await ring(suiteByte);
-    const sealed = sealStates(ENGINE, keys, suite, 1, plain);
+    const sealed = sealStates(ENGINE, sourceOf(keys, suite), 1, plain);
     sealed.forEach((bytes, index) => {
       const { contract, key, value, writeVersion } = plain[index]!;
       const state = Buffer.from(bytes);
@@ -51,11 +57,13 @@ describe.each(["aes-256-gcm", "chacha20-poly1305"] as const)("sealed states in b
 
   it("open again, from both generations in one batch, and are wiped afterwards", async () => {
     using keys = await ring(suiteByte);
-    const old = sealStates(ENGINE, keys, suite, 0, plain);
-    const mixed = sealStates(ENGINE, keys, suite, 1, plain).map((bytes, index) => (index % 2 ? bytes : old[index]!));
+    const old = sealStates(ENGINE, sourceOf(keys, suite), 0, plain);
+    const mixed = sealStates(ENGINE, sourceOf(keys, suite), 1, plain).map((bytes, index) =>
+      index % 2 ? bytes : old[index]!,
+    );
     const lent: Uint8Array[] = [];
     let opened = 0;
-    openStates(ENGINE, keys, suite, placed(mixed), (index, value) => {
+    openStates(ENGINE, sourceOf(keys, suite), placed(mixed), (index, value) => {
       expect(value).toEqual(plain[index]!.value);
       opened++;
       lent.push(value!);
@@ -66,7 +74,7 @@ describe.each(["aes-256-gcm", "chacha20-poly1305"] as const)("sealed states in b
 
   it("do not open when moved, renamed or altered; their neighbours do", async () => {
     using keys = await ring(suiteByte);
-    const states = placed(sealStates(ENGINE, keys, suite, 0, plain));
+    const states = placed(sealStates(ENGINE, sourceOf(keys, suite), 0, plain));
     const altered = Uint8Array.from(states[10]!.sealed);
     altered[27] = altered[27]! ^ 1;
     states[10] = { ...states[10]!, sealed: altered };
@@ -76,7 +84,7 @@ describe.each(["aes-256-gcm", "chacha20-poly1305"] as const)("sealed states in b
     other[1] = 3 - suiteByte;
     states[40] = { ...states[40]!, sealed: other };
     const refused: number[] = [];
-    openStates(ENGINE, keys, suite, states, (index, value) => {
+    openStates(ENGINE, sourceOf(keys, suite), states, (index, value) => {
       if (value === null) refused.push(index);
       else expect(value).toEqual(plain[index]!.value);
     });
@@ -95,11 +103,11 @@ describe("the bounds of a batch", () => {
         throw new Error("the kernel failed");
       },
     });
-    expect(() => sealStates(failing, keys, "aes-256-gcm", 0, plain)).toThrowError("the kernel failed");
+    expect(() => sealStates(failing, sourceOf(keys), 0, plain)).toThrowError("the kernel failed");
     expect(arenas.length).toBe(1);
     expect(arenas[0]!.every((byte) => byte === 0)).toBe(true);
     const large = [0, 1].map((index) => ({ ...plain[index]!, value: new Uint8Array(1 << 24) }));
-    expect(() => sealStates(ENGINE, keys, "aes-256-gcm", 0, large)).toThrowError(
+    expect(() => sealStates(ENGINE, sourceOf(keys), 0, large)).toThrowError(
       expect.objectContaining({ code: "INVALID_ARGUMENT" }),
     );
   });

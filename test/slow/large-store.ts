@@ -34,7 +34,7 @@ export async function makeLargeStore(path: string, contracts: number, recordsEac
     const records: { key: Uint8Array; sealed: Uint8Array }[] = [];
     for (let at = 0; at < plain.length; at += BATCH_RECORDS) {
       const batch = plain.slice(at, at + BATCH_RECORDS);
-      const sealed = sealStates(engine, keys, "aes-256-gcm", 0, batch);
+      const sealed = sealStates(engine, { keys: keys.keys.bind(keys), suite: () => "aes-256-gcm" }, 0, batch);
       records.push(...batch.map(({ key }, index) => ({ key, sealed: sealed[index]! })));
     }
     const pages = editPage(contract, null, records, 1n).map((write) => [write]);
