@@ -14,7 +14,7 @@ import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { CommandRunner, type ContractHolder } from "../../src/pruntime/command-runner.ts";
 import { ContractWorker, assignedContract } from "../../src/pruntime/contract-worker.ts";
 import { COMMAND_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
-import { openNetworkStore } from "../../src/pruntime/network-store.ts";
+import { type NetworkStore, openNetworkStore } from "../../src/pruntime/network-store.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { publicOf } from "../protocol/network.ts";
@@ -27,7 +27,7 @@ const at = useFolder();
 
 /** What runs contracts with the keys of parties, as Enclave does. */
 function holderOf(parties: Parties, store: StateStore): ContractHolder {
-  const here = { store, location: { module: "", options: null }, id: contractOf("a store") };
+  const here = { store, id: contractOf("a store") } as NetworkStore;
   return {
     contract: (id) => ({ name: assignedContract(parties.network.state, publicOf(WORKER), id), store: here }),
     contractWorker: (on, engine) => new ContractWorker({ store: on, engine, keys: parties.keys }),
