@@ -4,7 +4,7 @@ import { readFileSync, readlinkSync, readdirSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { readFrames, writeFrame } from "../src/frames.ts";
 import { PRuntime } from "../src/gatekeeper/pruntime.ts";
-import { BOUNDARY_VERSION, FRAME_BYTES_MAX, decodeReply, encodeRequest } from "../src/pruntime/boundary.ts";
+import { BOUNDARY_VERSIONS, FRAME_BYTES_MAX, decodeReply, encodeRequest } from "../src/pruntime/boundary.ts";
 import { startPRuntime } from "../src/start-pruntime.ts";
 import { useFolder } from "./pruntime/folder.ts";
 import { runChild } from "./pruntime/child.ts";
@@ -19,7 +19,7 @@ async function greeted(
   const frames = readFrames(process.stdout!, FRAME_BYTES_MAX);
   let id = 0;
   const hello = async (): Promise<unknown> => {
-    await writeFrame(process.stdin!, encodeRequest({ id: id++, body: { tag: "hello", value: [BOUNDARY_VERSION] } }));
+    await writeFrame(process.stdin!, encodeRequest({ id: id++, body: { tag: "hello", value: BOUNDARY_VERSIONS } }));
     const { value } = await frames.next();
     return decodeReply(value as Uint8Array)!.body.tag;
   };

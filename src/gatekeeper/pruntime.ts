@@ -3,7 +3,7 @@ import { GatekeeperError } from "../errors.ts";
 import { readFrames, writeFrame } from "../frames.ts";
 import {
   type Answer,
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   EXIT_REPLACED,
   FRAME_BYTES_MAX,
   NO_REQUEST,
@@ -161,7 +161,7 @@ class Connection {
         [...this.#asked.values()].filter((asked) => asked !== null),
       ),
     );
-    this.#write({ tag: "hello", value: [BOUNDARY_VERSION] }, null);
+    this.#write({ tag: "hello", value: BOUNDARY_VERSIONS }, null);
   }
 
   send(asked: Asked): void {
@@ -199,6 +199,8 @@ class Connection {
         if (reply === null || asked === undefined)
           return await this.#end("what it says breaks the rules of the boundary");
         if (reply.id === HELLO && reply.body.tag === "failed") return await this.#end(reply.body.value.message);
+        if (reply.id === HELLO && !isOffered(reply.body))
+          return await this.#end("it speaks a version that was not offered");
         this.#settle(reply.id, asked, reply.body);
       }
     } catch {
@@ -219,6 +221,11 @@ class Connection {
     else if (reply.tag === "done") asked?.resolve(reply.value);
     else asked?.reject(GatekeeperError.fromWire(reply.value));
   }
+}
+
+/** Whether the answer to hello is one of the versions that are spoken here. */
+function isOffered(reply: Reply): boolean {
+  return reply.tag === "done" && reply.value.tag === "hello" && BOUNDARY_VERSIONS.includes(reply.value.value);
 }
 
 function linkOf(options: PRuntimeOptions): PRuntimeLink {

@@ -48,8 +48,11 @@ import type { VerificationSummary } from "../rotation/verification.ts";
 
 export type { RotationProgress, RotationSummary, Suite, VerificationSummary };
 
-/** The one version of the boundary that there is. */
-export const BOUNDARY_VERSION = 1;
+/**
+ * The versions of the boundary that are spoken here, ascending. A host offers its own, and the highest that both speak is spoken:
+ * while a network goes from one release to the next, hosts of either have pRuntimes of either.
+ */
+export const BOUNDARY_VERSIONS: readonly number[] = [1];
 /** Bytes of a frame, at most: a state of 16 MiB with its names, or a batch of an import that ends with one. */
 export const FRAME_BYTES_MAX = 18 << 20;
 /** Requests that are being answered at a time, at most. */
@@ -258,6 +261,11 @@ export const QUESTIONS_MAX = 256;
 /** Others that are named to a pRuntime at a time. */
 const PEERS_NAMED_MAX = 4_096;
 const REASON_BYTES_MAX = 64;
+
+/** The highest version that is spoken on both sides; null where there is none. */
+export function commonVersion(offered: readonly number[]): number | null {
+  return BOUNDARY_VERSIONS.findLast((version) => offered.includes(version)) ?? null;
+}
 
 /** UTF-8. */
 function text(bytesMax: number): Codec<string> {

@@ -8,7 +8,7 @@ import { GatekeeperError, type WireError } from "../errors.ts";
 import { OVERSIZED, readFrames, writeFrame } from "../frames.ts";
 import {
   type Answer,
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   type BoundaryRefusal,
   COMMAND_MESSAGE_BYTES_MAX,
   FRAME_BYTES_MAX,
@@ -19,6 +19,7 @@ import {
   type Reply,
   type Request,
   type RotationProgress,
+  commonVersion,
   decodeRequest,
   encodeReply,
 } from "./boundary.ts";
@@ -52,7 +53,7 @@ const REFUSALS: Readonly<Record<BoundaryRefusal, string>> = {
   Replayed: "a request has the number of one before",
   OutOfOrder: "requests are missing before one",
   NoHello: "hello comes first, and once",
-  NoVersion: `none of the host's versions is spoken here, which is version ${BOUNDARY_VERSION}`,
+  NoVersion: `none of the host's versions is spoken here, which are ${BOUNDARY_VERSIONS.join(", ")}`,
 };
 
 /**
@@ -123,7 +124,7 @@ class Session {
       return await this.#reply(id, { tag: "failed", value: refused(refusal ?? "Malformed") });
     }
     this.#expected++;
-    if (body.tag === "hello") return await this.#done(id, { tag: "hello", value: BOUNDARY_VERSION });
+    if (body.tag === "hello") return await this.#done(id, { tag: "hello", value: commonVersion(body.value)! });
     if (body.tag === "cancel") {
       this.#running.get(body.value)?.abort();
       return await this.#done(id, { tag: "cancel", value: undefined });
@@ -157,7 +158,7 @@ class Session {
   #refusalOf(id: number, request: Request): BoundaryRefusal | null {
     if (id !== this.#expected) return id < this.#expected ? "Replayed" : "OutOfOrder";
     if ((request.tag === "hello") !== (id === 0)) return "NoHello";
-    return request.tag === "hello" && !request.value.includes(BOUNDARY_VERSION) ? "NoVersion" : null;
+    return request.tag === "hello" && commonVersion(request.value) === null ? "NoVersion" : null;
   }
 
   async #run(id: number, task: Task): Promise<void> {

@@ -5,7 +5,7 @@ import { CLOSE_MILLISECONDS } from "../../src/gatekeeper/pruntime-link.ts";
 import { StatePacker } from "../../src/gatekeeper/state-packer.ts";
 import { contractId } from "../../src/contract-id.ts";
 import {
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   EXIT_REPLACED,
   FRAME_BYTES_MAX,
   type RotationProgress,
@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 const unavailable = (why: RegExp): unknown => ({ code: "PRUNTIME_UNAVAILABLE", message: expect.stringMatching(why) });
-const hello = { id: 0, body: { tag: "hello", value: [BOUNDARY_VERSION] } };
+const hello = { id: 0, body: { tag: "hello", value: BOUNDARY_VERSIONS } };
 
 /** Has the next processes scripted. */
 function scripted(count: number): ScriptedProcess[] {

@@ -16,7 +16,7 @@ import { StatePacker } from "../../src/gatekeeper/state-packer.ts";
 import { encodeBlock } from "../../src/protocol/block.ts";
 import { encodeGenesis } from "../../src/protocol/genesis.ts";
 import {
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   EXIT_REPLACED,
   FRAME_BYTES_MAX,
   type Numbered,
@@ -36,7 +36,7 @@ import { makeNetworkHome } from "./network-home.ts";
 /** Far more than a pRuntime of these homes needs, and far less than frames that are kept would take. */
 const MEMORY_KIB_MAX = 1_200_000;
 const NAME = new Uint8Array(20).fill(0xaa);
-const HELLO: Request = { tag: "hello", value: [BOUNDARY_VERSION] };
+const HELLO: Request = { tag: "hello", value: BOUNDARY_VERSIONS };
 
 /** A home, and what is asked of it where all is well. */
 export interface Target {

@@ -6,7 +6,7 @@ import { BLOCK_BYTES_MAX } from "../../src/protocol/block.ts";
 import { MESSAGE_BYTES_MAX } from "../../src/protocol/call.ts";
 import {
   type Answer,
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   FAILURES_MAX,
   FRAME_BYTES_MAX,
   NO_REQUEST,
@@ -139,7 +139,7 @@ describe("the codecs of the boundary", () => {
   });
 
   it("read no further than a view's end, and no sooner than its beginning", () => {
-    const payload = encodeRequest({ id: 3, body: { tag: "hello", value: [BOUNDARY_VERSION] } });
+    const payload = encodeRequest({ id: 3, body: { tag: "hello", value: BOUNDARY_VERSIONS } });
     const around = new Uint8Array(payload.length + 20);
     around.set(payload, 10);
     expect(decodeRequest(around.subarray(10, 10 + payload.length))).toMatchObject({ id: 3, body: { tag: "hello" } });

@@ -9,7 +9,7 @@ import { readFrames, writeFrame } from "../../src/frames.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import { StatePacker } from "../../src/gatekeeper/state-packer.ts";
 import {
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   FRAME_BYTES_MAX,
   type Request,
   decodeReply,
@@ -66,7 +66,7 @@ async function asking(address: SocketAddress, ...requests: readonly Request[]): 
   for (;;) {
     const socket = connect(address);
     socket.on("error", () => undefined).pause();
-    const all: Request[] = [{ tag: "hello", value: [BOUNDARY_VERSION] }, ...requests];
+    const all: Request[] = [{ tag: "hello", value: BOUNDARY_VERSIONS }, ...requests];
     for (const [id, body] of all.entries()) writeFrame(socket, encodeRequest({ id, body })).catch(() => undefined);
     await new Promise((resolve) => socket.once("readable", resolve).once("close", resolve));
     // Another's time is not over yet.

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { GatekeeperError } from "../../src/errors.ts";
 import { readFrames, writeFrame } from "../../src/frames.ts";
 import {
-  BOUNDARY_VERSION,
+  BOUNDARY_VERSIONS,
   FRAME_BYTES_MAX,
   NO_REQUEST,
   type Numbered,
@@ -74,7 +74,7 @@ class Conversation {
   }
 
   hello(): void {
-    this.ask({ tag: "hello", value: [BOUNDARY_VERSION] });
+    this.ask({ tag: "hello", value: BOUNDARY_VERSIONS });
   }
 
   /** @returns its number. */
@@ -112,7 +112,7 @@ const refusal = (id: number, reason: string): unknown => ({
   body: { tag: "failed", value: { code: "BOUNDARY_REFUSED", detail: { reason } } },
 });
 const joined = (id: number): unknown => ({ id, body: { tag: "done", value: { tag: "join", value: 7 } } });
-const greeted = { id: 0, body: { tag: "done", value: { tag: "hello", value: BOUNDARY_VERSION } } };
+const greeted = { id: 0, body: { tag: "done", value: { tag: "hello", value: BOUNDARY_VERSIONS.at(-1)! } } };
 
 /** Until nothing more happens by itself. */
 async function settled(): Promise<void> {
@@ -226,13 +226,13 @@ describe("a host that breaks the rules", () => {
       "says hello twice",
       (talk) => {
         talk.hello();
-        talk.ask({ tag: "hello", value: [BOUNDARY_VERSION] }, 1);
+        talk.ask({ tag: "hello", value: BOUNDARY_VERSIONS }, 1);
       },
       [greeted, refusal(1, "NoHello")],
     ],
     [
       "speaks no version of ours",
-      (talk) => talk.ask({ tag: "hello", value: [0, BOUNDARY_VERSION + 1] }, 0),
+      (talk) => talk.ask({ tag: "hello", value: [0, BOUNDARY_VERSIONS.at(-1)! + 1] }, 0),
       [refusal(0, "NoVersion")],
     ],
     [
@@ -241,7 +241,7 @@ describe("a host that breaks the rules", () => {
         talk.hello();
         talk.ask(JOIN);
         talk.ask(JOIN, 1);
-        talk.ask({ tag: "hello", value: [BOUNDARY_VERSION] }, 0);
+        talk.ask({ tag: "hello", value: BOUNDARY_VERSIONS }, 0);
       },
       [greeted, joined(1), refusal(1, "Replayed"), refusal(0, "Replayed")],
     ],
