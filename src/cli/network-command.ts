@@ -16,8 +16,8 @@ import type { Replica } from "../protocol/replica.ts";
 import { millisecondsArgument, numberArgument } from "./chain-home.ts";
 import { withJson } from "./command-line.ts";
 import { untilInterrupted } from "./interruption.ts";
+import { type Listed, listWhile } from "./listing.ts";
 import { NetworkProcesses, type Supervised } from "./network-processes.ts";
-import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -64,20 +64,11 @@ async function start(terminal: Terminal, options: StartOptions): Promise<void> {
   }
   terminal.note(SOFTWARE);
   terminal.note("Ctrl-C stops it; started again, it goes on");
-  const told = new NetworkTeller(terminal);
-  try {
-    await untilInterrupted(terminal, "ending all of its processes", (signal) =>
-      runNetwork(folder, (line) => told.tell(line), signal),
-    );
-  } finally {
-    await told.end();
-  }
-}
-
-/** Something that happened in a network: a line for people, and what it says. */
-export interface NetworkNews {
-  readonly text: string;
-  readonly value: object;
+  await listWhile(terminal, (happening) =>
+    untilInterrupted(terminal, "ending all of its processes", (signal) =>
+      runNetwork(folder, (news) => happening.add(news), signal),
+    ),
+  );
 }
 
 /**
@@ -88,16 +79,16 @@ export interface NetworkNews {
  */
 export async function runNetwork(
   folder: string,
-  tell: (news: NetworkNews) => Promise<void>,
+  tell: (news: Listed) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
   const replica = openReplica(chain, replicaCurve());
   const nodes = localNodes(folder);
   const names = namesOf(replica, nodes);
-  const ended: NetworkNews[] = [];
+  const ended: Listed[] = [];
   await using _ = new NetworkProcesses(processesOf(folder, nodes, replica), (name, how) =>
-    ended.push({ text: `${name} ${how}; it is started again`, value: { kind: "ProcessEnded", name, how } }),
+    ended.push({ text: `${name} ${how}; it is started again`, document: { kind: "ProcessEnded", name, how } }),
   );
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
@@ -106,8 +97,7 @@ export async function runNetwork(
       for (const { height, effects } of catchUp(chain, replica)) {
         for (const effect of effects) {
           const text = describe(effect, names);
-          if (text !== null)
-            await tell({ text: `block ${height}: ${text}`, value: plainJson({ height, ...effect }) as object });
+          if (text !== null) await tell({ text: `block ${height}: ${text}`, document: { height, ...effect } });
         }
       }
       for (const news of ended.splice(0)) await tell(news);
@@ -244,27 +234,4 @@ function convicted(
 /** How many partitions a phase waits for. */
 function remaining(partitions: number | null): string {
   return partitions === null ? "" : `, ${counted(partitions, "partition")} to go`;
-}
-
-/** Says what happens: a line each, or the elements of one JSON array. */
-class NetworkTeller {
-  readonly #terminal: Terminal;
-  #separator = "[";
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  async tell({ text, value }: NetworkNews): Promise<void> {
-    if (!this.#terminal.json) {
-      await this.#terminal.write(`${text}\n`);
-      return;
-    }
-    await this.#terminal.write(`${this.#separator}${JSON.stringify(value)}`);
-    this.#separator = ",\n";
-  }
-
-  async end(): Promise<void> {
-    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
-  }
 }

@@ -14,7 +14,8 @@ import { chainPath } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions, withThreads } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
 import { untilInterrupted } from "./interruption.ts";
-import { EventTeller, describeStatus } from "./node-events.ts";
+import { listWhile } from "./listing.ts";
+import { describeEvent, describeStatus } from "./node-events.ts";
 import { passphraseDescriptor } from "./passphrase-descriptor.ts";
 import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -104,9 +105,8 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
   const collateral = options.collateral === undefined ? null : await readFileWhole(resolve(options.collateral));
   using key = options.operator === undefined ? null : readAccountKey(resolve(options.operator));
   const operator = key === null ? null : { signer: accountSigner(key), collateral };
-  const told = new EventTeller(terminal);
-  try {
-    await withPRuntime(options, (pruntime) =>
+  await listWhile(terminal, (happening) =>
+    withPRuntime(options, (pruntime) =>
       untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
         using client = new MessageClient();
         const transport = httpTransport(client, new PeerEndpoints(chain));
@@ -115,17 +115,13 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
           pruntime,
           operator,
           transport,
-          tell: (event) => told.tell(event),
+          tell: (event) => happening.add({ document: event, text: describeEvent(event) }),
         });
         await using _ = options.listen === undefined ? null : await listen(terminal, options.listen, node);
         await node.run(signal);
       }),
-    );
-  } catch (error) {
-    await told.end(false);
-    throw error;
-  }
-  await told.end(true);
+    ),
+  );
 }
 
 /** Loaded where it is wanted: most commands are short. */

@@ -2,7 +2,6 @@
 import type { NodeEvent } from "../gatekeeper/node.ts";
 import type { PRuntimeStatus } from "../pruntime/boundary.ts";
 import { counted } from "./progress.ts";
-import type { Terminal } from "./terminal.ts";
 
 const SOFTWARE =
   "sealed by software: whoever owns this machine can read what it keeps and what it computes; only other users can't";
@@ -22,32 +21,8 @@ export function describeStatus(status: PRuntimeStatus): string {
   ].join("\n");
 }
 
-/** Says what happens: a line each, or the elements of one JSON array. */
-export class EventTeller {
-  readonly #terminal: Terminal;
-  #separator = "[";
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  async tell(event: NodeEvent): Promise<void> {
-    if (this.#terminal.json) {
-      await this.#terminal.write(`${this.#separator}${JSON.stringify(event)}`);
-      this.#separator = ",\n";
-    } else {
-      await this.#terminal.write(`${describeEvent(event)}\n`);
-    }
-  }
-
-  /** @param done - else an error is told, which is the document where nothing was told before it. */
-  async end(done: boolean): Promise<void> {
-    const nothing = this.#separator === "[";
-    if (this.#terminal.json && (done || !nothing)) await this.#terminal.write(nothing ? "[]\n" : "]\n");
-  }
-}
-
-function describeEvent(event: NodeEvent): string {
+/** Something that happened, for people. */
+export function describeEvent(event: NodeEvent): string {
   switch (event.kind) {
     case "Started":
     case "Changed":
