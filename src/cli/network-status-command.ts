@@ -1,5 +1,4 @@
 /** `status` where a network's chain is: once, or whenever it changes until the command is interrupted. */
-import { clearScreenDown, cursorTo } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EmbeddedChain } from "../chain/embedded.ts";
 import { catchUp, openReplica } from "../chain/follow.ts";
@@ -11,6 +10,7 @@ import { untilInterrupted } from "./interruption.ts";
 import { type Listing, listWhile } from "./listing.ts";
 import { type NetworkStatus, describeNetwork, networkStatus, summaryOf } from "./network-status.ts";
 import { plainJson } from "./plain-json.ts";
+import { Redrawn } from "./redrawn.ts";
 import type { Terminal } from "./terminal.ts";
 
 const POLL_MILLISECONDS = 50;
@@ -51,6 +51,7 @@ function readTime(chain: EmbeddedChain, { ledger }: Replica, height: number): nu
 class StatusTeller {
   readonly #list: Listing;
   readonly #terminal: Terminal;
+  readonly #drawn = new Redrawn();
   #before: string | null = null;
 
   constructor(terminal: Terminal, list: Listing) {
@@ -64,9 +65,8 @@ class StatusTeller {
     if (news === this.#before) return;
     this.#before = news;
     if (draws) {
-      cursorTo(process.stdout, 0, 0);
-      clearScreenDown(process.stdout);
-      await this.#terminal.write(`${describeNetwork(status)}\n`);
+      const { columns, rows } = process.stdout;
+      await this.#terminal.write(this.#drawn.frame(describeNetwork(status), { columns, rows }));
     } else await this.#list.add({ document: status, text: `block ${status.height}: ${news}` });
   }
 }
