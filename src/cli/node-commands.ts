@@ -4,9 +4,11 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
+import { GatekeeperError } from "../errors.ts";
 import { MessageClient } from "../gatekeeper/message-client.ts";
-import { GatekeeperNode } from "../gatekeeper/node.ts";
-import { PeerEndpoints, httpTransport } from "../gatekeeper/peer-endpoints.ts";
+import { ChainWatch } from "../gatekeeper/chain-watch.ts";
+import { GatekeeperNode, type NodeEvent } from "../gatekeeper/node.ts";
+import { httpTransport } from "../gatekeeper/peer-endpoints.ts";
 import { PRuntime, type PRuntimeOptions } from "../gatekeeper/pruntime.ts";
 import { accountSigner } from "../protocol/message.ts";
 import { type SocketAddress, type TcpAddress, socketAddress, tcpAddress } from "../socket-address.ts";
@@ -14,8 +16,8 @@ import { chainPath } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions, withThreads } from "./command-line.ts";
 import { homeFolder } from "./environment.ts";
 import { untilInterrupted } from "./interruption.ts";
-import { listWhile } from "./listing.ts";
 import { describeEvent, describeStatus } from "./node-events.ts";
+import type { NodeLog } from "./node-log.ts";
 import { passphraseDescriptor } from "./passphrase-descriptor.ts";
 import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -30,6 +32,7 @@ interface RunOptions extends SealingOptions {
   readonly chain?: string;
   readonly pruntime?: SocketAddress;
   readonly listen?: TcpAddress;
+  readonly log?: string;
   readonly operator?: string;
   readonly collateral?: string;
   readonly store?: string;
@@ -67,6 +70,7 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
       "take messages of other nodes and commands to contracts there, by HTTP",
       listenArgument,
     )
+    .option("--log <file>", "what happens, in lines of JSON, to a file instead of in words; -: to standard output")
     .option("--operator <file>", "secret key of the account that registers the pRuntime if it is not registered")
     .option("--collateral <file>", "what Intel says of the machine, for a pRuntime that proves itself by a quote")
     .action((options: RunOptions) => run(terminal, options));
@@ -105,33 +109,45 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
   const collateral = options.collateral === undefined ? null : await readFileWhole(resolve(options.collateral));
   using key = options.operator === undefined ? null : readAccountKey(resolve(options.operator));
   const operator = key === null ? null : { signer: accountSigner(key), collateral };
-  await listWhile(terminal, (happening) =>
-    withPRuntime(options, (pruntime) =>
-      untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
-        using client = new MessageClient();
-        const transport = httpTransport(client, new PeerEndpoints(chain));
-        const node = new GatekeeperNode({
-          chain,
-          pruntime,
-          operator,
-          transport,
-          tell: (event) => happening.add({ document: event, text: describeEvent(event) }),
-        });
-        await using _ = options.listen === undefined ? null : await listen(terminal, options.listen, node);
-        await node.run(signal);
-      }),
-    ),
-  );
+  using log = options.log === undefined ? null : await openLog(terminal, options.log);
+  const tell = async (event: NodeEvent): Promise<void> => {
+    if (log !== null) await log.add(event);
+    else if (!terminal.json) await terminal.write(`${describeEvent(event)}\n`);
+  };
+  await withPRuntime(options, async (pruntime) => {
+    using client = new MessageClient();
+    const watch = new ChainWatch(chain);
+    const transport = httpTransport(client, watch);
+    const node = new GatekeeperNode({ chain, pruntime, operator, transport, watch, tell });
+    await untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
+      await using _ = options.listen === undefined ? null : await listen(terminal, options.listen, node, tell);
+      await node.run(signal);
+    });
+    if (terminal.json) await terminal.answer({ status: node.status }, "");
+  });
 }
 
-/** Loaded where it is wanted: most commands are short. */
-async function listen(terminal: Terminal, address: TcpAddress, node: GatekeeperNode): Promise<AsyncDisposable> {
+/** Loaded where it is wanted, as what comes next: most commands are short. */
+async function openLog(terminal: Terminal, file: string): Promise<NodeLog> {
+  const { NodeLog, STDOUT } = await import("./node-log.ts");
+  if (file === STDOUT && terminal.json) {
+    throw new GatekeeperError("USAGE", "--json and --log - both are what is on standard output: give the log a file");
+  }
+  return new NodeLog(terminal, file === STDOUT ? file : resolve(file));
+}
+
+async function listen(
+  terminal: Terminal,
+  address: TcpAddress,
+  node: GatekeeperNode,
+  tell: (event: NodeEvent) => Promise<void>,
+): Promise<AsyncDisposable> {
   const { MessageServer } = await import("../gatekeeper/message-server.ts");
   const server = await MessageServer.listen(address, {
     deliver: (bytes) => node.receive(bytes),
     execute: (bytes) => node.execute(bytes),
     status: () => node.status,
-    onFault: (error) => terminal.note(`INTERNAL: a message could not be taken: ${String(error)}`),
+    onFault: (error) => void tell({ kind: "Fault", reason: String(error) }),
   });
   terminal.note(`takes messages at ${address.host}, port ${server.port}`);
   return server;

@@ -1,6 +1,7 @@
 /** What a node's commands say: of its pRuntime, and of what happens. */
 import type { NodeEvent } from "../gatekeeper/node.ts";
 import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import { describeHappening } from "./happening-words.ts";
 import { counted } from "./progress.ts";
 
 const SOFTWARE =
@@ -33,6 +34,8 @@ export function describeEvent(event: NodeEvent): string {
       return `registered in block ${event.height}`;
     case "Interrupted":
       return `${event.reason}; it is tried again`;
+    case "Fault":
+      return `this should not have happened: ${event.reason}`;
     case "Provisioned":
       return event.missing === 0
         ? "all contracts have their keys"
@@ -45,5 +48,7 @@ export function describeEvent(event: NodeEvent): string {
       return `${event.peer} gives no partials, at block ${event.height}: ${event.reason}`;
     case "PeerWrong":
       return `${event.peer} answered wrongly: ${event.reason}`;
+    default:
+      return `block ${event.height}: ${describeHappening(event, (key) => key)}`;
   }
 }
