@@ -216,6 +216,11 @@ export function sealedUnder({ rotation, sharings }: Pick<State, "rotation" | "sh
   return rotation?.phase === "keyGeneration" ? rotation.from : newest.rotationId;
 }
 
+/** Whether records of a partition can't be opened, by the word of who has tried last, so that it is not swept. */
+export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt">): boolean {
+  return stage === "unswept" && receipt !== null && receipt.failed > 0;
+}
+
 /** Whether a pRuntime has leased a partition that a contract's states may lie in. */
 export function hasLeased(partitions: readonly Partition[], contract: Uint8Array): boolean {
   return partitions.some(({ from, to }) => {

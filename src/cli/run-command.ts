@@ -1,38 +1,32 @@
-/** `pruntime init`, `pruntime show` and `run`: a node of a network, and the pRuntime that it serves. */
-import { closeSync } from "node:fs";
+/** `run`: a node of a network, with what it tells and what it can be watched by. */
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { GatekeeperError } from "../errors.ts";
-import { MessageClient } from "../gatekeeper/message-client.ts";
 import { ChainWatch } from "../gatekeeper/chain-watch.ts";
+import { MessageClient } from "../gatekeeper/message-client.ts";
+import type { CommandHandler, MessageHandler } from "../gatekeeper/message-transport.ts";
+import type { MetricSources, NodeMetrics } from "../gatekeeper/metrics.ts";
 import { GatekeeperNode, type NodeEvent } from "../gatekeeper/node.ts";
 import { httpTransport } from "../gatekeeper/peer-endpoints.ts";
-import { PRuntime, type PRuntimeOptions } from "../gatekeeper/pruntime.ts";
 import { accountSigner } from "../protocol/message.ts";
 import { type SocketAddress, type TcpAddress, socketAddress, tcpAddress } from "../socket-address.ts";
 import { chainPath } from "./chain-home.ts";
-import { type CommonOptions, withCommonOptions, withThreads } from "./command-line.ts";
-import { homeFolder } from "./environment.ts";
+import { withThreads } from "./command-line.ts";
 import { untilInterrupted } from "./interruption.ts";
-import { describeEvent, describeStatus } from "./node-events.ts";
+import { describeEvent } from "./node-events.ts";
 import type { NodeLog } from "./node-log.ts";
-import { passphraseDescriptor } from "./passphrase-descriptor.ts";
+import { type SealingOptions, withPRuntime, withSealing } from "./pruntime-commands.ts";
 import { readFileWhole } from "./read-file.ts";
 import type { Terminal } from "./terminal.ts";
-
-interface SealingOptions extends CommonOptions {
-  readonly dstack?: string;
-  readonly passphrase?: true;
-  readonly passphraseFile?: string;
-}
 
 interface RunOptions extends SealingOptions {
   readonly chain?: string;
   readonly pruntime?: SocketAddress;
   readonly listen?: TcpAddress;
   readonly log?: string;
+  readonly metrics?: TcpAddress;
   readonly operator?: string;
   readonly collateral?: string;
   readonly store?: string;
@@ -40,15 +34,8 @@ interface RunOptions extends SealingOptions {
   readonly rate?: number;
 }
 
-/** Adds the commands. */
-export function addNodeCommands(program: Command, terminal: Terminal): void {
-  const pruntime = program.command("pruntime").description("the pRuntime of a node: what holds its secrets");
-  withSealing(pruntime.command("init"))
-    .description("make a pRuntime with an identity of its own in the home, which becomes one of a network")
-    .action((options: SealingOptions) => init(terminal, options));
-  withSealing(pruntime.command("show"))
-    .description("print its public keys, its measurement and where it stands")
-    .action((options: SealingOptions) => show(terminal, options));
+/** Adds the command. */
+export function addRunCommand(program: Command, terminal: Terminal): void {
   withThreads(withSealing(program.command("run")))
     .description("run a node: bring blocks to its pRuntime, and its messages to the chain, until interrupted")
     .option("--chain <file>", "the chain (default: HOME/chain.sqlite)")
@@ -70,38 +57,15 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
       "take messages of other nodes and commands to contracts there, by HTTP",
       listenArgument,
     )
+    .option(
+      "--metrics <[host:]port>",
+      "let Prometheus read metrics there, by HTTP; of a port alone from this machine only",
+      metricsArgument,
+    )
     .option("--log <file>", "what happens, in lines of JSON, to a file instead of in words; -: to standard output")
     .option("--operator <file>", "secret key of the account that registers the pRuntime if it is not registered")
     .option("--collateral <file>", "what Intel says of the machine, for a pRuntime that proves itself by a quote")
     .action((options: RunOptions) => run(terminal, options));
-}
-
-function withSealing(command: Command): Command {
-  return withCommonOptions(command)
-    .addOption(
-      new Option(
-        "--dstack <socket>",
-        "the sealing key comes from the dstack guest agent at this socket (default: a key file)",
-      ).conflicts(["passphrase", "passphraseFile"]),
-    )
-    .addOption(
-      new Option("--passphrase", "the key file is under a passphrase, which is asked for").conflicts("passphraseFile"),
-    )
-    .option("--passphrase-file <file>", "the key file is under the passphrase in this file");
-}
-
-async function init(terminal: Terminal, options: SealingOptions): Promise<void> {
-  const status = await withPRuntime(options, async (pruntime) => {
-    await pruntime.ask("createIdentity", undefined);
-    return await pruntime.ask("status", undefined);
-  });
-  const home = resolve(homeFolder(options.home));
-  await terminal.answer({ home, ...status }, `made a pRuntime in ${home}\n${describeStatus(status)}`);
-}
-
-async function show(terminal: Terminal, options: SealingOptions): Promise<void> {
-  const status = await withPRuntime(options, (pruntime) => pruntime.ask("status", undefined));
-  await terminal.answer({ ...status }, describeStatus(status));
 }
 
 async function run(terminal: Terminal, options: RunOptions): Promise<void> {
@@ -110,21 +74,39 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
   using key = options.operator === undefined ? null : readAccountKey(resolve(options.operator));
   const operator = key === null ? null : { signer: accountSigner(key), collateral };
   using log = options.log === undefined ? null : await openLog(terminal, options.log);
-  const tell = async (event: NodeEvent): Promise<void> => {
-    if (log !== null) await log.add(event);
-    else if (!terminal.json) await terminal.write(`${describeEvent(event)}\n`);
-  };
   await withPRuntime(options, async (pruntime) => {
     using client = new MessageClient();
     const watch = new ChainWatch(chain);
-    const transport = httpTransport(client, watch);
+    const metrics = await newMetrics(options, { chain, watch, pruntime, status: () => node.status });
+    const tell = async (event: NodeEvent): Promise<void> => {
+      metrics?.observe(event);
+      if (log !== null) await log.add(event);
+      else if (!terminal.json) await terminal.write(`${describeEvent(event)}\n`);
+    };
+    const plain = httpTransport(client, watch);
+    const transport = metrics?.sending(plain) ?? plain;
     const node = new GatekeeperNode({ chain, pruntime, operator, transport, watch, tell });
     await untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
-      await using _ = options.listen === undefined ? null : await listen(terminal, options.listen, node, tell);
+      const served = { terminal, node, metrics, onFault: faultTeller(tell) };
+      await using _messages = options.listen === undefined ? null : await listen(served, options.listen);
+      await using _metrics = options.metrics === undefined ? null : await serveMetrics(served, options.metrics);
       await node.run(signal);
     });
     if (terminal.json) await terminal.answer({ status: node.status }, "");
   });
+}
+
+/** What servers of a node share. */
+interface Served {
+  readonly terminal: Terminal;
+  readonly node: GatekeeperNode;
+  readonly metrics: NodeMetrics | null;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** What should not have happened is told with the rest. */
+function faultTeller(tell: (event: NodeEvent) => Promise<void>): (error: unknown) => void {
+  return (error) => void tell({ kind: "Fault", reason: String(error) });
 }
 
 /** Loaded where it is wanted, as what comes next: most commands are short. */
@@ -136,20 +118,30 @@ async function openLog(terminal: Terminal, file: string): Promise<NodeLog> {
   return new NodeLog(terminal, file === STDOUT ? file : resolve(file));
 }
 
-async function listen(
-  terminal: Terminal,
-  address: TcpAddress,
-  node: GatekeeperNode,
-  tell: (event: NodeEvent) => Promise<void>,
-): Promise<AsyncDisposable> {
+async function newMetrics(options: RunOptions, sources: MetricSources): Promise<NodeMetrics | null> {
+  if (options.metrics === undefined) return null;
+  const { NodeMetrics } = await import("../gatekeeper/metrics.ts");
+  return new NodeMetrics(sources);
+}
+
+async function listen({ terminal, node, metrics, onFault }: Served, address: TcpAddress): Promise<AsyncDisposable> {
   const { MessageServer } = await import("../gatekeeper/message-server.ts");
+  const deliver: MessageHandler = (bytes) => node.receive(bytes);
+  const execute: CommandHandler = (bytes) => node.execute(bytes);
   const server = await MessageServer.listen(address, {
-    deliver: (bytes) => node.receive(bytes),
-    execute: (bytes) => node.execute(bytes),
+    deliver: metrics?.receiving(deliver) ?? deliver,
+    execute: metrics?.executing(execute) ?? execute,
     status: () => node.status,
-    onFault: (error) => void tell({ kind: "Fault", reason: String(error) }),
+    onFault,
   });
   terminal.note(`takes messages at ${address.host}, port ${server.port}`);
+  return server;
+}
+
+async function serveMetrics({ terminal, metrics, onFault }: Served, address: TcpAddress): Promise<AsyncDisposable> {
+  const { MetricsServer } = await import("../gatekeeper/metrics-server.ts");
+  const server = await MetricsServer.listen(address, metrics!, onFault);
+  terminal.note(`metrics are at ${address.host}, port ${server.port}`);
   return server;
 }
 
@@ -164,27 +156,7 @@ function listenArgument(text: string): TcpAddress {
   return address;
 }
 
-/** Uses a pRuntime, and ends it. Passphrases go from the terminal or the file to it, and not through here. */
-async function withPRuntime<T>(
-  options: SealingOptions & Pick<RunOptions, "pruntime" | "store" | "threads" | "rate">,
-  use: (pruntime: PRuntime) => Promise<T>,
-): Promise<T> {
-  const { passphrase, passphraseFile, dstack, store, threads, rate } = options;
-  const underPassphrase = passphrase === true || passphraseFile !== undefined;
-  const descriptor = underPassphrase ? passphraseDescriptor(passphraseFile) : null;
-  try {
-    const started: PRuntimeOptions = {
-      home: resolve(homeFolder(options.home)),
-      underPassphrase,
-      ...(dstack === undefined ? {} : { dstack }),
-      ...(store === undefined ? {} : { store: resolve(store) }),
-      ...(threads === undefined ? {} : { threads }),
-      ...(rate === undefined ? {} : { rate }),
-      ...(descriptor === null ? {} : { passphrase: descriptor }),
-    };
-    await using pruntime = new PRuntime(options.pruntime === undefined ? started : { address: options.pruntime });
-    return await use(pruntime);
-  } finally {
-    if (descriptor !== null && passphraseFile !== undefined) closeSync(descriptor);
-  }
+/** What is read without a password is not for everybody, unless a host is given. */
+function metricsArgument(text: string): TcpAddress {
+  return listenArgument(/^[0-9]+$/.test(text) ? `127.0.0.1:${text}` : text);
 }
