@@ -19,9 +19,10 @@ import { NetworkProcesses } from "../dist/cli/network-processes.js";
 import { CONTRACT_KIND, contractId, deployedName } from "../dist/contract-id.js";
 import { Engine } from "../dist/engine/engine.js";
 import { Secp256k1 } from "../dist/engine/secp256k1.js";
+import { ChainWatch } from "../dist/gatekeeper/chain-watch.js";
 import { createLocalNetwork, localNodes, storePath } from "../dist/gatekeeper/local-network.js";
 import { MessageClient } from "../dist/gatekeeper/message-client.js";
-import { PeerEndpoints, httpTransport } from "../dist/gatekeeper/peer-endpoints.js";
+import { httpTransport } from "../dist/gatekeeper/peer-endpoints.js";
 import { type MasterKey, generateMasterKey } from "../dist/keys/master-key.js";
 import { accountOf } from "../dist/protocol/account.js";
 import { encodeBlock } from "../dist/protocol/block.js";
@@ -136,7 +137,7 @@ class Loader implements AsyncDisposable {
 
   /** Follows the chain, and sees to keys, until contracts can be written. */
   async untilReady(contracts: readonly ContractName[]): Promise<Writer> {
-    const transport = httpTransport(this.#client, new PeerEndpoints(this.#chain));
+    const transport = httpTransport(this.#client, new ChainWatch(this.#chain));
     const worker = this.#enclave.contractWorker(this.#opened.store, new Engine());
     await until("keys of contracts", async () => {
       const blocks = this.#chain.blocks(this.#enclave.status.height + 1);

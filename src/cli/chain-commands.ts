@@ -17,6 +17,7 @@ import { publicKeyOf } from "../protocol/message.ts";
 import { authorityPath, chainPath, millisecondsArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { untilInterrupted } from "./interruption.ts";
+import { type Listed, type Listing, listWhile } from "./listing.ts";
 import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
 import { readFileWhole } from "./read-file.ts";
@@ -100,14 +101,14 @@ async function start(terminal: Terminal, options: StartOptions): Promise<void> {
   const { height } = replica.ledger.state;
   terminal.note(`${chain.path}: block ${height}; Ctrl-C stops it`);
   if (chain.genesis.attestation.software) terminal.note(SOFTWARE_BELIEVED);
-  const told = new BlockTeller(terminal);
   try {
-    await untilInterrupted(terminal, "stopping; the next start goes on after the last block", (signal) =>
-      makeBlocks(producer, options, chain.genesis.blockMilliseconds, signal, told),
+    await listWhile(terminal, (blocks) =>
+      untilInterrupted(terminal, "stopping; the next start goes on after the last block", (signal) =>
+        makeBlocks(producer, options, chain.genesis.blockMilliseconds, signal, blocks),
+      ),
     );
   } finally {
     producer.keepSnapshot();
-    await told.end();
   }
 }
 
@@ -116,14 +117,14 @@ async function makeBlocks(
   { interval, onDemand, blocks = Number.POSITIVE_INFINITY }: StartOptions,
   blockMilliseconds: number,
   signal: AbortSignal,
-  told: BlockTeller,
+  told: Listing,
 ): Promise<void> {
   const pause = onDemand ? POLL_MILLISECONDS : (interval ?? blockMilliseconds);
   let next = Date.now();
   for (let made = 0; made < blocks && !signal.aborted;) {
     const produced = producer.produce(Date.now(), onDemand !== true);
     if (produced !== null) {
-      await told.tell(produced);
+      await told.add(listedBlock(produced));
       made++;
       if (onDemand) continue;
     }
@@ -132,31 +133,12 @@ async function makeBlocks(
   }
 }
 
-/** Says what blocks do: a line each, and one for everything that happens in them; or the elements of one JSON array. */
-class BlockTeller {
-  readonly #terminal: Terminal;
-  #separator = "[";
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
+/** What a block did: a line of its own, and one for everything that happened in it. */
+function listedBlock({ height, block, effects, refused }: Produced): Listed {
+  const hash = toHex(hashHeader(block.header));
+  const lines = [`block ${height} ${hash}: ${counted(block.messages.length, "message")}, ${refused} refused`];
+  for (const { kind, index, ...rest } of effects) {
+    if (kind !== "MessageDone") lines.push(`  ${kind} ${JSON.stringify(plainJson(rest))}`);
   }
-
-  async tell({ height, block, effects, refused }: Produced): Promise<void> {
-    const hash = toHex(hashHeader(block.header));
-    if (this.#terminal.json) {
-      const document = plainJson({ height, hash, stateHash: block.header.stateHash, effects, refused });
-      await this.#terminal.write(`${this.#separator}${JSON.stringify(document)}`);
-      this.#separator = ",\n";
-      return;
-    }
-    const lines = [`block ${height} ${hash}: ${counted(block.messages.length, "message")}, ${refused} refused`];
-    for (const { kind, index, ...rest } of effects) {
-      if (kind !== "MessageDone") lines.push(`  ${kind} ${JSON.stringify(plainJson(rest))}`);
-    }
-    await this.#terminal.write(`${lines.join("\n")}\n`);
-  }
-
-  async end(): Promise<void> {
-    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
-  }
+  return { document: { height, hash, stateHash: block.header.stateHash, effects, refused }, text: lines.join("\n") };
 }

@@ -19,7 +19,8 @@ import { openStore } from "../store/embedded.ts";
 import { recordsOf } from "../store/page.ts";
 import { execute } from "./contract-commands.ts";
 import { liesIn } from "./demo-old-record.ts";
-import { type NetworkNews, runNetwork } from "./network-command.ts";
+import type { Listed } from "./listing.ts";
+import { runNetwork } from "./network-command.ts";
 import type { Terminal } from "./terminal.ts";
 
 const SIZE = {
@@ -186,8 +187,8 @@ class Waiting {
     this.#stop = stop;
   }
 
-  told({ value }: NetworkNews): void {
-    this.#told.push(value as Told);
+  told({ document }: Listed): void {
+    this.#told.push(document as Told);
     this.#wake();
   }
 

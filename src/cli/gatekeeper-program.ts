@@ -12,8 +12,9 @@ import { addHistoryCommands } from "./history-commands.ts";
 import { addHomeCommands } from "./home-commands.ts";
 import { addImportCommand } from "./import-command.ts";
 import { addNetworkCommand } from "./network-command.ts";
-import { addNodeCommands } from "./node-commands.ts";
+import { addPRuntimeCommands } from "./pruntime-commands.ts";
 import { addRotationCommands } from "./rotation-commands.ts";
+import { addRunCommand } from "./run-command.ts";
 import { addStateCommands } from "./state-commands.ts";
 import { addTransactionCommands } from "./transaction-commands.ts";
 
@@ -40,7 +41,8 @@ export function main(argv: readonly string[]): Promise<void> {
     addGovernCommands(program, terminal);
     addHistoryCommands(program, terminal);
     addElectCommand(program, terminal);
-    addNodeCommands(program, terminal);
+    addPRuntimeCommands(program, terminal);
+    addRunCommand(program, terminal);
     addContractCommands(program, terminal);
     addNetworkCommand(program, terminal);
     return program;

@@ -10,7 +10,7 @@ import { Ledger } from "../protocol/ledger.ts";
 import { Replica } from "../protocol/replica.ts";
 import { openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
-import { plainJson } from "./plain-json.ts";
+import { Listing } from "./listing.ts";
 import { counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -39,7 +39,7 @@ async function rotations(terminal: Terminal, options: RotationsOptions): Promise
     const { receipts, ...rest } = rotation;
     const document = { ...rest, ...summaryOf(rotation), ...(options.receipts === true ? { receipts } : {}) };
     const lines = options.receipts === true ? receipts.map((receipt) => `  ${receiptLine(receipt)}`) : [];
-    await answer.add(document, [describeRotation(rotation), ...lines].join("\n"));
+    await answer.add({ document, text: [describeRotation(rotation), ...lines].join("\n") });
   };
   for await (const rotation of replayed(chain, terminal)) await tell(rotation);
   await answer.end({}, answer.count === 0 ? "no rotation has begun on this chain" : null);
@@ -58,10 +58,11 @@ async function audit(terminal: Terminal, options: CommonOptions): Promise<void> 
     const { swept, verified } = partsOf(rotation);
     const owing = left.map((sharing) => ({ epoch: sharing.epoch, shares: sharing.owing }));
     const did = { swept, verified, certified: countingCertifiers(rotation), compacted: rotation.compactedBy };
-    await answer.add(
-      { rotationId, outcome, began, ended, ...did, owing: { shares: owing, keys: outstanding }, findings },
-      [auditLine(rotation, findings), ...findings.map((finding) => `  ${describeFinding(finding)}`)].join("\n"),
-    );
+    const owed = { shares: owing, keys: outstanding };
+    await answer.add({
+      document: { rotationId, outcome, began, ended, ...did, owing: owed, findings },
+      text: [auditLine(rotation, findings), ...findings.map((finding) => `  ${describeFinding(finding)}`)].join("\n"),
+    });
   }
   const verdict =
     incomplete > 0 ? `${counted(incomplete, "rotation")} of this chain can't be shown to have been complete` : null;
@@ -84,40 +85,6 @@ async function* replayed(chain: EmbeddedChain, terminal: Terminal): AsyncGenerat
   }
   terminal.progress.clear();
   if (history.underWay !== null) yield history.underWay;
-}
-
-/** An answer with a list that is never held: text line by line, or one JSON document. */
-class Listing {
-  readonly #terminal: Terminal;
-  readonly #name: string;
-  #count = 0;
-
-  constructor(terminal: Terminal, name: string) {
-    this.#terminal = terminal;
-    this.#name = name;
-  }
-
-  /** Items so far. */
-  get count(): number {
-    return this.#count;
-  }
-
-  async add(document: object, text: string): Promise<void> {
-    const before = this.#count++ === 0 ? `{"${this.#name}":[` : ",\n";
-    const json = this.#terminal.json ? `${before}${JSON.stringify(plainJson(document))}` : `${text}\n`;
-    await this.#terminal.write(json);
-  }
-
-  /** @param text - a last line, if there is one. */
-  async end(document: object, text: string | null): Promise<void> {
-    if (!this.#terminal.json) {
-      if (text !== null) await this.#terminal.write(`${text}\n`);
-      return;
-    }
-    const begun = this.#count === 0 ? `{"${this.#name}":[` : "";
-    const rest = Object.entries(document).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`);
-    await this.#terminal.write(`${begun}]${rest.join("")}}\n`);
-  }
 }
 
 /** Who did what, each once. */

@@ -9,15 +9,17 @@ import { catchUp, openReplica } from "../chain/follow.ts";
 import { sendCall } from "../chain/send.ts";
 import { GatekeeperError } from "../errors.ts";
 import { type LocalNode, createLocalNetwork, localNodes, storePath } from "../gatekeeper/local-network.ts";
+import { isKeyHappening } from "../gatekeeper/chain-watch.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Effect } from "../protocol/effect.ts";
 import { accountSigner } from "../protocol/message.ts";
 import type { Replica } from "../protocol/replica.ts";
 import { millisecondsArgument, numberArgument } from "./chain-home.ts";
 import { withJson } from "./command-line.ts";
+import { describeHappening } from "./happening-words.ts";
 import { untilInterrupted } from "./interruption.ts";
+import { type Listed, listWhile } from "./listing.ts";
 import { NetworkProcesses, type Supervised } from "./network-processes.ts";
-import { plainJson } from "./plain-json.ts";
 import { counted } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -64,20 +66,11 @@ async function start(terminal: Terminal, options: StartOptions): Promise<void> {
   }
   terminal.note(SOFTWARE);
   terminal.note("Ctrl-C stops it; started again, it goes on");
-  const told = new NetworkTeller(terminal);
-  try {
-    await untilInterrupted(terminal, "ending all of its processes", (signal) =>
-      runNetwork(folder, (line) => told.tell(line), signal),
-    );
-  } finally {
-    await told.end();
-  }
-}
-
-/** Something that happened in a network: a line for people, and what it says. */
-export interface NetworkNews {
-  readonly text: string;
-  readonly value: object;
+  await listWhile(terminal, (happening) =>
+    untilInterrupted(terminal, "ending all of its processes", (signal) =>
+      runNetwork(folder, (news) => happening.add(news), signal),
+    ),
+  );
 }
 
 /**
@@ -88,16 +81,16 @@ export interface NetworkNews {
  */
 export async function runNetwork(
   folder: string,
-  tell: (news: NetworkNews) => Promise<void>,
+  tell: (news: Listed) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
   const replica = openReplica(chain, replicaCurve());
   const nodes = localNodes(folder);
   const names = namesOf(replica, nodes);
-  const ended: NetworkNews[] = [];
+  const ended: Listed[] = [];
   await using _ = new NetworkProcesses(processesOf(folder, nodes, replica), (name, how) =>
-    ended.push({ text: `${name} ${how}; it is started again`, value: { kind: "ProcessEnded", name, how } }),
+    ended.push({ text: `${name} ${how}; it is started again`, document: { kind: "ProcessEnded", name, how } }),
   );
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
@@ -106,8 +99,7 @@ export async function runNetwork(
       for (const { height, effects } of catchUp(chain, replica)) {
         for (const effect of effects) {
           const text = describe(effect, names);
-          if (text !== null)
-            await tell({ text: `block ${height}: ${text}`, value: plainJson({ height, ...effect }) as object });
+          if (text !== null) await tell({ text: `block ${height}: ${text}`, document: { height, ...effect } });
         }
       }
       for (const news of ended.splice(0)) await tell(news);
@@ -157,114 +149,16 @@ function namesOf({ ledger }: Replica, nodes: readonly LocalNode[]): ReadonlyMap<
 
 /** A line about what happened; null for what happens all the time. */
 function describe(effect: Effect, names: ReadonlyMap<string, string>): string | null {
-  const list = (keys: readonly string[]): string => keys.map((key) => names.get(key) ?? key).join(", ") || "nobody";
-  const silent = (keys: readonly string[]): string => (keys.length === 0 ? "" : `; silent: ${list(keys)}`);
   switch (effect.kind) {
     case "StakersElected":
       return `elected ${counted(effect.stashes.length, "gatekeeper")} for era ${effect.era}`;
     case "EraStarted":
       return `era ${effect.era} begins`;
-    case "GatekeeperChange":
-      return `gatekeepers are ${list(effect.gatekeepers)}`;
-    case "Launched":
-      return "governance has the MasterKey made";
-    case "KeySessionStarted":
-      return `key session ${effect.epoch} (${effect.session}) of MasterKey ${effect.rotationId} begins: ${effect.threshold} of ${list(effect.committee)}`;
-    case "KeySessionAdvanced":
-      return `key session ${effect.epoch}: ${effect.phase}${silent(effect.silent)}`;
-    case "KeySessionAborted":
-      return `key session ${effect.epoch} failed: ${effect.reason}${silent(effect.silent)}; it is tried again`;
-    case "SharingAdopted":
-      return `MasterKey ${effect.rotationId} is ${effect.publicKey}, held by ${list(effect.holders)}${silent(effect.silent)}`;
-    case "HandoverFailed":
-      return `the MasterKey could not be handed over to the elected of era ${effect.era}: the gatekeepers stay`;
-    case "Convicted":
-      return convicted(effect, list);
-    case "ShareConfirmed":
-      return `${list([effect.identityKey])} holds a share of key session ${effect.epoch}, too`;
-    case "ShareDestroyed":
-      return `${list([effect.identityKey])} has destroyed its share of key session ${effect.epoch}`;
-    case "SharesOutstanding":
-      return `not declared destroyed, of key session ${effect.epoch}: ${list(effect.owing)}`;
-    case "StoreAnnounced":
-      return `contracts' states are in store ${effect.store}, says ${list([effect.identityKey])}`;
-    case "RotationStarted":
-      return `rotation ${effect.rotationId} begins, ${effect.ordered ? "ordered by governance" : "because it is time"}`;
-    case "RotationAborted":
-      return `rotation ${effect.rotationId} is given up: no MasterKey came about in time, and the old one stays`;
-    case "SwitchPlanned":
-      return `rotation ${effect.rotationId}: states are sealed under the new MasterKey from block ${effect.height} on`;
-    case "MasterPubkeyRotated":
-      return `the switch: from here on states are sealed under MasterKey ${effect.rotationId}`;
-    case "RotationAdvanced":
-      return `rotation ${effect.rotationId}: ${effect.phase}`;
-    case "RotationLate":
-      return `rotation ${effect.rotationId} is late: ${effect.phase}${remaining(effect.remaining)}`;
-    case "PartitionsRecorded":
-      return `rotation ${effect.rotationId}: the store is cut into ${counted(effect.partitions, "partition")} by ${list([effect.identityKey])}`;
-    case "LeaseExpired":
-      return `${list([effect.holder])} did not come back in time with partition ${effect.partition}: it passes on to others`;
-    case "PartitionBlocked":
-      return `partition ${effect.partition}: ${counted(effect.receipt.failed, "record")} can't be opened, says ${list([effect.receipt.by])}`;
+    case "PartitionLeased":
+    case "PartitionSwept":
+      return null;
     case "PartitionJudged":
       if (effect.verdict === "sound") return null;
-      return `partition ${effect.partition} is ${effect.verdict}, says ${list([effect.identityKey])}`;
-    case "PartitionReopened":
-      return `partition ${effect.partition} is swept anew, attempt ${effect.attempt}`;
-    case "QuarantineOrdered":
-      return `governance has records of partition ${effect.partition} put aside that can't be opened`;
-    case "RotationCertified":
-      return `${list([effect.identityKey])} certifies that nothing is left under MasterKey ${effect.rotationId - 1}`;
-    case "StoreCompacted":
-      return `${list([effect.identityKey])} has compacted the store`;
-    case "KeysDestroyed":
-      return `${list([effect.identityKey])} has destroyed its keys of MasterKey ${effect.rotationId}`;
-    case "MasterKeyAbandoned":
-      return `MasterKey ${effect.rotationId} is gone; not declared destroyed: ${list(effect.outstanding)}`;
-    case "ContractDeployed":
-    case "ContractAssigned":
-      return `contract ${effect.contract} is run by ${list([effect.worker])}`;
-    case "ContractKeyPublished":
-      return `commands to contract ${effect.contract} are encrypted to ${effect.ecdhKey.publicKey}`;
-    default:
-      return null;
   }
-}
-
-/** What it did is of a key session, or of the rotation that is under way. */
-function convicted(
-  { identityKey, offence, epoch }: Extract<Effect, { readonly kind: "Convicted" }>,
-  list: (keys: readonly string[]) => string,
-): string {
-  const isOfRotation = offence === "falseReceipt" || offence === "falseVerdict";
-  const where = isOfRotation ? "the rotation" : `key session ${epoch}`;
-  return `${list([identityKey])} is convicted of ${offence} in ${where}`;
-}
-
-/** How many partitions a phase waits for. */
-function remaining(partitions: number | null): string {
-  return partitions === null ? "" : `, ${counted(partitions, "partition")} to go`;
-}
-
-/** Says what happens: a line each, or the elements of one JSON array. */
-class NetworkTeller {
-  readonly #terminal: Terminal;
-  #separator = "[";
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  async tell({ text, value }: NetworkNews): Promise<void> {
-    if (!this.#terminal.json) {
-      await this.#terminal.write(`${text}\n`);
-      return;
-    }
-    await this.#terminal.write(`${this.#separator}${JSON.stringify(value)}`);
-    this.#separator = ",\n";
-  }
-
-  async end(): Promise<void> {
-    if (this.#terminal.json) await this.#terminal.write(this.#separator === "[" ? "[]\n" : "]\n");
-  }
+  return isKeyHappening(effect) ? describeHappening(effect, (key) => names.get(key) ?? key) : null;
 }

@@ -1,5 +1,4 @@
 /** `status` where a network's chain is: once, or whenever it changes until the command is interrupted. */
-import { clearScreenDown, cursorTo } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EmbeddedChain } from "../chain/embedded.ts";
 import { catchUp, openReplica } from "../chain/follow.ts";
@@ -8,8 +7,10 @@ import type { Replica } from "../protocol/replica.ts";
 import { openChain } from "./chain-home.ts";
 import type { CommonOptions } from "./command-line.ts";
 import { untilInterrupted } from "./interruption.ts";
+import { type Listing, listWhile } from "./listing.ts";
 import { type NetworkStatus, describeNetwork, networkStatus, summaryOf } from "./network-status.ts";
 import { plainJson } from "./plain-json.ts";
+import { Redrawn } from "./redrawn.ts";
 import type { Terminal } from "./terminal.ts";
 
 const POLL_MILLISECONDS = 50;
@@ -29,8 +30,8 @@ export async function showNetwork(terminal: Terminal, options: CommonOptions, wa
     await terminal.answer(plainJson(status) as Record<string, unknown>, describeNetwork(status));
     return;
   }
-  const shown = new StatusTeller(terminal);
-  try {
+  await listWhile(terminal, async (list) => {
+    const shown = new StatusTeller(terminal, list);
     await untilInterrupted(terminal, "stopping; the network goes on", async (signal) => {
       while (!signal.aborted) {
         for (const _ of catchUp(chain, replica));
@@ -38,9 +39,7 @@ export async function showNetwork(terminal: Terminal, options: CommonOptions, wa
         await sleep(POLL_MILLISECONDS, undefined, { signal }).catch(() => undefined);
       }
     });
-  } finally {
-    await shown.end();
-  }
+  });
 }
 
 /** The genesis has no block, and no time of its own that a rotation could begin at. */
@@ -48,35 +47,26 @@ function readTime(chain: EmbeddedChain, { ledger }: Replica, height: number): nu
   return height === 0 ? ledger.state.timestamp : chain.blocks(height)[0]!.header.timestamp;
 }
 
-/** Says what has changed: drawn anew where a terminal shows it, else a line each, or the elements of one JSON array. */
+/** Says what has changed: in a list, whose text is the news alone; where a terminal shows it, in its place. */
 class StatusTeller {
+  readonly #list: Listing;
   readonly #terminal: Terminal;
-  readonly #draws: boolean;
+  readonly #drawn = new Redrawn();
   #before: string | null = null;
-  #separator = "[";
 
-  constructor(terminal: Terminal) {
+  constructor(terminal: Terminal, list: Listing) {
     this.#terminal = terminal;
-    this.#draws = !terminal.json && process.stdout.isTTY;
+    this.#list = list;
   }
 
   async tell(status: NetworkStatus): Promise<void> {
-    const news = this.#draws ? String(status.height) : summaryOf(status);
+    const draws = !this.#terminal.json && process.stdout.isTTY;
+    const news = draws ? String(status.height) : summaryOf(status);
     if (news === this.#before) return;
     this.#before = news;
-    if (this.#terminal.json) {
-      await this.#terminal.write(`${this.#separator}${JSON.stringify(plainJson(status))}`);
-      this.#separator = ",\n";
-      return;
-    }
-    if (this.#draws) {
-      cursorTo(process.stdout, 0, 0);
-      clearScreenDown(process.stdout);
-    }
-    await this.#terminal.write(`${this.#draws ? describeNetwork(status) : `block ${status.height}: ${news}`}\n`);
-  }
-
-  async end(): Promise<void> {
-    if (this.#terminal.json && this.#separator !== "[") await this.#terminal.write("]\n");
+    if (draws) {
+      const { columns, rows } = process.stdout;
+      await this.#terminal.write(this.#drawn.frame(describeNetwork(status), { columns, rows }));
+    } else await this.#list.add({ document: status, text: `block ${status.height}: ${news}` });
   }
 }

@@ -1,7 +1,7 @@
 /** A network's status: what its chain says, and nothing else. */
 import { currentSharing } from "../protocol/key-session.ts";
 import { keyUsersOwing } from "../protocol/rotation-phases.ts";
-import type { Rotation } from "../protocol/rotation.ts";
+import { type Rotation, isBlocked } from "../protocol/rotation.ts";
 import type { State } from "../protocol/state.ts";
 import { toHex } from "../bytes.ts";
 import { keySessionDocument, masterKeyDocument } from "./key-documents.ts";
@@ -92,10 +92,11 @@ function rotationStatus(state: State, rotation: Rotation, timeOf: (height: numbe
     recordsPerSecond: sweepMilliseconds > 0 ? Math.round((records * 1_000) / sweepMilliseconds) : null,
     etaSeconds: etaSeconds(rotation, state.timestamp - timeOf(since)),
     leases: [...leases].map(([holder, held]) => ({ holder, partitions: held })),
-    blocked: listed.flatMap(({ stage, receipt, quarantine }, partition) => {
-      if (stage !== "unswept" || receipt === null || receipt.failed === 0) return [];
-      const named = receipt.failures.map(({ contract, key }) => ({ contract, key: toHex(key) }));
-      return [{ partition, failed: receipt.failed, records: named, quarantine }];
+    blocked: listed.flatMap((each, partition) => {
+      if (!isBlocked(each)) return [];
+      const { failed, failures } = each.receipt!;
+      const named = failures.map(({ contract, key }) => ({ contract, key: toHex(key) }));
+      return [{ partition, failed, records: named, quarantine: each.quarantine }];
     }),
     certified: rotation.certifiers.length,
     certifiersNeeded: currentSharing(state)?.threshold ?? 0,

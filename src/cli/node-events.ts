@@ -1,8 +1,8 @@
 /** What a node's commands say: of its pRuntime, and of what happens. */
 import type { NodeEvent } from "../gatekeeper/node.ts";
 import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import { describeHappening } from "./happening-words.ts";
 import { counted } from "./progress.ts";
-import type { Terminal } from "./terminal.ts";
 
 const SOFTWARE =
   "sealed by software: whoever owns this machine can read what it keeps and what it computes; only other users can't";
@@ -22,32 +22,8 @@ export function describeStatus(status: PRuntimeStatus): string {
   ].join("\n");
 }
 
-/** Says what happens: a line each, or the elements of one JSON array. */
-export class EventTeller {
-  readonly #terminal: Terminal;
-  #separator = "[";
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  async tell(event: NodeEvent): Promise<void> {
-    if (this.#terminal.json) {
-      await this.#terminal.write(`${this.#separator}${JSON.stringify(event)}`);
-      this.#separator = ",\n";
-    } else {
-      await this.#terminal.write(`${describeEvent(event)}\n`);
-    }
-  }
-
-  /** @param done - else an error is told, which is the document where nothing was told before it. */
-  async end(done: boolean): Promise<void> {
-    const nothing = this.#separator === "[";
-    if (this.#terminal.json && (done || !nothing)) await this.#terminal.write(nothing ? "[]\n" : "]\n");
-  }
-}
-
-function describeEvent(event: NodeEvent): string {
+/** Something that happened, for people. */
+export function describeEvent(event: NodeEvent): string {
   switch (event.kind) {
     case "Started":
     case "Changed":
@@ -58,6 +34,8 @@ function describeEvent(event: NodeEvent): string {
       return `registered in block ${event.height}`;
     case "Interrupted":
       return `${event.reason}; it is tried again`;
+    case "Fault":
+      return `this should not have happened: ${event.reason}`;
     case "Provisioned":
       return event.missing === 0
         ? "all contracts have their keys"
@@ -70,5 +48,7 @@ function describeEvent(event: NodeEvent): string {
       return `${event.peer} gives no partials, at block ${event.height}: ${event.reason}`;
     case "PeerWrong":
       return `${event.peer} answered wrongly: ${event.reason}`;
+    default:
+      return `block ${event.height}: ${describeHappening(event, (key) => key)}`;
   }
 }

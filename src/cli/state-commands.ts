@@ -10,6 +10,7 @@ import { type Phase, readRotation } from "../rotation/control.ts";
 import type { ContractEntry, ContractName } from "../store/store.ts";
 import { type CommonOptions, openHome, withCommonOptions } from "./command-line.ts";
 import { findContract, findOrNameContract, kindName, stateValue, storageKey } from "./contract-argument.ts";
+import { Listing } from "./listing.ts";
 import { hasChain } from "./network-rotation.ts";
 import { showNetwork } from "./network-status-command.ts";
 import { counted, formatCount } from "./progress.ts";
@@ -100,20 +101,15 @@ export function describeStatus(home: Home, { rotationId, records, remainingOld, 
 
 /** Writes the contracts as they are read: a home may have more of them than fit memory. */
 async function list({ store }: Home, terminal: Terminal): Promise<void> {
-  let separator = "[";
+  const listing = new Listing(terminal, null);
   for (let after: Uint8Array | null = null; ;) {
     const entries: ContractEntry[] = await store.contracts(after, LIST_STEP);
     const last = entries.at(-1);
     if (last === undefined) break;
     after = last.id;
-    if (!terminal.json) {
-      await terminal.write(entries.map(listLine).join(""));
-      continue;
-    }
-    await terminal.write(separator + entries.map((entry) => JSON.stringify(listEntry(entry))).join(",\n"));
-    separator = ",\n";
+    await listing.add(...entries.map((entry) => ({ document: listEntry(entry), text: listLine(entry) })));
   }
-  if (terminal.json) await terminal.write(separator === "[" ? "[]\n" : "]\n");
+  await listing.end();
 }
 
 function listEntry({ id, name, records }: ContractEntry): Record<string, unknown> {
@@ -121,7 +117,7 @@ function listEntry({ id, name, records }: ContractEntry): Record<string, unknown
 }
 
 function listLine({ id, kind, name, records }: ContractEntry): string {
-  return `${kindName(kind)}\t${toHex(name ?? id)}\t${counted(records, "record")}\n`;
+  return `${kindName(kind)}\t${toHex(name ?? id)}\t${counted(records, "record")}`;
 }
 
 async function get(home: Home, terminal: Terminal, contractText: string, keyText: string): Promise<void> {

@@ -13,13 +13,13 @@
  *
  * HTTP is in the clear: length, time and addresses show, as they would under TLS; a proxy in front may speak that.
  */
-import { once } from "node:events";
-import { type IncomingMessage, type Server, createServer } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { type HttpBindings, createAdaptorServer } from "@hono/node-server";
+import type { IncomingMessage } from "node:http";
+import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { GatekeeperError } from "../errors.ts";
 import { COMMAND_MESSAGE_BYTES_MAX, PEER_MESSAGE_BYTES_MAX, type PRuntimeStatus } from "../pruntime/boundary.ts";
+import type { TcpAddress } from "../socket-address.ts";
+import { BoundedServer } from "./bounded-server.ts";
 import {
   COMMANDS_PATH,
   type CommandHandler,
@@ -28,19 +28,6 @@ import {
   STATUS_PATH,
 } from "./message-transport.ts";
 import { RequestLimits, type Slot } from "./request-limits.ts";
-
-/** How long a request that is under way is waited for when the server closes. */
-export const CLOSE_MILLISECONDS = 5_000;
-/** From the first byte of a request to the last of its headers, and of its body. */
-const HEADERS_MILLISECONDS = 5_000;
-const REQUEST_MILLISECONDS = 10_000;
-/** How long a connection is kept on which nothing is asked, and one on which nothing moves. */
-const KEPT_MILLISECONDS = 30_000;
-const STILL_MILLISECONDS = 60_000;
-const HEADER_BYTES_MAX = 8_192;
-const CONNECTIONS_MAX = 256;
-/** Requests of a connection, before another has to be made. */
-const CONNECTION_REQUESTS_MAX = 1_000;
 
 /** What of a pRuntime anybody may know. */
 export type PublicStatus = Pick<PRuntimeStatus, "identityKey" | "genesisHash" | "height" | "registered" | "gatekeeper">;
@@ -70,28 +57,10 @@ type Status = 400 | 404 | 405 | 413 | 429 | 500 | 503;
 export class MessageServer implements AsyncDisposable {
   readonly #options: MessageServerOptions;
   readonly #limits = new RequestLimits();
-  readonly #server: Server;
-  #closing: Promise<void> | null = null;
+  #server: BoundedServer | null = null;
 
   private constructor(options: MessageServerOptions) {
     this.#options = options;
-    this.#server = createAdaptorServer({
-      fetch: this.#app().fetch,
-      createServer,
-      // Nothing here needs the adapter's in their place.
-      overrideGlobalObjects: false,
-      serverOptions: {
-        maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: HEADERS_MILLISECONDS,
-        requestTimeout: REQUEST_MILLISECONDS,
-        connectionsCheckingInterval: 1_000,
-        keepAliveTimeout: KEPT_MILLISECONDS,
-      },
-    }) as Server;
-    this.#server.maxConnections = CONNECTIONS_MAX;
-    this.#server.maxRequestsPerSocket = CONNECTION_REQUESTS_MAX;
-    this.#server.timeout = STILL_MILLISECONDS;
-    this.#server.on("connection", (socket) => this.#count(socket));
   }
 
   /**
@@ -99,38 +68,18 @@ export class MessageServer implements AsyncDisposable {
    * @param address - port 0 is any that is free.
    * @throws GatekeeperError IO_FAILED when it can't.
    */
-  static async listen(
-    { host, port }: { readonly host: string; readonly port: number },
-    options: MessageServerOptions,
-  ): Promise<MessageServer> {
+  static async listen(address: TcpAddress, options: MessageServerOptions): Promise<MessageServer> {
     const server = new MessageServer(options);
-    server.#server.listen(port, host);
-    try {
-      await once(server.#server, "listening");
-    } catch (cause) {
-      const systemCode = String((cause as NodeJS.ErrnoException).code);
-      const message = `${host}:${port} can't be listened at: ${systemCode}`;
-      throw new GatekeeperError("IO_FAILED", message, { address: `${host}:${port}`, systemCode }, { cause });
-    }
+    server.#server = await BoundedServer.listen(address, server.#limits, server.#app().fetch);
     return server;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#server!.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing ??= this.#close();
-    await this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const closed = once(this.#server, "close");
-    // Those that are idle it closes itself.
-    this.#server.close();
-    const limit = setTimeout(() => this.#server.closeAllConnections(), CLOSE_MILLISECONDS);
-    await closed;
-    clearTimeout(limit);
+    await this.#server?.[Symbol.asyncDispose]();
   }
 
   #app(): Hono<Env> {
@@ -151,12 +100,6 @@ export class MessageServer implements AsyncDisposable {
     app.notFound((context) => this.#refuse(context, 404, "NOT_FOUND", "Path"));
     app.onError((error, context) => this.#failed(context, error));
     return app;
-  }
-
-  #count(socket: Socket): void {
-    const address = socket.remoteAddress ?? "";
-    if (this.#limits.connected(address)) socket.once("close", () => this.#limits.disconnected(address));
-    else socket.destroy();
   }
 
   async #take(context: Context<Env>, { bytesMax, invalid, handle }: Posts): Promise<Response> {
@@ -213,7 +156,7 @@ export class MessageServer implements AsyncDisposable {
   }
 
   #answer(response: Response): Response {
-    if (this.#closing !== null) response.headers.set("Connection", "close");
+    if (this.#server?.isClosing) response.headers.set("Connection", "close");
     return response;
   }
 }

@@ -15,6 +15,7 @@ import { replicaCurve } from "../protocol/curve.ts";
 import { encodeGenesis } from "../protocol/genesis.ts";
 import { type Signer, readMessage } from "../protocol/message.ts";
 import type { PRuntimeStatus } from "../pruntime/boundary.ts";
+import type { ChainWatch, KeyEvent } from "./chain-watch.ts";
 import type { Transport } from "./message-transport.ts";
 import { type ProvisionEvent, Provisioner } from "./provision.ts";
 import type { PRuntime } from "./pruntime.ts";
@@ -32,14 +33,17 @@ interface Operator {
   readonly collateral: Uint8Array | null;
 }
 
-/** What there is to tell. */
+/** What there is to tell; nothing of it is secret. */
 export type NodeEvent =
   | { readonly kind: "Started" | "Changed"; readonly status: PRuntimeStatus }
   /** A message of the pRuntime's was handed in; its call is null where it can't be read. */
   | { readonly kind: "Sent"; readonly height: number; readonly call: Call["tag"] | null }
   | { readonly kind: "Registered"; readonly height: number }
   | { readonly kind: "Interrupted"; readonly reason: string }
-  | ProvisionEvent;
+  /** Something that should not have happened, which goes on all the same. */
+  | { readonly kind: "Fault"; readonly reason: string }
+  | ProvisionEvent
+  | KeyEvent;
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -48,6 +52,8 @@ export interface NodeOptions {
   readonly operator: Operator | null;
   /** What brings messages to other pRuntimes. */
   readonly transport: Transport;
+  /** What this host knows of the same chain. */
+  readonly watch: ChainWatch;
   readonly tell: (event: NodeEvent) => Promise<void>;
 }
 
@@ -111,8 +117,9 @@ export class GatekeeperNode {
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
-    const both = [this.#follow(either), this.#provisioner.run(either)];
-    const results = await Promise.allSettled(both.map((each) => each.finally(() => stop.abort())));
+    const { watch, tell } = this.#options;
+    const parts = [this.#follow(either), this.#provisioner.run(either), watch.run(tell, either)];
+    const results = await Promise.allSettled(parts.map((each) => each.finally(() => stop.abort())));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 

@@ -236,6 +236,11 @@ export function isCopying({ phase, source }: Pick<Rotation, "phase" | "source">)
   return source !== null && (phase === "reencryption" || phase === "verification");
 }
 
+/** Whether records of a partition can't be opened, by the word of who has tried last, so that it is not swept. */
+export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt">): boolean {
+  return stage === "unswept" && receipt !== null && receipt.failed > 0;
+}
+
 /** Whether a pRuntime has leased a partition that a contract's states may lie in. */
 export function hasLeased(partitions: readonly Partition[], contract: Uint8Array): boolean {
   return partitions.some(({ from, to }) => {

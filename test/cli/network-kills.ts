@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { type NetworkNews, runNetwork } from "../../src/cli/network-command.ts";
+import { runNetwork } from "../../src/cli/network-command.ts";
 import { createLocalNetwork } from "../../src/gatekeeper/local-network.ts";
 import { Seeded } from "../slow/seeded.ts";
 
@@ -19,11 +19,11 @@ const SIZE = {
 };
 const PATIENCE_MILLISECONDS = 120_000;
 
-type Told = NetworkNews["value"] & {
+interface Told {
   readonly kind: string;
   readonly height?: number;
   readonly [name: string]: unknown;
-};
+}
 
 /** Processes that have this among their arguments, but for this one: chain, nodes and pRuntimes of the network. */
 export function processesOf(folder: string): number[] {
@@ -51,8 +51,8 @@ export async function killNetwork(folder: string, port: number, seed: number, mi
   const stop = new AbortController();
   const running = runNetwork(
     folder,
-    async ({ value }) => {
-      told.push(value as Told);
+    async ({ document }) => {
+      told.push(document as Told);
     },
     stop.signal,
   );

@@ -46,8 +46,8 @@ test("a network rotates its MasterKey when it is told to, and what users have pu
   const stop = new AbortController();
   const running = runNetwork(
     folder,
-    async ({ value }) => {
-      told.push(value as Told);
+    async ({ document }) => {
+      told.push(document as Told);
     },
     stop.signal,
   );

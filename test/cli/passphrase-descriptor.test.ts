@@ -1,12 +1,12 @@
 /** Where a passphrase comes from: a file that is passed on unread, or a terminal, here one that `script` gives. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { passphraseDescriptor } from "../../src/cli/passphrase-descriptor.ts";
 import { readKeyFile } from "../../src/pruntime/key-file.ts";
 import { LocalHome } from "../../src/pruntime/local-home.ts";
 import { useFolder } from "../pruntime/folder.ts";
+import { hasScript, onTerminal } from "./pseudo-terminal.ts";
 import { programFile, runProgram } from "./transcript.ts";
 
 const inFolder = useFolder();
@@ -39,37 +39,6 @@ describe("passphraseDescriptor", () => {
   });
 });
 
-/** Whether there is util-linux's `script`, which runs a command on a terminal of its own. */
-function hasScript(): boolean {
-  try {
-    return execFileSync("script", ["--version"], { encoding: "utf8" }).includes("util-linux");
-  } catch {
-    return false;
-  }
-}
-
-/** Runs a command on a terminal, and types a line after each of these prompts. @returns all that the terminal showed. */
-async function onTerminal(args: readonly string[], typed: readonly (readonly [prompt: string, line: string])[]) {
-  const command = [process.execPath, programFile("gatekeeper"), ...args].map((word) => `'${word}'`).join(" ");
-  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], { cwd: inFolder() });
-  let shown = "";
-  let at = 0;
-  let seen = 0;
-  child.stdin.on("error", () => undefined);
-  child.stdout.on("data", (chunk) => {
-    shown += chunk;
-    const next = typed[at];
-    const found = next === undefined ? -1 : shown.indexOf(next[0], seen);
-    if (next === undefined || found < 0) return;
-    seen = found + next[0].length;
-    at++;
-    child.stdin.write(next[1]);
-  });
-  const [code] = (await once(child, "exit")) as [number];
-  child.stdin.destroy();
-  return { code, shown };
-}
-
 describe.skipIf(!hasScript())("a passphrase on a terminal (where there is `script`)", () => {
   it("is asked for by the pRuntime, not shown, and opens what it closed", async () => {
     const home = inFolder("home");
@@ -77,6 +46,7 @@ describe.skipIf(!hasScript())("a passphrase on a terminal (where there is `scrip
     using key = readKeyFile(inFolder("home", "key"));
     const secret = "hörse battery";
     const exported = await onTerminal(
+      inFolder(),
       ["export-key", "exported", "--home", home],
       [
         ["New passphrase: ", `${secret}\r`],
@@ -88,10 +58,18 @@ describe.skipIf(!hasScript())("a passphrase on a terminal (where there is `scrip
     expect(exported.code).toBe(0);
 
     rmSync(inFolder("home", "key"));
-    const wrong = await onTerminal(["import-key", "exported", "--home", home], [["Passphrase: ", "horse battery\r"]]);
+    const wrong = await onTerminal(
+      inFolder(),
+      ["import-key", "exported", "--home", home],
+      [["Passphrase: ", "horse battery\r"]],
+    );
     expect(wrong.shown).toContain("PASSPHRASE_WRONG");
     expect(wrong.code).toBe(1);
-    const right = await onTerminal(["import-key", "exported", "--home", home], [["Passphrase: ", `${secret}\r`]]);
+    const right = await onTerminal(
+      inFolder(),
+      ["import-key", "exported", "--home", home],
+      [["Passphrase: ", `${secret}\r`]],
+    );
     expect(right.shown).toContain("restored ");
     using restored = readKeyFile(inFolder("home", "key"));
     const copy = key.use((bytes) => Buffer.from(bytes));
@@ -101,10 +79,10 @@ describe.skipIf(!hasScript())("a passphrase on a terminal (where there is `scrip
   it("may be refused by who is asked", async () => {
     await LocalHome.init(inFolder("home"), "aes-256-gcm");
     const args = ["export-key", "exported", "--home", inFolder("home")];
-    const cancelled = await onTerminal(args, [["New passphrase: ", "abc\x03"]]);
+    const cancelled = await onTerminal(inFolder(), args, [["New passphrase: ", "abc\x03"]]);
     expect(cancelled.code).not.toBe(0);
     expect(cancelled.shown).toContain("ABORTED");
-    const differing = await onTerminal(args, [
+    const differing = await onTerminal(inFolder(), args, [
       ["New passphrase: ", "abc\r"],
       ["The same again: ", "abd\r"],
     ]);

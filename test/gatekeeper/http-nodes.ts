@@ -1,10 +1,11 @@
 /** Nodes with pRuntimes in processes of their own, whose messages go over HTTP to where the chain says. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { MessageServer } from "../../src/gatekeeper/message-server.ts";
 import type { CommandHandler, MessageHandler } from "../../src/gatekeeper/message-transport.ts";
 import { GatekeeperNode, type NodeEvent } from "../../src/gatekeeper/node.ts";
-import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import type { Genesis } from "../../src/protocol/genesis.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
@@ -54,12 +55,14 @@ export class TestNode {
   run(stack: AsyncDisposableStack, chain: FolderChain): Promise<void> {
     const client = stack.use(new MessageClient());
     const own = stack.use(chain.reopened());
-    const transport = httpTransport(client, new PeerEndpoints(own));
+    const watch = new ChainWatch(own);
+    const transport = httpTransport(client, watch);
     this.node = new GatekeeperNode({
       chain: own,
       pruntime: this.pruntime,
       operator: null,
       transport,
+      watch,
       tell: async (event) => void this.told.push(event),
     });
     const stop = new AbortController();

@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { GatekeeperError } from "../../src/errors.ts";
+import { CLOSE_MILLISECONDS } from "../../src/gatekeeper/bounded-server.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
-import { CLOSE_MILLISECONDS, MessageServer, type PublicStatus } from "../../src/gatekeeper/message-server.ts";
+import { MessageServer, type PublicStatus } from "../../src/gatekeeper/message-server.ts";
 import {
   ADDRESS_CONNECTIONS_MAX,
   ADDRESS_REQUESTS_MAX,

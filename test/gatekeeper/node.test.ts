@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { openReplica } from "../../src/chain/follow.ts";
 import { Producer } from "../../src/chain/producer.ts";
 import type { EmbeddedChain } from "../../src/chain/embedded.ts";
+import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { GatekeeperNode, type NodeEvent, type NodeOptions } from "../../src/gatekeeper/node.ts";
 import { localTransport } from "../../src/gatekeeper/local-transport.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
@@ -46,7 +47,8 @@ const NOBODY = localTransport(new Map());
 function nodeOf(options: Pick<NodeOptions, "chain" | "pruntime"> & Partial<NodeOptions>) {
   const told: NodeEvent[] = [];
   const tell = async (event: NodeEvent): Promise<void> => void told.push(event);
-  return { told, node: new GatekeeperNode({ operator: null, transport: NOBODY, tell, ...options }) };
+  const watch = new ChainWatch(options.chain);
+  return { told, node: new GatekeeperNode({ operator: null, transport: NOBODY, watch, tell, ...options }) };
 }
 
 /** What the messages of a chain's blocks ask for. */

@@ -1,7 +1,8 @@
 /** What nodes bring each other over HTTP. */
 import { describe, expect, test } from "vitest";
+import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
-import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
 import { idOf } from "../protocol/network.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { TestNode, chainOf, produceUntil } from "./http-nodes.ts";
@@ -33,7 +34,7 @@ describe("nodes", () => {
     const running = nodes.map((node) => node.run(stack, chain));
     await produceUntil(chain, nodes, running, () => nodes.every(({ node }) => (node!.status?.height ?? 0) > 1));
     const client = stack.use(new MessageClient());
-    const transport = httpTransport(client, new PeerEndpoints(chain.chain));
+    const transport = httpTransport(client, new ChainWatch(chain.chain));
     for (const [from, to] of [
       [a, b],
       [b, a],

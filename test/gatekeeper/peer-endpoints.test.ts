@@ -1,9 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
 import { GatekeeperError } from "../../src/errors.ts";
+import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { localTransport } from "../../src/gatekeeper/local-transport.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import type { MessageHandler } from "../../src/gatekeeper/message-transport.ts";
-import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { endpointOf, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
 import { publicOf } from "../protocol/network.ts";
 import { STRANGER, enclaveGenesis } from "../pruntime/authority.ts";
@@ -14,28 +15,28 @@ const { identityKey } = STRANGER;
 describe("where hosts are found", () => {
   test("is what their operators have said last, before and between blocks", async () => {
     using at = new FolderChain(enclaveGenesis([STRANGER]));
-    const endpoints = new PeerEndpoints(at.chain);
-    expect(await endpoints.of(identityKey)).toBe(null);
+    const watch = new ChainWatch(at.chain);
+    expect(await endpointOf(watch, identityKey)).toBe(null);
     for (const [sequence, url] of ["http://127.0.0.1:1/", "https://example.com/below", null].entries()) {
       const endpoint = url === null ? null : Buffer.from(url);
       at.chain.submit(at.message("rich", sequence, { tag: "setEndpoint", value: { identityKey, endpoint } }));
-      const before = await endpoints.of(identityKey);
+      const before = await endpointOf(watch, identityKey);
       at.producer.produce(sequence + 1, false);
       // Whoever asks meanwhile gets the same.
-      const now = await Promise.all([endpoints.of(identityKey), endpoints.of(identityKey)]);
+      const now = await Promise.all([endpointOf(watch, identityKey), endpointOf(watch, identityKey)]);
       expect(now).toEqual([url, url]);
       expect(before).not.toBe(url);
       // Another that begins now comes to the same.
-      expect(await new PeerEndpoints(at.chain).of(identityKey)).toBe(url);
+      expect(await endpointOf(new ChainWatch(at.chain), identityKey)).toBe(url);
     }
-    expect(await endpoints.of(publicOf("nobody"))).toBe(null);
+    expect(await endpointOf(watch, publicOf("nobody"))).toBe(null);
   });
 
   test("is where messages are posted; to whom nothing was said of, none", async () => {
     using at = new FolderChain(enclaveGenesis([STRANGER]));
     using client = new MessageClient();
     const post = vi.spyOn(client, "post").mockResolvedValue(Uint8Array.of(2));
-    const transport = httpTransport(client, new PeerEndpoints(at.chain));
+    const transport = httpTransport(client, new ChainWatch(at.chain));
     const none = { code: "PEER_FAILED", detail: { reason: "NoEndpoint" } };
     await expect(transport(identityKey, Uint8Array.of(1), NEVER)).rejects.toMatchObject(none);
     const endpoint = Buffer.from("http://127.0.0.1:1/");
