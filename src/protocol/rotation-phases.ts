@@ -8,7 +8,7 @@ import { type Draft, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
 import { punishUndestroyed } from "./offences.ts";
-import { doubted, isHolder, putPartition } from "./partitions.ts";
+import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
 import { hasShare, retire } from "./retirement.ts";
 import type { KeyUser, Partition, Rotation, RotationPhase } from "./rotation.ts";
 import type { Sharing } from "./sharing.ts";
@@ -97,6 +97,7 @@ function awaitKey(draft: Draft, rotation: Rotation): void {
   } else if (state.height >= switchHeight) {
     tell(draft, { kind: "MasterPubkeyRotated", rotationId: from + 1, publicKey: next.publicKey });
     enter(draft, "reencryption");
+    beginPromised(draft);
     // Without a store there are no states under the key that is left, and from here on there will be none.
     if (state.stateStore === null) state.rotation = { ...state.rotation!, partitions: 0 };
     advanceIfSwept(draft);
