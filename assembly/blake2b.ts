@@ -110,12 +110,15 @@ function lanes(first: bool, second: bool): v128 {
   return i64x2.replace_lane(i64x2.splat(-(<i64>first)), 1, -(<i64>second));
 }
 
-/** The bytes of a block, with zeros behind the message's end. */
+/**
+ * The bytes of a block, with zeros behind the message's end. Of a block that it does not have, the place may be behind the
+ * memory, where memory.copy traps even if it is to copy nothing.
+ */
 function fillBlock(row: usize, block: u32, to: usize): void {
   const from = block * BLOCK_BYTES;
   const length = load<u32>(row, LENGTH);
   const size = from < length ? min(length - from, BLOCK_BYTES) : 0;
-  memory.copy(to, <usize>load<u32>(row, MESSAGE) + <usize>from, size);
+  if (size > 0) memory.copy(to, <usize>load<u32>(row, MESSAGE) + <usize>from, size);
   memory.fill(to + <usize>size, 0, <usize>(BLOCK_BYTES - size));
 }
 

@@ -164,6 +164,7 @@ export class RotationHistory {
       case "ContractAssigned":
         this.#noteKeyUser(effect.worker);
         break;
+      case "PartitionPromised":
       case "PartitionLeased":
         this.#noteKeyUser(effect.holder);
         break;

@@ -249,6 +249,8 @@ export type Happening =
       readonly partitions: number;
       readonly identityKey: PublicKey;
     }
+  /** Its lease begins with the switch; keys for it are given from here on. */
+  | { readonly kind: "PartitionPromised"; readonly partition: number; readonly holder: PublicKey }
   /** To be swept, where it is unswept; to be verified, where it is swept. */
   | {
       readonly kind: "PartitionLeased";

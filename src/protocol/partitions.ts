@@ -2,7 +2,7 @@
 import { type PublicKey, accountOf } from "./account.ts";
 import { type Draft, tell } from "./draft.ts";
 import { currentSharing, keysOf } from "./key-session.ts";
-import { LEASES_MAX, type Partition, type Rotation } from "./rotation.ts";
+import { LEASES_MAX, type Partition, type Rotation, mayLease } from "./rotation.ts";
 import { mayServe } from "./registry.ts";
 import { type State, numberKey } from "./state.ts";
 
@@ -34,8 +34,7 @@ export function leasableBy(state: State, identityKey: PublicKey): number[] {
 }
 
 function leasableAt(state: State, identityKey: PublicKey, height: number): number[] {
-  const phase = state.rotation?.phase;
-  if ((phase !== "reencryption" && phase !== "verification") || !mayRotate(state, identityKey)) return [];
+  if (state.rotation === null || !mayLease(state.rotation) || !mayRotate(state, identityKey)) return [];
   const partitions = [...state.partitions.values()];
   const holders = holdersOf(state).filter((holder) => mayRotate(state, holder));
   const hasSwept = partitions.some(({ stage, receipt }) => stage === "swept" && receipt!.by === identityKey);
@@ -66,23 +65,39 @@ function leaseBlocksOf({ genesis }: Pick<Draft, "genesis">, { late }: Pick<Rotat
   return genesis.rotation.leaseBlocks << Math.min(late, DOUBLINGS_MAX);
 }
 
-/** Leases partitions to a pRuntime, as many as it wants and there are, within its own limit and the block's. @returns how many. */
+/**
+ * Leases partitions to a pRuntime, as many as it wants and there are, within its own limit and the block's. Before the switch
+ * they are promised, as if all were in the switch block. @returns how many.
+ */
 export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: number): number {
   const { state, genesis } = draft;
-  const most = Math.min(wanted, genesis.rotation.leasesPerBlock - draft.leases);
-  if (most <= 0) return 0;
+  const { phase, switchHeight } = state.rotation!;
+  const isPromise = phase === "keyGeneration";
   const partitions = [...state.partitions.values()];
+  const given = isPromise ? partitions.filter(({ holder }) => holder !== null).length : draft.leases;
+  const most = Math.min(wanted, genesis.rotation.leasesPerBlock - given);
+  if (most <= 0) return 0;
   const held = partitions.filter(({ holder }) => holder === identityKey).length;
   const leased = leasableAt(state, identityKey, state.height).slice(0, Math.max(0, Math.min(most, LEASES_MAX - held)));
-  const deadline = state.height + leaseBlocksOf(draft, state.rotation!) - 1;
+  const deadline = Math.max(state.height, switchHeight!) + leaseBlocksOf(draft, state.rotation!) - 1;
   for (const index of leased) {
     const partition = partitions[index]!;
     putPartition(draft, index, { ...partition, holder: identityKey, deadline });
-    tell(draft, { kind: "PartitionLeased", partition: index, holder: identityKey, stage: partition.stage });
+    if (isPromise) tell(draft, { kind: "PartitionPromised", partition: index, holder: identityKey });
+    else tell(draft, { kind: "PartitionLeased", partition: index, holder: identityKey, stage: partition.stage });
   }
   draft.leases += leased.length;
   if (leased.length > 0) noteKeyUser(draft, identityKey);
   return leased.length;
+}
+
+/** The switch: what was promised is leased. */
+export function beginPromised(draft: Draft): void {
+  for (const [index, { holder, stage }] of [...draft.state.partitions.values()].entries()) {
+    if (holder === null) continue;
+    tell(draft, { kind: "PartitionLeased", partition: index, holder, stage });
+    draft.leases++;
+  }
 }
 
 /** Puts a partition in the place of what it was. */

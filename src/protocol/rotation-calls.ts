@@ -8,7 +8,14 @@ import { currentSharing } from "./key-session.ts";
 import { doubted, isHolder, leasePartitions, mayRotate, putPartition } from "./partitions.ts";
 import { mayServe, workerOf } from "./registry.ts";
 import { advanceIfSwept, reopen } from "./rotation-phases.ts";
-import type { Partition, PartitionBound, PartitionVerdict, Rotation, RotationPhase } from "./rotation.ts";
+import {
+  type Partition,
+  type PartitionBound,
+  type PartitionVerdict,
+  type Rotation,
+  type RotationPhase,
+  mayLease,
+} from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import { numberKey } from "./state.ts";
 
@@ -29,9 +36,12 @@ export function recordPartitions(
   bounds: readonly PartitionBound[],
 ): void {
   const { state } = draft;
-  const rotation = rotationIn(draft, rotationId, ["reencryption"]);
+  const rotation = rotationIn(draft, rotationId, ["keyGeneration", "reencryption"]);
+  ensure(mayLease(rotation), "WrongPhase");
   ensure(mayRotate(state, signer), "NotRotationWorker");
   ensure(rotation.partitions === null, "AlreadySent");
+  // Where there is none at the switch, there is nothing to be rotated.
+  ensure(state.stateStore !== null, "NothingToDo");
   ensure(
     bounds.every((bound, at) => at === 0 || compareBounds(bounds[at - 1]!, bound) < 0),
     "BadPartitions",
@@ -62,10 +72,12 @@ export function recordPartitions(
  */
 export function workPartitions(draft: Draft, signer: PublicKey, { rotationId, done, wanted }: RotationWork): void {
   const { state } = draft;
-  rotationIn(draft, rotationId, ["reencryption", "verification"]);
+  const rotation = rotationIn(draft, rotationId, ["keyGeneration", "reencryption", "verification"]);
+  ensure(mayLease(rotation), "WrongPhase");
   ensure(mayRotate(state, signer), "NotRotationWorker");
   let counted = 0;
-  for (const work of done) {
+  // What is only promised nobody can have worked on.
+  for (const work of rotation.phase === "keyGeneration" ? [] : done) {
     const partition = state.partitions.get(numberKey(work.partition));
     if (partition?.holder !== signer || partition.attempt !== work.attempt) continue;
     if (partition.stage !== (work.outcome.tag === "swept" ? "unswept" : "swept")) continue;

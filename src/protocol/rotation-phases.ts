@@ -9,7 +9,7 @@ import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
 import { punishUndestroyed } from "./offences.ts";
-import { doubted, isHolder, putPartition } from "./partitions.ts";
+import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
 import { hasShare, retire } from "./retirement.ts";
 import { type KeyUser, type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
@@ -136,6 +136,7 @@ function awaitKey(draft: Draft, rotation: Rotation): void {
   } else if (state.height >= switchHeight) {
     if (rotation.source === null) switchTo(draft, rotation, next);
     enter(draft, "reencryption");
+    beginPromised(draft);
     // Without a store there are no states under the key that is left, and from here on there will be none.
     if (state.stateStore === null) state.rotation = { ...state.rotation!, partitions: 0 };
     advanceIfSwept(draft);

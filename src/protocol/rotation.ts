@@ -1,7 +1,8 @@
 /**
  * A rotation of the MasterKey, as the ledger knows it: from generation r to r + 1, one at a time.
  *
- *   keyGeneration  a key session makes MasterKey r + 1; when it is in force, pRuntimes come by its keys until the switch block.
+ *   keyGeneration  a key session makes MasterKey r + 1; when it is in force, pRuntimes come by its keys until the switch block:
+ *                  the store is cut into partitions then, and first leases are promised, so that keys are there when they begin.
  *                  Where no key comes about in time the rotation is given up: all is as it was
  *   reencryption   from the switch block on states are sealed under r + 1, and a rotation only goes forward. The store's states
  *                  are cut into partitions; pRuntimes lease them, re-encrypt them, and say so in receipts
@@ -99,7 +100,7 @@ export interface Partition {
   /** Where it ends; null: at the end. */
   readonly to: PartitionBound | null;
   readonly stage: PartitionStage;
-  /** Who has leased it for what comes next: to sweep it, or to verify it; null where nobody has. */
+  /** Who has leased it for what comes next: to sweep it, or to verify it; before the switch, to whom it is promised. Null: nobody. */
   readonly holder: PublicKey | null;
   /** The last block of the lease; without one, the first block in which it may be leased. */
   readonly deadline: number;
@@ -239,6 +240,11 @@ export function isCopying({ phase, source }: Pick<Rotation, "phase" | "source">)
 /** Whether records of a partition can't be opened, by the word of who has tried last, so that it is not swept. */
 export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt">): boolean {
   return stage === "unswept" && receipt !== null && receipt.failed > 0;
+}
+
+/** Whether keys of both generations are in force, so that who works on partitions may be given some. */
+export function mayLease({ phase, switchHeight }: Rotation): boolean {
+  return switchHeight !== null && phase !== "abandonment";
 }
 
 /** Whether a pRuntime has leased a partition that a contract's states may lie in. */

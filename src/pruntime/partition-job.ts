@@ -54,6 +54,7 @@ export class PartitionJob implements Disposable {
   readonly lease: Lease;
   readonly #tools: JobTools;
   readonly #stop = new AbortController();
+  #mayWork = false;
   /** Contracts of the window. */
   #window = new Set<Hex>();
   #wake = (): void => undefined;
@@ -80,6 +81,13 @@ export class PartitionJob implements Disposable {
     return this.#failed;
   }
 
+  /** Its lease has begun: before, it only sees to keys. */
+  begin(): void {
+    if (this.#mayWork) return;
+    this.#mayWork = true;
+    this.#wake();
+  }
+
   /** Keys may have come. */
   wake(): void {
     this.#wake();
@@ -98,7 +106,7 @@ export class PartitionJob implements Disposable {
       const ahead = needed.length === 0 ? [] : await this.#listed(needed.at(-1)!);
       if (signal.aborted) return;
       this.#moveWindow([...needed, ...ahead]);
-      await this.#untilHeld(needed);
+      await this.#untilReady(needed);
       if (signal.aborted) return;
       const answer = await this.#work();
       if (answer.end === "missing") {
@@ -133,8 +141,9 @@ export class PartitionJob implements Disposable {
     this.#window = window;
   }
 
-  async #untilHeld(contracts: readonly Hex[]): Promise<void> {
-    while (!this.#stop.signal.aborted && !contracts.every((id) => this.#isHeld(id))) {
+  async #untilReady(contracts: readonly Hex[]): Promise<void> {
+    const isReady = (): boolean => this.#mayWork && contracts.every((id) => this.#isHeld(id));
+    while (!this.#stop.signal.aborted && !isReady()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

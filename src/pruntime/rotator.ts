@@ -9,7 +9,7 @@ import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
-import { LEASES_MAX, type PartitionBound, type Rotation, leasesOf } from "../protocol/rotation.ts";
+import { LEASES_MAX, type PartitionBound, type Rotation, leasesOf, mayLease } from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
 import { type State, numberKey } from "../protocol/state.ts";
 import { removeCheckpoints } from "../rotation/checkpoint.ts";
@@ -97,18 +97,18 @@ export class Rotator implements AsyncDisposable {
     const { state } = ledger;
     const { rotation } = state;
     const work = this.#workOf(state);
-    const phase = work === null ? undefined : rotation?.phase;
-    if (rotation === null || (phase !== "reencryption" && phase !== "verification")) {
+    if (rotation === null || work === null || !mayLease(rotation)) {
       this.#endJobs();
     } else {
-      this.#dropVerified(state, work!);
-      this.#followLeases(state, rotation, work!, provisioning);
-      if (phase === "reencryption" && rotation.partitions === null) this.#cut(rotation, work!);
-      if (phase === "verification" && rotation.verified === rotation.partitions)
-        this.#countLeft(rotation, work!, state.height);
+      this.#dropVerified(state, work);
+      this.#followLeases(state, rotation, work, provisioning);
+      if (rotation.partitions === null) this.#cut(rotation, work);
+      if (rotation.phase === "verification" && rotation.verified === rotation.partitions)
+        this.#countLeft(rotation, work, state.height);
     }
-    if (rotation !== null && phase === "abandonment" && isTurn(ledger, rotation, this.#options.identityKey)) {
-      this.#compact(rotation, work!);
+    const isOurs = work !== null && rotation?.phase === "abandonment";
+    if (isOurs && isTurn(ledger, rotation, this.#options.identityKey)) {
+      this.#compact(rotation, work);
     }
     this.wake();
   }
@@ -119,7 +119,8 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** What there is to say to the chain; null where there is nothing. */
-  dueCall({ state }: Ledger): Call | null {
+  dueCall(ledger: Ledger): Call | null {
+    const { state } = ledger;
     const { identityKey, stores } = this.#options;
     if (state.stateStore === null) return { tag: "announceStore", value: stores[0]!.id };
     const { rotation } = state;
@@ -127,14 +128,14 @@ export class Rotator implements AsyncDisposable {
     const rotationId = rotation.from + 1;
     switch (rotation.phase) {
       case "keyGeneration":
-        return null;
       case "reencryption":
       case "verification": {
+        if (!mayLease(rotation)) return null;
         const bounds = resultOf(this.#bounds, rotation);
         if (rotation.partitions === null) {
           return bounds === null ? null : { tag: "recordPartitions", value: { rotationId, bounds } };
         }
-        const work = this.#dueWork(state, rotationId);
+        const work = this.#dueWork(ledger, rotationId);
         if (work !== null) return work;
         const isClean = rotation.verified === rotation.partitions && resultOf(this.#count, rotation) === true;
         const certifies = isClean && isHolder(state, identityKey) && !rotation.certifiers.includes(identityKey);
@@ -168,8 +169,9 @@ export class Rotator implements AsyncDisposable {
     return this.#options.stores.find((store) => store.id === id) ?? null;
   }
 
-  #dueWork(state: State, rotationId: number): Call | null {
+  #dueWork({ state, genesis }: Ledger, rotationId: number): Call | null {
     const { pace, identityKey } = this.#options;
+    if (state.rotation!.phase === "keyGeneration" && promisedIn(state) >= genesis.rotation.leasesPerBlock) return null;
     const done: PartitionWork[] = [];
     let atWork = 0;
     for (const { lease, outcome } of this.#jobs.values()) {
@@ -205,6 +207,8 @@ export class Rotator implements AsyncDisposable {
       const tools = { store, pool, keys, provisioning, from: from!, to: to! };
       this.#jobs.set(index, new PartitionJob(lease, tools));
     }
+    // Until the switch nothing may be sealed under the new generation.
+    if (rotation.phase !== "keyGeneration") for (const job of this.#jobs.values()) job.begin();
   }
 
   #poolOf({ from }: Rotation, { store }: RotationStores): PartitionThreads {
@@ -302,6 +306,11 @@ export class Rotator implements AsyncDisposable {
 function generationOf({ sharings }: State, rotationId: number): Generation {
   const { keySuite, cipherSuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
   return { rotationId, keySuite, suite: cipherSuite };
+}
+
+/** Partitions that are promised, or leased. */
+function promisedIn({ partitions }: State): number {
+  return [...partitions.values()].filter(({ holder }) => holder !== null).length;
 }
 
 function resultOf<T>(errand: Errand<T> | null, { from }: Rotation): T | null {

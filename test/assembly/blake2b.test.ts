@@ -33,6 +33,14 @@ describe("BLAKE2b-256", () => {
     expect(hashed(messages.toReversed())).toEqual(messages.toReversed().map(noble));
   });
 
+  it("hashes a short message beside a long one, however little memory lies behind it", () => {
+    for (const length of [30_000, 65_536, 200_000]) {
+      const messages = [message(length, 1), message(107, 2)];
+      expect(hashed(messages)).toEqual(messages.map(noble));
+      expect(hashed(messages.toReversed())).toEqual(messages.toReversed().map(noble));
+    }
+  });
+
   it("takes a message in pieces, and more messages than a call", () => {
     const whole = message(300, 1);
     const pieces = [whole.subarray(0, 5), whole.subarray(5, 5), whole.subarray(5, 130), whole.subarray(130)];

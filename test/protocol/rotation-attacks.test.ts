@@ -201,6 +201,7 @@ describe("a dispute", () => {
 
   test("does not count the word of who was convicted", () => {
     const { network, rotators } = reencrypting();
+    rotators.until("MasterPubkeyRotated");
     rotators.until("RotationAdvanced", honest);
     const [first, liar, other] =
       partitionsOf(network)[0]!.receipt!.by === keyOf("a") ? ["b", "c", "d"] : ["a", "c", "d"];

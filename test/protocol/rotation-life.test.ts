@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import type { Call, PartitionWork } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
-import { type ReceiptClaim, VERDICTS, type Verdict, leasesOf } from "../../src/protocol/rotation.ts";
+import { type ReceiptClaim, VERDICTS, type Verdict, leasesOf, mayLease } from "../../src/protocol/rotation.ts";
 import { NOMINATORS, type Network, idOf, identity, publicOf, runs } from "./network.ts";
 import { NAMES, type Outcome, claimOf, order, rotate, rotationCall, running } from "./rotators.ts";
 
@@ -26,7 +26,7 @@ const WORTH: ReadonlyMap<string, Verdict> = new Map([
 const RULES = {
   gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } },
   sessionBlocks: 12,
-  rotation: { intervalBlocks: 0, leadBlocks: 2, leaseBlocks: 3, phaseBlocks: 15, leasesPerBlock: 3 },
+  rotation: { intervalBlocks: 0, leadBlocks: 4, leaseBlocks: 3, phaseBlocks: 15, leasesPerBlock: 3 },
 } as const;
 
 type Gen = fc.GeneratorValue;
@@ -99,10 +99,12 @@ class Watch {
     const { rotation, partitions } = state;
     expect(rotation !== null).toBe(this.#isUnderWay);
     expect(Ledger.decode(ledger.genesis, ledger.encode()).stateHash()).toEqual(ledger.stateHash());
-    if (rotation === null || !["reencryption", "verification"].includes(rotation.phase)) {
+    if (rotation === null || !mayLease(rotation)) {
       expect(partitions.size).toBe(0);
       return;
     }
+    // Before the switch nothing is done, whatever is said.
+    if (rotation.phase === "keyGeneration") expect({ ...rotation }).toMatchObject({ swept: 0, records: 0, late: 0 });
     const stages = [...partitions.values()].map(({ stage }) => stage);
     const { swept, verified } = rotation;
     expect({ swept, verified }).toEqual({

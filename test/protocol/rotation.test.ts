@@ -3,7 +3,19 @@ import type { Call } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { sealedUnder } from "../../src/protocol/rotation.ts";
 import { Network, identity, idOf, outcomes, publicOf } from "./network.ts";
-import { NAMES, boundAt, claimOf, kinds, order, reencrypting, rotate, running, say } from "./rotators.ts";
+import {
+  NAMES,
+  boundAt,
+  claimOf,
+  kinds,
+  order,
+  partitionsOf,
+  reencrypting,
+  rotate,
+  running,
+  say,
+  swept,
+} from "./rotators.ts";
 import { keyGenesis } from "./shareholders.ts";
 
 describe("a rotation", () => {
@@ -15,17 +27,17 @@ describe("a rotation", () => {
     rotators.until("SharingAdopted");
     expect(network.state.sharings.map(({ rotationId }) => rotationId)).toEqual([0, 1]);
     expect(sealedUnder(network.state)).toBe(0);
-    rotators.until("MasterPubkeyRotated");
-    expect(sealedUnder(network.state)).toBe(1);
     rotators.until("PartitionsRecorded");
     expect(network.state.partitions.size).toBe(4);
+    rotators.until("MasterPubkeyRotated");
+    expect(sealedUnder(network.state)).toBe(1);
     const told: Effect[] = [];
     for (let block = 0; block < 40 && network.state.rotation !== null; block++) told.push(...rotators.block());
-    const swept = told.flatMap((effect) => (effect.kind === "PartitionSwept" ? [effect.receipt.by] : []));
-    expect(swept).toHaveLength(4);
+    const sweepers = told.flatMap((effect) => (effect.kind === "PartitionSwept" ? [effect.receipt.by] : []));
+    expect(sweepers).toHaveLength(4);
     for (const effect of told) {
       // Never by who has swept it.
-      if (effect.kind === "PartitionJudged") expect(swept[effect.partition]).not.toBe(effect.identityKey);
+      if (effect.kind === "PartitionJudged") expect(sweepers[effect.partition]).not.toBe(effect.identityKey);
     }
     expect(told.filter(({ kind }) => kind === "RotationCertified")).toHaveLength(2);
     expect(told.at(-1)).toMatchObject({ kind: "MasterKeyAbandoned", rotationId: 0, records: 40, outstanding: [] });
@@ -114,6 +126,61 @@ describe("partitions", () => {
       most.push(kinds(rotators.block()).filter((kind) => kind === "PartitionLeased").length);
     }
     expect(Math.max(...most)).toBe(1);
+  });
+
+  const LONG_LEAD = { intervalBlocks: 0, leadBlocks: 6, leaseBlocks: 4, phaseBlocks: 50, leasesPerBlock: 64 };
+
+  test("are promised before the switch, so that keys are there when it comes, and leased with it", () => {
+    const { network, rotators } = reencrypting({ rotation: LONG_LEAD }, [...NAMES, "e"]);
+    expect(network.state.rotation).toMatchObject({ phase: "keyGeneration", partitions: 4 });
+    expect(network.state.keyUsers.has(idOf(identity("e")))).toBe(false);
+    const wanted: Call = { tag: "workPartitions", value: { rotationId: 1, done: [], wanted: 1 } };
+    const promised = network.blockOf([network.unsigned(identity("e"), wanted)]);
+    expect(promised[0]).toMatchObject({ kind: "PartitionPromised", partition: 0, holder: publicOf(identity("e")) });
+    // From here on it may be given keys.
+    expect(network.state.keyUsers.get(idOf(identity("e")))?.since).toBe(0);
+    const { switchHeight } = network.state.rotation!;
+    expect(partitionsOf(network)[0]).toMatchObject({
+      stage: "unswept",
+      holder: publicOf(identity("e")),
+      deadline: switchHeight! + LONG_LEAD.leaseBlocks - 1,
+    });
+    const done = [{ partition: 0, attempt: 0, outcome: swept }];
+    const early: Call = { tag: "workPartitions", value: { rotationId: 1, done, wanted: 0 } };
+    expect(say(network, "e", early)).toBe("NothingToDo");
+    expect(partitionsOf(network)[0]).toMatchObject({ stage: "unswept", receipt: null });
+    const atSwitch = rotators.until("MasterPubkeyRotated");
+    expect(network.state.height).toBe(switchHeight);
+    expect(kinds(atSwitch).filter((kind) => kind === "PartitionLeased")).toHaveLength(4);
+    expect(say(network, "e", early)).toBe("done");
+    rotators.until("MasterKeyAbandoned");
+  });
+
+  test("are not promised before the MasterKey is there, and no more of them than a block may lease", () => {
+    const { network, rotators } = running({ rotation: { ...LONG_LEAD, leasesPerBlock: 1 } });
+    order(network, rotate);
+    rotators.until("RotationStarted");
+    const cut: Call = { tag: "recordPartitions", value: { rotationId: 1, bounds: [boundAt(4), boundAt(5)] } };
+    const wanted: Call = { tag: "workPartitions", value: { rotationId: 1, done: [], wanted: 2 } };
+    expect(say(network, "a", cut)).toBe("WrongPhase");
+    expect(say(network, "a", wanted)).toBe("WrongPhase");
+    rotators.until("SwitchPlanned");
+    expect(say(network, "a", cut)).toBe("done");
+    expect(say(network, "a", wanted)).toBe("done");
+    expect(say(network, "b", wanted)).toBe("NothingToDo");
+    expect(partitionsOf(network).filter(({ holder }) => holder !== null)).toHaveLength(1);
+    const atSwitch = rotators.until("MasterPubkeyRotated", undefined, () => null);
+    expect(kinds(atSwitch).filter((kind) => kind === "PartitionLeased")).toHaveLength(1);
+    rotators.until("MasterKeyAbandoned");
+  });
+
+  test("are not cut where the chain knows of no store", () => {
+    const { network, rotators } = running({ rotation: LONG_LEAD }, null);
+    order(network, rotate);
+    rotators.until("SwitchPlanned");
+    const cut: Call = { tag: "recordPartitions", value: { rotationId: 1, bounds: [boundAt(4)] } };
+    expect(say(network, "a", cut)).toBe("NothingToDo");
+    rotators.until("MasterKeyAbandoned");
   });
 
   test("with records that can't be opened block the rotation, until governance has them put aside", () => {

@@ -2,7 +2,13 @@
 import { leasableBy } from "../../src/protocol/partitions.ts";
 import type { Action, Call, PartitionWork } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
-import { type Partition, type PartitionBound, type ReceiptClaim, leasesOf } from "../../src/protocol/rotation.ts";
+import {
+  type Partition,
+  type PartitionBound,
+  type ReceiptClaim,
+  leasesOf,
+  mayLease,
+} from "../../src/protocol/rotation.ts";
 import { Network, idOf, identity, outcomes, publicOf } from "./network.ts";
 import { type Says, Shareholders, keyGenesis, launch } from "./shareholders.ts";
 
@@ -31,14 +37,17 @@ export function rotationCall(network: Network, name: string, outcome: Outcome = 
   const key = publicOf(name);
   if (rotation === null) return null;
   const rotationId = rotation.from + 1;
-  if (rotation.phase === "reencryption" && rotation.partitions === null) {
+  if (mayLease(rotation) && rotation.partitions === null && state.stateStore !== null) {
     return { tag: "recordPartitions", value: { rotationId, bounds: [boundAt(0x40), boundAt(0x80), boundAt(0xc0)] } };
   }
-  if (rotation.phase === "reencryption" || rotation.phase === "verification") {
-    const done = leasesOf({ partitions }, key).flatMap(({ index, attempt, stage }): PartitionWork[] => {
-      const said = outcome(name, index, stage);
-      return said === null ? [] : [{ partition: index, attempt, outcome: said }];
-    });
+  if (mayLease(rotation)) {
+    const isPromise = rotation.phase === "keyGeneration";
+    const done = (isPromise ? [] : leasesOf({ partitions }, key)).flatMap(
+      ({ index, attempt, stage }): PartitionWork[] => {
+        const said = outcome(name, index, stage);
+        return said === null ? [] : [{ partition: index, attempt, outcome: said }];
+      },
+    );
     const wanted = leasableBy(state, key).length > 0 ? 1 : 0;
     if (done.length + wanted > 0) return { tag: "workPartitions", value: { rotationId, done, wanted } };
     const isDue = rotation.phase === "verification" && rotation.verified === rotation.partitions;
