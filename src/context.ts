@@ -49,6 +49,8 @@ export const CONTEXT = Object.freeze({
   pageStatement: "gatekeeper/v1 page statement",
   /** Digest of all pages that a pRuntime has replaced in a partition: rotation/receipt.ts. */
   partitionDigest: "gatekeeper/v1 partition digest",
+  /** Digest of all pages that a pRuntime has written in a copy of a partition: rotation/copy-leased.ts. */
+  copyDigest: "gatekeeper/v1 digest of a copy",
   /** Names a record that was put aside: rotation/quarantine.ts. */
   quarantine: "gatekeeper/v1 quarantined record",
   /** Sealing of a MasterKey generation in a home: pruntime/master-key-files.ts. */

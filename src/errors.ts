@@ -26,6 +26,8 @@ export const ERROR_CODES = Object.freeze([
   "STORE_CORRUPT",
   /** Another process kept the store locked for longer than the wait allowed. */
   "STORE_BUSY",
+  /** The store is closed or a mirror: its states were moved to another one, or are being moved; detail.other is the one to use. */
+  "STORE_NOT_SERVING",
   /** No space left for a write; nothing of the refused write was kept. */
   "STORE_FULL",
   /** A write was sealed under a rotation id below the store's minimum; seal it again under the current one. */

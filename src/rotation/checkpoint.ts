@@ -21,6 +21,9 @@ export interface LeasedPartition extends PageRange {
   readonly attempt: number;
 }
 
+/** What who copies has written, in all attempts: pages, and a digest of them. */
+const copied = v.optional(v.nullable(v.strictObject({ pages: count, digest: hex })), null);
+
 const checkpointSchema = v.strictObject({
   from: v.nullable(ref),
   to: v.nullable(ref),
@@ -31,7 +34,7 @@ const checkpointSchema = v.strictObject({
   /** Whether what an earlier attempt did wrong was put right; and the last kept page that was looked at for that. */
   restored: v.boolean(),
   restoredTo: v.nullable(v.strictObject({ ...ref.entries, version: count })),
-  /** The last page that is swept. */
+  /** The last page that is swept; of a copy, the place from which on it is to go on. */
   cursor: v.nullable(ref),
   done: v.boolean(),
   /** Records that this sweep met under another rotation id; those of them that could not be opened, and the first. */
@@ -43,7 +46,9 @@ const checkpointSchema = v.strictObject({
   /** What the holder re-encrypted, and what others did before it, in all attempts. */
   records: count,
   bytes: count,
-  others: v.array(v.strictObject({ holder: hex, records: count, bytes: count })),
+  others: v.array(v.strictObject({ holder: hex, records: count, bytes: count, copied })),
+  /** Null where the holder has copied nothing. */
+  copied,
 });
 
 /** A checkpoint cell's content. */
@@ -136,6 +141,7 @@ function firstCheckpoint({ from, to, attempt }: LeasedPartition, holder: string)
     records: 0,
     bytes: 0,
     others: [],
+    copied: null,
   };
 }
 
@@ -146,8 +152,10 @@ function beginAttempt(value: Checkpoint, attempt: number): Checkpoint {
 /** The same object where nothing changes. */
 function withHolder(value: Checkpoint, holder: string): Checkpoint {
   if (value.holder === holder) return value;
-  const mine = value.others.find((other) => other.holder === holder) ?? { records: 0, bytes: 0 };
+  const mine = value.others.find((other) => other.holder === holder) ?? { records: 0, bytes: 0, copied: null };
   const others = value.others.filter((other) => other.holder !== holder);
-  if (value.records > 0) others.push({ holder: value.holder, records: value.records, bytes: value.bytes });
-  return { ...value, holder, records: mine.records, bytes: mine.bytes, done: false, others };
+  if (value.records > 0 || value.copied !== null) {
+    others.push({ holder: value.holder, records: value.records, bytes: value.bytes, copied: value.copied });
+  }
+  return { ...value, holder, records: mine.records, bytes: mine.bytes, copied: mine.copied, done: false, others };
 }

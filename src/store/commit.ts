@@ -5,7 +5,7 @@
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { PAGE_BYTES_MAX, PAGE_HEADER_BYTES, STORAGE_KEY_BYTES_MAX } from "./page.ts";
-import type { CellWrite, Commit, ContractName, Keep, KeptRef, PageRef, PageWrite } from "./store.ts";
+import type { CellExpectation, CellWrite, Commit, ContractName, Keep, KeptRef, PageRef, PageWrite } from "./store.ts";
 
 const CONTRACT_ID_BYTES = 32;
 const CELL_NAME_BYTES_MAX = 1_024;
@@ -82,9 +82,13 @@ function checkPageWrite(write: PageWrite): void {
   }
 }
 
+function checkExpectation({ name, expected }: CellExpectation): void {
+  checkCellName(name);
+  check(isVersion(expected), `the expected version of cell ${name} can't be ${expected}`);
+}
+
 function checkCellWrite(write: CellWrite): void {
-  checkCellName(write.name);
-  check(isVersion(write.expected), `the expected version of cell ${write.name} can't be ${write.expected}`);
+  checkExpectation(write);
   const bytes = write.value?.length ?? 0;
   if (bytes > CELL_VALUE_BYTES_MAX) {
     throw new GatekeeperError("RECORD_TOO_LARGE", `the value of cell ${write.name} has ${bytes} bytes`, {
@@ -112,10 +116,11 @@ export function checkCommit(commit: Commit): void {
   for (const contract of commit.contracts ?? []) checkContractName(contract);
   for (const ref of commit.drop ?? []) checkKeptRef(ref);
   const names = new Set<string>();
-  for (const write of commit.cells ?? []) {
-    checkCellWrite(write);
-    check(!names.has(write.name), `cell ${write.name} is written twice in one commit`);
-    names.add(write.name);
+  for (const write of commit.cells ?? []) checkCellWrite(write);
+  for (const expectation of commit.expects ?? []) checkExpectation(expectation);
+  for (const { name } of expectationsOf(commit)) {
+    check(!names.has(name), `cell ${name} is named twice in one commit`);
+    names.add(name);
   }
   check(sealedUnder === null || isU32(sealedUnder), `rotation id ${sealedUnder} is not a u32`);
   if (minimumRotationId === undefined) return;
@@ -124,6 +129,11 @@ export function checkCommit(commit: Commit): void {
     sealedUnder === null || sealedUnder >= minimumRotationId,
     `a commit can't seal under rotation id ${sealedUnder} and raise the minimum to ${minimumRotationId}`,
   );
+}
+
+/** All cells that must be as they were read, so that a commit is applied: those that it writes come first. */
+export function expectationsOf({ cells = [], expects = [] }: Commit): readonly CellExpectation[] {
+  return [...cells, ...expects];
 }
 
 /**

@@ -8,7 +8,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
 import { BUSY_WAIT_MS } from "./database-file.ts";
 import { corrupt, isBusy } from "./embedded-error.ts";
-import { CountChanges, checkRotationId, countAfter, writtenTwice } from "./commit.ts";
+import { CountChanges, checkRotationId, countAfter, expectationsOf, writtenTwice } from "./commit.ts";
 import { asNumber } from "./embedded-value.ts";
 import type { CellWrite, Commit, CommitResult, ContractName, KeptRef, PageWrite } from "./store.ts";
 
@@ -139,8 +139,10 @@ export class CommitWriter {
     const cells = commit.cells ?? [];
     const state = this.#state.get();
     checkRotationId(commit, asNumber(state?.["minimum_rotation_id"], this.#path));
-    const cellVersions = cells.map(({ name }) => this.#versionIn(this.#cellVersion.get(name)));
-    if (cells.some(({ expected }, index) => expected !== cellVersions[index])) {
+    // Those of the cells that are written come first.
+    const expectations = expectationsOf(commit);
+    const cellVersions = expectations.map(({ name }) => this.#versionIn(this.#cellVersion.get(name)));
+    if (expectations.some(({ expected }, index) => expected !== cellVersions[index])) {
       return { conflicts: [], cellsHeld: false };
     }
     const changes = new CountChanges();

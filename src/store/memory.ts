@@ -12,6 +12,7 @@ import {
   checkContractId,
   checkRotationId,
   countAfter,
+  expectationsOf,
   writtenTwice,
 } from "./commit.ts";
 import { KeptPages, type Undo } from "./memory-kept.ts";
@@ -128,8 +129,10 @@ export class MemoryStore implements StateStore {
     this.#checkOpen();
     checkCommit(commit);
     checkRotationId(commit, this.#minimum);
-    const cells = commit.cells ?? [];
-    if (cells.some(({ name, expected }) => (this.#cells.get(name)?.version ?? null) !== expected)) {
+    const held = expectationsOf(commit).every(
+      ({ name, expected }) => (this.#cells.get(name)?.version ?? null) === expected,
+    );
+    if (!held) {
       return { conflicts: [], cellsHeld: false };
     }
     const undo: Undo[] = [];

@@ -21,7 +21,7 @@ import {
   SEALED_BYTES_MIN,
   STORAGE_KEY_BYTES_MAX,
 } from "./page.ts";
-import type { Page, PageWrite, RotationCount } from "./store.ts";
+import type { Page, PageRef, PageWrite, RotationCount } from "./store.ts";
 
 const NO_KEY = new Uint8Array(0);
 const WRITE_VERSION_MAX = 2n ** 64n - 1n;
@@ -66,14 +66,52 @@ export function editPage(
   const merged = merge(page === null ? [] : recordsOf(page), edits);
   if (!merged.changed && highestWriteVersion === before) return [];
   if (page === null && merged.records.length === 0) return [];
-  return cut(merged.records).map((records, piece) => {
-    const first = piece === 0;
+  const counts = page === null ? new Map<number, number>() : countRotationIds(page);
+  return layPages(
+    { contract, lowerBound, version: page?.version ?? null },
+    counts,
+    merged.records,
+    highestWriteVersion,
+  );
+}
+
+/** Where a page lies, and its version; null where there is none. */
+export interface PagePlace extends PageRef {
+  readonly version: number | null;
+}
+
+/**
+ * The group of writes that makes a page's records these, whether or not that changes anything: it always raises the
+ * page's version.
+ * @param before - the records that the page has, which are counted; none where it is malformed, or not there.
+ * @param records - in ascending order of unique keys that the page covers, of sizes that fit; the bytes are copied.
+ * @param highestWriteVersion - which the page is to say that it has given: u64.
+ */
+export function replacePage(
+  place: PagePlace,
+  before: readonly PageRecord[],
+  records: readonly PageRecord[],
+  highestWriteVersion: bigint,
+): PageWrite[] {
+  return layPages(place, countsOf(before), records, highestWriteVersion);
+}
+
+/** Lays records out in as few pages as they need, the first of which is at the place of the one that they replace. */
+function layPages(
+  place: PagePlace,
+  before: ReadonlyMap<number, number>,
+  records: readonly PageRecord[],
+  highestWriteVersion: bigint,
+): PageWrite[] {
+  const { contract, lowerBound, version } = place;
+  return cut(records).map((piece, index) => {
+    const first = index === 0;
     return {
       contract,
-      lowerBound: first ? lowerBound : records[0]!.key.slice(),
-      expected: first && page !== null ? page.version : null,
-      body: layOut(records, highestWriteVersion),
-      counts: changeOfCounts(first && page !== null ? countRotationIds(page) : new Map(), records),
+      lowerBound: first ? lowerBound : piece[0]!.key.slice(),
+      expected: first ? version : null,
+      body: layOut(piece, highestWriteVersion),
+      counts: changeOfCounts(first ? before : new Map(), piece),
     };
   });
 }
@@ -234,11 +272,16 @@ function layOut(records: readonly PageRecord[], highestWriteVersion: bigint): Ui
 
 /** What replacing a page's records changes in the count by rotation id, in ascending order, without zeros. */
 function changeOfCounts(before: ReadonlyMap<number, number>, records: readonly PageRecord[]): RotationCount[] {
-  const changes = new Map<number, number>();
-  for (const [rotationId, count] of before) changes.set(rotationId, -count);
+  const changes = countsOf(records);
+  for (const [rotationId, count] of before) changes.set(rotationId, (changes.get(rotationId) ?? 0) - count);
+  return [...changes].filter(([, change]) => change !== 0).sort(([a], [b]) => a - b);
+}
+
+function countsOf(records: readonly PageRecord[]): Map<number, number> {
+  const counts = new Map<number, number>();
   for (const { sealed } of records) {
     const rotationId = rotationIdOf(sealed);
-    changes.set(rotationId, (changes.get(rotationId) ?? 0) + 1);
+    counts.set(rotationId, (counts.get(rotationId) ?? 0) + 1);
   }
-  return [...changes].filter(([, change]) => change !== 0).sort(([a], [b]) => a - b);
+  return counts;
 }

@@ -87,6 +87,13 @@ export interface CellWrite {
   readonly value: Uint8Array | null;
 }
 
+/** A cell that must be as it was read, and is not written. */
+export interface CellExpectation {
+  readonly name: string;
+  /** The version that was read, or null where the cell may not exist. */
+  readonly expected: number | null;
+}
+
 /** A contract's display name, recorded once. */
 export interface ContractName {
   /** Contract id, 32 bytes. */
@@ -116,6 +123,8 @@ export interface Commit {
   readonly contracts?: readonly ContractName[];
   /** Written in the same transaction, and only if every group was applied. */
   readonly cells?: readonly CellWrite[];
+  /** Cells that this commit depends on: none of it is applied unless they are as they were read. None is among `cells`. */
+  readonly expects?: readonly CellExpectation[];
   /** Raises the minimum rotation id to this, in the same transaction and under the same condition as the cells. */
   readonly minimumRotationId?: number;
   /** Kept bodies to forget, in the same transaction and under the same condition as the cells; those not there are left. */
@@ -126,7 +135,7 @@ export interface Commit {
 export interface CommitResult {
   /** Indices of groups whose expected versions no longer held: they were not applied, and neither were the cells. */
   readonly conflicts: readonly number[];
-  /** False when a cell's expected version no longer held: then nothing at all was applied, and `conflicts` is empty. */
+  /** False when the expected version of a cell, written or not, no longer held: then nothing at all was applied, and `conflicts` is empty. */
   readonly cellsHeld: boolean;
 }
 
@@ -163,7 +172,7 @@ export interface StateStore {
    * Applies a commit in one transaction; resolves once it is durable.
    * @throws GatekeeperError ROTATION_ID_RETIRED, applying nothing, when `sealedUnder` is below the minimum
    * rotation id; INVALID_ARGUMENT when `minimumRotationId` would lower it or is above `sealedUnder`, when a group
-   * writes a page twice or the commit a cell twice, or a value is out of its range; RECORD_TOO_LARGE; STORE_CORRUPT
+   * writes a page twice or the commit names a cell twice, or a value is out of its range; RECORD_TOO_LARGE; STORE_CORRUPT
    * when the counts would become negative; STORE_FULL when no space is left.
    */
   commit(commit: Commit): Promise<CommitResult>;

@@ -70,6 +70,36 @@ export function cellContract(handle: () => StateStore): void {
     expect(await handle().countByRotationId()).toEqual(new Map());
   });
 
+  it("that a commit only expects keep it from being applied where they don't hold, and are left as they are", async () => {
+    await write("service", null, "1");
+    const page = pageWrite(contractId(1), NO_KEY);
+    const commit = (expects: NonNullable<Commit["expects"]>, groups: Commit["groups"] = [[page]]) =>
+      handle().commit(
+        commitOf(groups, { expects, cells: [{ name: "b", expected: null, value: text("2") }], minimumRotationId: 0 }),
+      );
+    const held = { name: "service", expected: 1 };
+    for (const stale of [
+      [{ name: "service", expected: null }],
+      [{ name: "service", expected: 2 }],
+      [held, { name: "other", expected: 1 }],
+    ]) {
+      expect(await commit(stale)).toEqual({ conflicts: [], cellsHeld: false });
+      expect(await scanAll(handle())).toEqual([]);
+      expect(await handle().cell("b")).toBeNull();
+    }
+    const conflict = [[pageWrite(contractId(2), NO_KEY, { expected: 5 })]];
+    expect(await commit([held], conflict)).toEqual({ conflicts: [0], cellsHeld: true });
+    expect(await handle().cell("b")).toBeNull();
+    expect(await commit([held, { name: "other", expected: null }])).toEqual({ conflicts: [], cellsHeld: true });
+    expect((await scanAll(handle())).length).toBe(1);
+    expect((await handle().cell("b"))!.value).toEqual(text("2"));
+    expect(await handle().cell("service")).toEqual({ name: "service", version: 1, value: text("1") });
+    for (const wrong of [[held, held], [{ name: "b", expected: null }], [{ name: "service", expected: 0 }]]) {
+      await failsWith(commit(wrong), "INVALID_ARGUMENT");
+    }
+    await failsWith(commit([{ name: "", expected: null }]), "INVALID_ARGUMENT");
+  });
+
   it("are listed by prefix in byte order of their names, page by page", async () => {
     const names = ["p", "p/", "p/1", "p/10", "p/2", "p/é", "p/\u{ffff}", "p/\u{1f511}", "q"];
     for (const name of names.toReversed()) await write(name, null, name);
