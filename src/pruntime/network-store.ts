@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Hex } from "../protocol/scale.ts";
+import { PartitionPool, type PartitionPoolOptions, type PartitionThreads } from "../rotation/partition-pool.ts";
 import { EMBEDDED_STORE, openStoreAt } from "../store/location.ts";
 import type { StateStore, StoreLocation } from "../store/store.ts";
 
@@ -17,8 +18,8 @@ const ID_BYTES = 32;
 /** One that is open; who opened it closes it. */
 export interface NetworkStore {
   readonly store: StateStore;
-  /** Where other threads open it. */
-  readonly location: StoreLocation;
+  /** Starts what works on its partitions, beside this thread; the caller ends it. */
+  readonly startPool: (options: Omit<PartitionPoolOptions, "store">) => PartitionThreads;
   /** What the chain knows it by. */
   readonly id: Hex;
 }
@@ -33,7 +34,8 @@ export async function openNetworkStore(path: string, genesisHash: Uint8Array): P
   const location = { module: EMBEDDED_STORE, options: { path } };
   const store = await openOrMake(path, location);
   try {
-    return { store, location, id: await idOf(store, path, genesisHash) };
+    const startPool: NetworkStore["startPool"] = (options) => new PartitionPool({ ...options, store: location });
+    return { store, startPool, id: await idOf(store, path, genesisHash) };
   } catch (error) {
     await store.close();
     throw error;

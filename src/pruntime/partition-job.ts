@@ -19,7 +19,7 @@ import {
   sharePartitionKeys,
   wipePartitionKeys,
 } from "../rotation/partition-keys.ts";
-import type { PartitionPool } from "../rotation/partition-pool.ts";
+import type { PartitionThreads } from "../rotation/partition-pool.ts";
 import type { Receipt } from "../rotation/receipt.ts";
 import type { LeasedVerifyEnd, VerifyProgress } from "../rotation/verify-leased.ts";
 import type { PageRef, StateStore } from "../store/store.ts";
@@ -32,7 +32,7 @@ const WINDOW_CONTRACTS = 2_048;
 /** What a job works with; all of it is lent. */
 export interface JobTools {
   readonly store: StateStore;
-  readonly pool: PartitionPool;
+  readonly pool: PartitionThreads;
   readonly keys: ProvisionedKeys;
   readonly provisioning: Provisioning;
   /** The generation that is left, and the one that is gone to. */

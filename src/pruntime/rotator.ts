@@ -16,7 +16,7 @@ import { type State, numberKey } from "../protocol/state.ts";
 import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
-import { PartitionPool } from "../rotation/partition-pool.ts";
+import type { PartitionThreads } from "../rotation/partition-pool.ts";
 import { dropKept } from "../rotation/verify-leased.ts";
 import type { NetworkStore } from "./network-store.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
@@ -66,7 +66,7 @@ interface Errand<T> {
 export class Rotator implements AsyncDisposable {
   readonly #options: RotatorOptions;
   readonly #jobs = new Map<number, PartitionJob>();
-  #pool: { readonly from: number; readonly threads: PartitionPool } | null = null;
+  #pool: { readonly from: number; readonly threads: PartitionThreads } | null = null;
   #bounds: Errand<readonly PartitionBound[]> | null = null;
   #count: Errand<boolean> | null = null;
   #compaction: Errand<true> | null = null;
@@ -188,13 +188,13 @@ export class Rotator implements AsyncDisposable {
     }
   }
 
-  #poolOf({ from }: Rotation): PartitionPool {
+  #poolOf({ from }: Rotation): PartitionThreads {
     if (this.#pool?.from === from) return this.#pool.threads;
     const { store, pace, identityKey } = this.#options;
     const { threads, bytesPerSecond } = pace;
     const identity = fromHex(identityKey, "an IdentityKey");
     const limit = bytesPerSecond === null ? {} : { bytesPerSecond };
-    const pool = new PartitionPool({ store: store.location, identity, threads, ...limit });
+    const pool = store.startPool({ identity, threads, ...limit });
     this.#pool = { from, threads: pool };
     return pool;
   }

@@ -28,7 +28,10 @@ export interface PartitionPoolOptions {
   readonly bytesPerSecond?: number;
 }
 
-/** Threads that work on leased partitions until they are disposed. */
+/** What works on leased partitions until it is disposed. */
+export type PartitionThreads = Pick<PartitionPool, "sweep" | "verify" | typeof Symbol.asyncDispose>;
+
+/** Threads that do. */
 export class PartitionPool implements AsyncDisposable {
   readonly #options: PartitionPoolOptions;
   readonly #stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
