@@ -23,6 +23,8 @@ export class RememberedLedgers implements Disposable {
   /** By the hashes of the block before and of the block. */
   readonly #known = new Map<string, Place & { readonly applied: Applied }>();
   readonly #places = new WeakMap<Replica, Place>();
+  /** What checks blocks that nobody has followed yet. */
+  #checking: Replica | null = null;
 
   constructor() {
     const placeOf = this.#placeOf.bind(this);
@@ -69,8 +71,9 @@ export class RememberedLedgers implements Disposable {
     const name = `${hex(headHash)} ${hex(hashHeader(block.header))}`;
     let result = this.#known.get(name);
     if (result === undefined) {
-      const own = new Replica(CURVE, ledger, headHash);
+      const own = this.#checking !== null && headHashOf.get!.call(this.#checking) === headHash ? this.#checking : new Replica(CURVE, ledger, headHash);
       const [applied] = follow.call(own, [block]) as [Applied];
+      this.#checking = own;
       const place = { ledger: ledgerOf.get!.call(own) as Ledger, headHash: headHashOf.get!.call(own) as Uint8Array };
       result = { ...place, applied };
       this.#known.set(name, result);
