@@ -13,6 +13,9 @@ import { SECP256K1_SCALARS } from "../../../src/keys/scalars.ts";
 import { Secret } from "../../../src/secret.ts";
 import { CURVE } from "../../protocol/network.ts";
 
+/** As if it had signed more than the chain will ever have. */
+const FORGOTTEN: Partial<ProgressRecord> = { signed: 0xffff_ff00, message: null };
+
 /** Thrown within a process that is killed. */
 export class Killed extends Error {
   override readonly name = "Killed";
@@ -30,6 +33,8 @@ export class Disk {
   /** Its first one. */
   readonly ecdhKey: string;
   readonly sealed: Sealed;
+  /** Whether what was signed is forgotten: its pRuntime then says what is due, whatever somebody says in its name. */
+  forgets = false;
   readonly #identity: Uint8Array;
   #progress: ProgressRecord;
   #genesis: Uint8Array | null = null;
@@ -90,7 +95,11 @@ export class Disk {
       },
       writeShares: (shareholder: Shareholder) => write(() => (this.sealed.shares = copyOf(shareholder.encode()))),
       readProgress: () => this.#progress,
-      writeProgress: (record: ProgressRecord) => write(() => (this.#progress = record)),
+      writeProgress: (record: ProgressRecord) =>
+        write(() => {
+          this.#progress = record;
+          if (this.forgets) Object.assign(record, FORGOTTEN);
+        }),
       readGenesis: () => this.#genesis,
       writeGenesis: (bytes: Uint8Array) => write(() => (this.#genesis = bytes.slice())),
       readLedger: (height: number) => (this.#ledger?.height === height ? this.#ledger.bytes : null),

@@ -35,7 +35,10 @@ export interface LifeSetting {
 export function drawLifeSetting(random: Seeded): LifeSetting {
   const threshold = random.below(15) === 0 ? 1 : 2;
   const seats = threshold === 1 ? random.of([1, 2]) : random.of([3, 3, 3, 4]);
-  const stashes = Array.from({ length: seats + random.below(2) }, (_, at) => `s${at}`);
+  const isByzantine = random.below(3) > 0;
+  // So many that an honest one stands for each seat.
+  const candidates = seats + (isByzantine && threshold > 1 ? 1 : random.below(2));
+  const stashes = Array.from({ length: candidates }, (_, at) => `s${at}`);
   const workers = [
     { name: "w0", mayRotate: random.below(2) === 0 },
     ...(random.below(3) === 0 ? [{ name: "w1", mayRotate: true }] : []),
@@ -46,7 +49,7 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     threshold,
     stashes,
     workers,
-    byzantine: liars.length > 0 && random.below(3) > 0 ? random.of(liars) : null,
+    byzantine: liars.length > 0 && isByzantine ? random.of(liars) : null,
     keySuite: random.below(60) === 0 ? 2 : 1,
     phaseBlocks: 4 + random.below(2),
     refreshBlocks: random.of([15, 30, 1_000, 1_000]),

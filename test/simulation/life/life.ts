@@ -8,6 +8,7 @@ import { accountOf } from "../../../src/protocol/account.ts";
 import type { Action, Call } from "../../../src/protocol/call.ts";
 import type { Effect } from "../../../src/protocol/effect.ts";
 import { signMessage } from "../../../src/protocol/message.ts";
+import type { State } from "../../../src/protocol/state.ts";
 import { Authority } from "../../pruntime/authority.ts";
 import { idOf, signerOf } from "../../protocol/network.ts";
 import { Seeded } from "../../slow/seeded.ts";
@@ -17,6 +18,9 @@ import { Operators } from "../operators.ts";
 import { SeededRandomness } from "../randomness.ts";
 import { RememberedProducts } from "../remembered-products.ts";
 import { Wire } from "../wire.ts";
+import { Abandoned } from "./abandoned.ts";
+import { Byzantine } from "./byzantine.ts";
+import { Convictions } from "./convictions.ts";
 import { KnownKeys } from "./known-keys.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
 import { LivePRuntime } from "./live-pruntime.ts";
@@ -41,6 +45,8 @@ const WRITES_MAX = 6;
 const CALM_STEPS = 150;
 /** Blocks in which a rotation must end, and another after it, when nothing fails any more. */
 const PATIENCE = 220;
+/** Blocks until nobody is late any more from before. */
+const CALM_BEFORE = 40;
 /** One order in so many blocks. */
 const ORDER_BLOCKS = 25;
 /** What an honest pRuntime's message comes to, if it is not done: it was late, or others were before. */
@@ -63,6 +69,9 @@ export interface LifeReport {
   readonly blocks: number;
   /** How often each kind of effect was told, and what else happened. */
   readonly told: ReadonlyMap<string, number>;
+  readonly attacks: ReadonlySet<string>;
+  /** Lies that had to be punished, and were. */
+  readonly proved: number;
   /** Of the last state. */
   readonly stateHash: string;
 }
@@ -97,8 +106,13 @@ class Life implements Disposable {
   readonly #keys = new KnownKeys();
   readonly #states = new States(this.#keys);
   readonly #writers: Writers;
+  readonly #byzantine: Byzantine | null;
+  readonly #liar: LivePRuntime | null;
+  readonly #convictions: Convictions;
+  readonly #abandoned: Abandoned;
   readonly #told = new Map<string, number>();
   readonly #stepsMax: number;
+  #calmBlocks = 0;
   /** Accounts of pRuntimes that do what they should. */
   readonly #isHonest: ReadonlySet<string>;
 
@@ -131,6 +145,13 @@ class Life implements Disposable {
       random,
     );
     this.#writers = new Writers(this.#states, random);
+    const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
+    this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
+    this.#byzantine = this.#liar && new Byzantine(this.#liar, { chain, machine, keys, states, random });
+    const stashes = setting.stashes.filter((name) => name !== setting.byzantine);
+    this.#convictions = new Convictions(this.#liar, this.#byzantine, machine, stashes);
+    const { carried } = this.#post;
+    this.#abandoned = new Abandoned({ pRuntimes: this.#pRuntimes, byzantine: this.#liar, machine, carried });
     const honest = this.#pRuntimes.filter(({ name }) => name !== setting.byzantine);
     this.#isHonest = new Set(honest.map(({ identityKey }) => accountOf(identityKey)));
     this.#stepsMax = random.of([12, 30, 60]);
@@ -148,6 +169,8 @@ class Life implements Disposable {
       seed: this.#seed,
       blocks: this.height,
       told: this.#told,
+      attacks: this.#byzantine?.made ?? new Set(),
+      proved: this.#convictions.proved,
       stateHash: toHex(this.#chain.ledger.stateHash()),
     };
   }
@@ -186,10 +209,18 @@ class Life implements Disposable {
       }
       ensure(this.height < until, `rotation ${rotation?.phase ?? "none"} does not end in ${PATIENCE} blocks without a fault`);
       const isOrder = target !== null && rotation === null && rotationOrdered === null;
-      const moves = this.height % 8 === 0 ? this.#operators.stand(this.#setting.stashes) : [];
+      const moves = this.height % 8 === 0 ? this.#elect() : [];
       await this.#block(CALM, isOrder && this.height % 4 === 0 ? [...moves, ...this.#vote(ROTATE)] : moves);
     }
     await this.#readAll();
+  }
+
+  /** Who was convicted does not stand for election any more; all others do. */
+  #elect(): Uint8Array[] {
+    const { stashes, byzantine } = this.#setting;
+    const isOut = this.#liar !== null && this.#convictions.convicted.has(this.#liar.identityKey);
+    const out = stashes.filter((name) => name === byzantine && isOut);
+    return [...this.#operators.stand(stashes.filter((name) => !out.includes(name))), ...this.#operators.chill(out)];
   }
 
   /** Whoever runs contracts reads all of their states. */
@@ -247,8 +278,7 @@ class Life implements Disposable {
     this.#chain.block(messages);
     const { effects } = this.#chain;
     for (const { kind } of effects) this.#tell(kind);
-    void before;
-    await this.#check(effects);
+    await this.#check(before.state, effects, rates === CALM);
   }
 
   async #act(pRuntime: LivePRuntime, rates: LifeRates): Promise<void> {
@@ -259,7 +289,9 @@ class Life implements Disposable {
     if (!pRuntime.isUp) return;
     const to = this.#machines.followsTo(pRuntime, height, rates, rates === CALM ? 0 : this.#setting.lag);
     if (to === null) return;
-    for (const message of await pRuntime.follow(to)) this.#wire.send(message, height + 1, rates);
+    const said = await pRuntime.follow(to);
+    const sent = pRuntime === this.#liar ? this.#byzantine!.replace(said) : said;
+    for (const message of sent) this.#wire.send(message, height + 1, rates);
   }
 
   /** What is done with the store while a block comes about. */
@@ -275,6 +307,7 @@ class Life implements Disposable {
         if (this.#steps.isIdle && step > 20) return;
       }
       if (this.#random.fraction() < rates.kill / 40) this.#kill(this.#random.of(this.#pRuntimes));
+      await this.#byzantine?.meddle();
       await this.#steps.one();
     }
   }
@@ -292,14 +325,16 @@ class Life implements Disposable {
     if (lost > 0) this.#tell("commits lost");
   }
 
-  async #check(effects: readonly Effect[]): Promise<void> {
+  async #check(before: State, effects: readonly Effect[], isCalm: boolean): Promise<void> {
     const { sharings } = this.#state;
     for (const effect of effects) {
       if (effect.kind === "MessageFailed" && this.#isHonest.has(effect.sender)) {
         ensure(STALE.has(effect.reason), `a message of an honest pRuntime failed: ${effect.reason}`);
       }
-      if (effect.kind === "Convicted") throw new Error(`somebody was convicted of ${effect.offence}`);
+      if (effect.kind === "RotationAdvanced" && effect.phase === "abandonment") this.#states.endAlterations();
     }
+    await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
+    await this.#abandoned.check(before, effects, this.#state);
     for (const sharing of sharings) {
       if (effects.some(({ kind }) => kind === "SharingAdopted")) this.#keys.learn(sharing, this.#pRuntimes.map(({ disk }) => disk));
     }

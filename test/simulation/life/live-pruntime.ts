@@ -2,7 +2,6 @@
  * A pRuntime of a network with its host: a real `Enclave` on a disk in memory and on the machine that all share, which is killed
  * between any two of its writes, and started again from what lies there.
  */
-import { fromHex } from "../../../src/bytes.ts";
 import { Engine } from "../../../src/engine/engine.ts";
 import { type ErrorCode, GatekeeperError } from "../../../src/errors.ts";
 import type { ContractWorker } from "../../../src/pruntime/contract-worker.ts";
@@ -169,6 +168,3 @@ export class LivePRuntime {
     }
   }
 }
-
-/** An IdentityKey as bytes. */
-export const identityOf = ({ identityKey }: LivePRuntime): Uint8Array => fromHex(identityKey, "an IdentityKey");

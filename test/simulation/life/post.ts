@@ -1,19 +1,20 @@
 /** How messages go from pRuntime to pRuntime: they are lost, or answered by nobody, and who waits is told who is late. */
-import { toHex } from "../../../src/bytes.ts";
+import { readMessageHeader } from "../../../src/pruntime/sealed-message.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import type { LivePRuntime } from "./live-pruntime.ts";
 
 /** Rounds of questions and answers that a block has time for. */
 const ROUNDS = 2;
 
-/** A message as it lies in recorded traffic. */
+/** A message as it lies in recorded traffic: to whom it is, and what opens it. */
 export interface Carried {
   readonly to: string;
-  readonly bytes: Uint8Array;
+  readonly ecdhKey: string;
   readonly height: number;
 }
 
 export class Post {
+  /** Answers: what is secret in them is keys of contracts. */
   readonly carried: Carried[] = [];
   readonly #pRuntimes: readonly LivePRuntime[];
   readonly #random: Seeded;
@@ -46,16 +47,13 @@ export class Post {
   /** @returns whether there was an answer. */
   #exchange(asking: LivePRuntime, to: string, question: Uint8Array, height: number, lose: number): boolean {
     const asked = this.#pRuntimes.find(({ identityKey }) => identityKey === to)!;
-    this.carried.push({ to, bytes: question, height });
     if (!asked.isUp || this.#random.fraction() < lose) return false;
     const answer = asked.deliver(question);
     if (answer === null) return false;
-    this.carried.push({ to: asking.identityKey, bytes: answer, height });
+    const { ecdhKey } = readMessageHeader(answer)!;
+    this.carried.push({ to: asking.identityKey, ecdhKey, height });
     if (this.#random.fraction() < lose) return false;
     asking.deliver(answer);
     return true;
   }
 }
-
-/** A message's name among others. */
-export const nameOf = ({ bytes }: Carried): string => toHex(bytes);

@@ -8,6 +8,7 @@ test("proto", { timeout: 1e7 }, async () => {
     const c = process.cpuUsage();
     try {
       const r = await live(seed);
+      for (const a of r.attacks) all.set("! " + a, (all.get("! " + a) ?? 0) + 1); if (r.proved) all.set("proved", (all.get("proved") ?? 0) + r.proved);
       for (const [k, v] of r.told) all.set(k, (all.get(k) ?? 0) + v);
       if (process.env["V"]) console.log(seed, "ok", r.blocks, Math.round(process.cpuUsage(c).user / 1000), "ms");
     } catch (e) { bad++; console.log((e as Error).message); if (n === 1) console.log((e as any).cause?.stack, (e as any).cause?.cause); }

@@ -91,6 +91,12 @@ export class States {
     return known.altered;
   }
 
+  /** A value that a state had before the one that was written last; null where there was none. */
+  earlier(contract: Uint8Array, key: Uint8Array): Value {
+    const { begun } = this.#of(contract, Buffer.from(key).toString("latin1"));
+    return begun.findLast((value, at) => value !== null && at < begun.length - 1) ?? null;
+  }
+
   /** A page of a contract is written: what was altered in it may be forgotten. */
   wrote(contract: Uint8Array): void {
     const prefix = Buffer.from(contract).toString("latin1");
