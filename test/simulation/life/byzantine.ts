@@ -52,6 +52,7 @@ const SAYINGS = [
 type Saying = (typeof SAYINGS)[number];
 
 export const ATTACKS = [...ALTERATION_NAMES, ...SAYINGS, "never declared"] as const;
+export type AttackName = (typeof ATTACKS)[number];
 
 /** What it is up to in one rotation. */
 interface Plan {
@@ -69,6 +70,8 @@ export interface Lair {
   readonly keys: KnownKeys;
   readonly states: States;
   readonly random: Seeded;
+  /** What it tries more than anything else. */
+  readonly favourite: AttackName;
 }
 
 export class Byzantine {
@@ -128,13 +131,14 @@ export class Byzantine {
     const { random } = this.#lair;
     if (rotation === null) return null;
     if (this.#plan?.from !== rotation.from) {
-      const isAltering = random.below(2) === 0;
+      const { favourite } = this.#lair;
+      const attack = random.below(3) > 0 ? favourite : random.of(ATTACKS);
       this.altered = null;
       this.#plan = {
         from: rotation.from,
-        alters: isAltering ? random.of(ALTERATION_NAMES) : null,
-        says: isAltering ? null : random.of(SAYINGS),
-        declares: random.below(2) === 0,
+        alters: ALTERATION_NAMES.find((name) => name === attack) ?? null,
+        says: SAYINGS.find((name) => name === attack) ?? null,
+        declares: attack !== "never declared" && random.below(3) > 0,
       };
     }
     return this.#plan;

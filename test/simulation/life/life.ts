@@ -19,7 +19,7 @@ import { SeededRandomness } from "../randomness.ts";
 import { RememberedProducts } from "../remembered-products.ts";
 import { Wire } from "../wire.ts";
 import { Abandoned } from "./abandoned.ts";
-import { Byzantine } from "./byzantine.ts";
+import { ATTACKS, Byzantine } from "./byzantine.ts";
 import { Convictions } from "./convictions.ts";
 import { KnownKeys } from "./known-keys.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
@@ -111,6 +111,8 @@ class Life implements Disposable {
   readonly #convictions: Convictions;
   readonly #abandoned: Abandoned;
   readonly #told = new Map<string, number>();
+  /** What the one says that does not do what it should: nothing of it is lost, or comes behind others. */
+  readonly #pushed: Uint8Array[] = [];
   readonly #stepsMax: number;
   #calmBlocks = 0;
   /** Accounts of pRuntimes that do what they should. */
@@ -147,7 +149,7 @@ class Life implements Disposable {
     this.#writers = new Writers(this.#states, random);
     const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
     this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
-    this.#byzantine = this.#liar && new Byzantine(this.#liar, { chain, machine, keys, states, random });
+    this.#byzantine = this.#liar && new Byzantine(this.#liar, { chain, machine, keys, states, random, favourite: ATTACKS[seed % ATTACKS.length]! });
     const stashes = setting.stashes.filter((name) => name !== setting.byzantine);
     this.#convictions = new Convictions(this.#liar, this.#byzantine, machine, stashes);
     const { carried } = this.#post;
@@ -213,6 +215,7 @@ class Life implements Disposable {
       await this.#block(CALM, isOrder && this.height % 4 === 0 ? [...moves, ...this.#vote(ROTATE)] : moves);
     }
     await this.#readAll();
+    for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
   }
 
   /** Who was convicted does not stand for election any more; all others do. */
@@ -274,7 +277,7 @@ class Life implements Disposable {
     this.#post.carry(this.height, rates.lose);
     await this.#work(rates, writes);
     const before = this.#chain.ledger;
-    const messages = [...this.#wire.due(this.height + 1, rates), ...this.#orders(), ...moves];
+    const messages = [...this.#pushed.splice(0), ...this.#wire.due(this.height + 1, rates), ...this.#orders(), ...moves];
     this.#chain.block(messages);
     const { effects } = this.#chain;
     for (const { kind } of effects) this.#tell(kind);
@@ -290,17 +293,22 @@ class Life implements Disposable {
     const to = this.#machines.followsTo(pRuntime, height, rates, rates === CALM ? 0 : this.#setting.lag);
     if (to === null) return;
     const said = await pRuntime.follow(to);
-    const sent = pRuntime === this.#liar ? this.#byzantine!.replace(said) : said;
-    for (const message of sent) this.#wire.send(message, height + 1, rates);
+    if (pRuntime === this.#liar) this.#pushed.push(...this.#byzantine!.replace(said));
+    else for (const message of said) this.#wire.send(message, height + 1, rates);
   }
 
   /** What is done with the store while a block comes about. */
   async #work(rates: LifeRates, writes: boolean): Promise<void> {
     const isCalm = rates === CALM;
     const steps = isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax);
-    const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : -1;
+    const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : steps;
+    let isFailing = failsAt < steps;
     for (let step = 0; step < steps; step++) {
-      if (step === failsAt) await this.#losePower();
+      // Where something may be lost, if that comes about.
+      if (isFailing && step >= failsAt && (this.#machine.isUnsynced || step === steps - 1)) {
+        await this.#losePower();
+        isFailing = false;
+      }
       if (writes && step % 6 === 0) this.#writers.act(this.#random.of(this.#pRuntimes), this.#chain);
       if (isCalm && this.#steps.isIdle) {
         await settled();

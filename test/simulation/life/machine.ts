@@ -26,6 +26,11 @@ export class Machine {
     this.#wrote = wrote;
   }
 
+  /** Whether a commit would be lost, perhaps, if its power failed now. */
+  get isUnsynced(): boolean {
+    return this.#unsynced.length > 0;
+  }
+
   /** @returns how many commits were lost. Who uses the store must be gone before. */
   async losePower(random: Seeded): Promise<number> {
     this.failures++;
