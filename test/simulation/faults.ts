@@ -1,6 +1,6 @@
 /** What goes wrong by itself, and how often; Byzantine gatekeepers besides are adversary.ts's. */
 import type { Seeded } from "../slow/seeded.ts";
-import { type HonestPRuntime, KILLS, type Kill } from "./honest-pruntime.ts";
+import { KILLS, type Kill } from "./honest-pruntime.ts";
 
 /** Probabilities: of a message, or, from `replay` on, of a block. */
 export interface FaultRates {
@@ -32,6 +32,14 @@ export function drawRates(random: Seeded): FaultRates {
   };
 }
 
+/** A pRuntime that a machine has. */
+interface Hosted {
+  readonly name: string;
+  /** Height of the block that it last acted on. */
+  readonly disk: { readonly height: number };
+  kill(): void;
+}
+
 /** When machines are off, and how far behind the chain they are. */
 export class Machines {
   readonly #random: Seeded;
@@ -50,14 +58,19 @@ export class Machines {
     return this.#off.get(name) === Number.POSITIVE_INFINITY;
   }
 
+  /** It is on from now on; its pRuntime starts in the next block. */
+  switchOn(name: string): void {
+    this.#off.delete(name);
+  }
+
   /** @param height - from which on it is on again. */
-  switchOff(pRuntime: HonestPRuntime, height: number): void {
+  switchOff(pRuntime: Hosted, height: number): void {
     pRuntime.kill();
     this.#off.set(pRuntime.name, height);
   }
 
   /** Whether a machine is on in this block; one that comes back starts its pRuntime. */
-  isOn(pRuntime: HonestPRuntime, height: number, { down }: FaultRates): boolean {
+  isOn(pRuntime: Hosted, height: number, { down }: FaultRates): boolean {
     const until = this.#off.get(pRuntime.name);
     if (until === undefined) {
       if (this.#random.fraction() >= down) return true;
@@ -75,7 +88,7 @@ export class Machines {
   }
 
   /** To which height a pRuntime follows now, null where it gets no block: of some hosts it is always late. */
-  followsTo({ disk, name }: HonestPRuntime, head: number, { stall }: FaultRates, lag: number): number | null {
+  followsTo({ disk, name }: Hosted, head: number, { stall }: FaultRates, lag: number): number | null {
     if (stall === 0) {
       const late = Number(name.slice(1)) % 2 === 0 ? 0 : lag;
       return Math.max(disk.height, head - late);

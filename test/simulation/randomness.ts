@@ -2,20 +2,21 @@
 import crypto, { createCipheriv, createHash } from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 
-/** Replaces `randomFillSync` in this process until it is disposed. */
+/** Replaces `randomFillSync` and `randomBytes` in this process until it is disposed. */
 export class SeededRandomness implements Disposable {
-  readonly #system = crypto.randomFillSync;
+  readonly #system = { randomFillSync: crypto.randomFillSync, randomBytes: crypto.randomBytes };
   readonly #stream;
   #witness: ((drawn: Uint8Array) => void) | null = null;
 
   constructor(seed: number) {
     const key = createHash("sha256").update(`simulation ${seed}`).digest();
     this.#stream = createCipheriv("aes-256-ctr", key, new Uint8Array(16));
-    this.#replace((bytes: Uint8Array, offset = 0, size = bytes.length - offset) => {
-      const drawn = this.#stream.update(new Uint8Array(size));
-      bytes.set(drawn, offset);
-      this.#witness?.(drawn);
-      return bytes;
+    this.#replace({
+      randomFillSync: (bytes: Uint8Array, offset = 0, size = bytes.length - offset) => {
+        bytes.set(this.#draw(size), offset);
+        return bytes;
+      },
+      randomBytes: (size: number) => this.#draw(size),
     });
   }
 
@@ -33,8 +34,14 @@ export class SeededRandomness implements Disposable {
     this.#replace(this.#system);
   }
 
-  #replace(randomFillSync: unknown): void {
-    Object.assign(crypto, { randomFillSync });
+  #draw(size: number): Buffer {
+    const drawn = this.#stream.update(new Uint8Array(size));
+    this.#witness?.(drawn);
+    return drawn;
+  }
+
+  #replace(sources: { readonly randomFillSync: unknown; readonly randomBytes: unknown }): void {
+    Object.assign(crypto, sources);
     syncBuiltinESMExports();
   }
 }

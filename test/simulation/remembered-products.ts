@@ -3,16 +3,29 @@
  * checked against keys that were made from the same secrets. They are functions of their arguments alone.
  */
 import { Secp256k1Group } from "../../src/keys/secp256k1-group.ts";
+import { Secp256k1 } from "../../src/engine/secp256k1.ts";
 import type { Secret } from "../../src/secret.ts";
 
 const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = Secp256k1Group.prototype;
+const { invalidSignatures } = Secp256k1.prototype;
 
 /** Remembers what all instances compute until it is disposed. */
 export class RememberedProducts implements Disposable {
   readonly #known = new Map<string, Uint8Array<ArrayBuffer> | null>();
+  /** Signatures of one batch that are wrong. */
+  readonly #wrong = new Map<string, number[]>();
 
   constructor() {
     const once = this.#once.bind(this);
+    const wrong = this.#wrong;
+    Object.assign(Secp256k1.prototype, {
+      invalidSignatures(this: Secp256k1, hashes: Uint8Array, signatures: Uint8Array, publicKeys: Uint8Array) {
+        const key = [hashes, signatures, publicKeys].map(hex).join();
+        const found = wrong.get(key) ?? invalidSignatures.call(this, hashes, signatures, publicKeys);
+        wrong.set(key, found);
+        return [...found];
+      },
+    });
     Object.assign(Secp256k1Group.prototype, {
       multiplyBase(this: Secp256k1Group, scalars: readonly Secret[]) {
         return once(["base", this.elementBytes, ...scalars.map(hexOf)], () => multiplyBase.call(this, scalars));
@@ -32,6 +45,7 @@ export class RememberedProducts implements Disposable {
 
   [Symbol.dispose](): void {
     Object.assign(Secp256k1Group.prototype, { multiplyBase, multiplyAll, multiScalar, hashToGroup });
+    Object.assign(Secp256k1.prototype, { invalidSignatures });
   }
 
   /** A copy, which the caller may wipe. */

@@ -121,9 +121,9 @@ class Simulation implements Disposable {
   readonly #network: Network;
   readonly #pRuntimes: readonly HonestPRuntime[];
   readonly #machines: Machines;
-  readonly #wire: Wire;
+  readonly #wire: Wire<AuthenticMessage>;
   readonly #adversary: Adversary;
-  readonly #operators: Operators;
+  readonly #operators: Operators<AuthenticMessage>;
   readonly #invariants: Invariants;
   readonly #sharings: SharingInvariants;
   /** By height. */
@@ -141,7 +141,7 @@ class Simulation implements Disposable {
     this.#ledgers = [this.#network.ledger];
     this.#pRuntimes = honest.map((name) => new HonestPRuntime(name));
     this.#machines = new Machines(random);
-    this.#wire = new Wire(random);
+    this.#wire = new Wire<AuthenticMessage>(random);
     this.#adversary = new Adversary(this.#network, byzantine, random, seed);
     this.#operators = new Operators(this.#network, [...honest, ...byzantine], random);
     this.#invariants = new Invariants(this.#network, this.#setting);

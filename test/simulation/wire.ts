@@ -1,22 +1,21 @@
 /** The way of messages to the blocks: they are lost, late, doubled, out of order, and come again long after. */
-import type { AuthenticMessage } from "../../src/protocol/authenticate.ts";
 import type { Seeded } from "../slow/seeded.ts";
 import type { FaultRates } from "./faults.ts";
 
 const LONGEST_DELAY = 6;
 
-export class Wire {
+export class Wire<Message> {
   readonly #random: Seeded;
-  readonly #underWay: { readonly message: AuthenticMessage; readonly height: number }[] = [];
+  readonly #underWay: { readonly message: Message; readonly height: number }[] = [];
   /** All that was ever sent. */
-  readonly #seen: AuthenticMessage[] = [];
+  readonly #seen: Message[] = [];
 
   constructor(random: Seeded) {
     this.#random = random;
   }
 
   /** @param height - of the next block. */
-  send(message: AuthenticMessage, height: number, { drop, delay, duplicate }: FaultRates): void {
+  send(message: Message, height: number, { drop, delay, duplicate }: FaultRates): void {
     this.#seen.push(message);
     const copies = this.#random.fraction() < duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
@@ -27,8 +26,8 @@ export class Wire {
   }
 
   /** Messages that come into a block, in any order, with some that were there before. */
-  due(height: number, { replay }: FaultRates): AuthenticMessage[] {
-    const due: AuthenticMessage[] = [];
+  due(height: number, { replay }: FaultRates): Message[] {
+    const due: Message[] = [];
     for (let at = this.#underWay.length - 1; at >= 0; at--) {
       if (this.#underWay[at]!.height <= height) due.push(...this.#underWay.splice(at, 1).map(({ message }) => message));
     }

@@ -1,0 +1,210 @@
+/**
+ * A pRuntime of a network that does not do what it should, by itself: beyond two of one mind nothing is promised (SECURITY.md). It
+ * is a real `Enclave`, whose threads work on the store through somebody's hands (alterations.ts), and whose messages to the chain
+ * are replaced on their way:
+ *
+ *   alters what it re-encrypts    another text (convicted), a record dropped or skipped, a bit flipped, an old state put back
+ *   false receipt                 for partitions that it has leased and not looked at; or with another digest
+ *   false verdict                 "faulty" of a right partition (convicted), "damaged", or "sound" of one that it has not looked at
+ *   double lease                  takes all that it can get and does nothing; says what others have leased is done
+ *   drops early                   what was kept of partitions that nobody has verified
+ *   certifies early               before partitions are verified; or says that the store is compacted when it is not
+ *   never declares                that what it has of a MasterKey is destroyed
+ */
+import { createHash } from "node:crypto";
+import { accountOf } from "../../../src/protocol/account.ts";
+import type { Call, PartitionWork } from "../../../src/protocol/call.ts";
+import { readMessage, signMessage } from "../../../src/protocol/message.ts";
+import { LEASES_MAX, type Partition, type ReceiptClaim, type Rotation, leasesOf } from "../../../src/protocol/rotation.ts";
+import type { Authority } from "../../pruntime/authority.ts";
+import type { Seeded } from "../../slow/seeded.ts";
+import { ALTERATION_NAMES, type Altered, type AlterationName, alteringStore } from "./alterations.ts";
+import type { KnownKeys } from "./known-keys.ts";
+import type { LivePRuntime } from "./live-pruntime.ts";
+import type { Machine } from "./machine.ts";
+import type { States } from "./states.ts";
+
+/** More than there are kept pages. */
+const KEPT_MAX = 100_000;
+/** A receipt of who has done nothing. */
+const NOTHING: ReceiptClaim = {
+  pages: 0,
+  records: 0,
+  bytes: 0,
+  failed: 0,
+  failures: [],
+  quarantined: 0,
+  digest: `0x${createHash("sha256").update("gatekeeper/v1 partition digest").digest("hex")}`,
+};
+
+/** What it says in the place of what is right. */
+const SAYINGS = [
+  "empty receipt",
+  "other digest",
+  "faulty verdict",
+  "damaged verdict",
+  "unseen verdict",
+  "hoarded leases",
+  "others' leases",
+  "drops early",
+  "certifies early",
+] as const;
+type Saying = (typeof SAYINGS)[number];
+
+export const ATTACKS = [...ALTERATION_NAMES, ...SAYINGS, "never declared"] as const;
+export type AttackName = (typeof ATTACKS)[number];
+
+/** What it is up to in one rotation. */
+interface Plan {
+  readonly from: number;
+  /** At most one of the two: else more is lost than can be put right. */
+  readonly alters: AlterationName | null;
+  readonly says: Saying | null;
+  readonly declares: boolean;
+}
+
+/** What it works with; all of it is lent. */
+export interface Lair {
+  readonly chain: Authority;
+  readonly machine: Machine;
+  readonly keys: KnownKeys;
+  readonly states: States;
+  readonly random: Seeded;
+  /** What it tries more than anything else. */
+  readonly favourite: AttackName;
+}
+
+export class Byzantine {
+  /** Names of the attacks that were made. */
+  readonly made = new Set<string>();
+  /** What it has altered in the rotation that is under way. */
+  altered: Altered | null = null;
+  readonly #pRuntime: LivePRuntime;
+  readonly #lair: Lair;
+  #plan: Plan | null = null;
+
+  constructor(pRuntime: LivePRuntime, lair: Lair) {
+    this.#pRuntime = pRuntime;
+    this.#lair = lair;
+    pRuntime.disk.forgets = true;
+    pRuntime.through = (store) =>
+      alteringStore(store, {
+        keys: lair.keys,
+        states: lair.states,
+        random: lair.random,
+        plan: () => (this.altered === null ? this.#planned()?.alters ?? null : null),
+        done: (what) => {
+          this.made.add(what.name);
+          this.altered = what;
+        },
+      });
+  }
+
+  /** What leaves in the place of what its enclave says. */
+  replace(said: readonly Uint8Array[]): Uint8Array[] {
+    const own = said.map((bytes) => readMessage(bytes)!.call)[0] ?? null;
+    const call = this.#replaced(own);
+    if (call === null) return [];
+    const { ledger } = this.#lair.chain;
+    using signer = this.#pRuntime.disk.signer();
+    const sequence = ledger.state.accounts.get(accountOf(signer.publicKey))?.sequence ?? 0;
+    return [signMessage(signer, ledger.genesisHash, sequence, call)];
+  }
+
+  /** What it does with the store now. */
+  async meddle(): Promise<void> {
+    const plan = this.#planned();
+    const { random, machine } = this.#lair;
+    if (plan?.says !== "drops early" || random.below(30) > 0) return;
+    if (!["reencryption", "verification"].includes(this.#rotation!.phase)) return;
+    if ((await machine.memory.keptCount()) > 0) this.made.add("drops early");
+    const drop = await machine.memory.keptStatements({ from: null, to: null }, null, KEPT_MAX);
+    await machine.apply({ groups: [], sealedUnder: null, drop });
+  }
+
+  get #rotation(): Rotation | null {
+    return this.#lair.chain.ledger.state.rotation;
+  }
+
+  #planned(): Plan | null {
+    const rotation = this.#rotation;
+    const { random } = this.#lair;
+    if (rotation === null) return null;
+    if (this.#plan?.from !== rotation.from) {
+      const { favourite } = this.#lair;
+      const attack = random.below(3) > 0 ? favourite : random.of(ATTACKS);
+      this.altered = null;
+      this.#plan = {
+        from: rotation.from,
+        alters: ALTERATION_NAMES.find((name) => name === attack) ?? null,
+        says: SAYINGS.find((name) => name === attack) ?? null,
+        declares: attack !== "never declared" && random.below(3) > 0,
+      };
+    }
+    return this.#plan;
+  }
+
+  #replaced(own: Call | null): Call | null {
+    const plan = this.#planned();
+    const rotation = this.#rotation;
+    if (plan === null || rotation === null) return own;
+    if (own?.tag === "declareAbandoned" || (own?.tag === "declareDestroyed" && rotation.phase === "abandonment")) {
+      if (plan.declares) return own;
+      this.made.add("never declared");
+      return null;
+    }
+    if (plan.says === null) return own;
+    return this.#says(plan.says, rotation, own);
+  }
+
+  #says(saying: Saying, rotation: Rotation, own: Call | null): Call | null {
+    const { random, chain } = this.#lair;
+    const { state } = chain.ledger;
+    const rotationId = rotation.from + 1;
+    const isAtWork = rotation.phase === "reencryption" || rotation.phase === "verification";
+    if (saying === "certifies early") {
+      if (rotation.phase === "abandonment" && random.below(4) === 0) return { tag: "declareCompacted", value: rotationId };
+      if (!isAtWork || random.below(4) > 0) return own;
+      this.made.add(saying);
+      return { tag: "certifyRotation", value: rotationId };
+    }
+    if (!isAtWork || rotation.partitions === null || saying === "drops early") return own;
+    const leases = leasesOf(state, this.#pRuntime.identityKey);
+    const works = (done: readonly PartitionWork[]): Call => {
+      this.made.add(saying);
+      return { tag: "workPartitions", value: { rotationId, done, wanted: LEASES_MAX } };
+    };
+    switch (saying) {
+      case "hoarded leases":
+        return own?.tag === "workPartitions" || own === null ? works([]) : own;
+      case "others' leases": {
+        const all = [...state.partitions.values()].map((partition, index) => ({ ...partition, index }));
+        return random.below(3) > 0 ? own : works(all.filter(({ stage }) => stage !== "verified").map(claimed));
+      }
+      case "empty receipt":
+        return leases.some(({ stage }) => stage === "unswept") ? works(leases.map(claimed)) : own;
+      case "other digest":
+        return own?.tag === "workPartitions" && own.value.done.some(({ outcome }) => outcome.tag === "swept")
+          ? works(own.value.done.map(withOtherDigest))
+          : own;
+      default: {
+        const verifying = leases.filter(({ stage }) => stage === "swept");
+        if (verifying.length === 0) return own;
+        const value = saying === "faulty verdict" ? "faulty" : saying === "damaged verdict" ? "damaged" : "sound";
+        return works(verifying.map(({ index, attempt }) => ({ partition: index, attempt, outcome: { tag: "verified", value } })));
+      }
+    }
+  }
+}
+
+/** As if nothing had been there to do, or all were right. */
+function claimed({ index, attempt, stage }: Partition & { readonly index: number }): PartitionWork {
+  const outcome: PartitionWork["outcome"] = stage === "unswept" ? { tag: "swept", value: NOTHING } : { tag: "verified", value: "sound" };
+  return { partition: index, attempt, outcome };
+}
+
+function withOtherDigest(work: PartitionWork): PartitionWork {
+  const { outcome } = work;
+  if (outcome.tag !== "swept") return work;
+  return { ...work, outcome: { tag: "swept", value: { ...outcome.value, digest: NOTHING.digest } } };
+}

@@ -1,0 +1,72 @@
+/** What works on leased partitions in this thread: a step at a time, as the store lets it. */
+import { PageEngine } from "../../../src/engine/page-engine.ts";
+import { GatekeeperError } from "../../../src/errors.ts";
+import { type LeasedContext, sweepLeased } from "../../../src/rotation/leased-partition.ts";
+import type { PartitionThreads } from "../../../src/rotation/partition-pool.ts";
+import { PartitionKeys, type SharedPartitionKeys } from "../../../src/rotation/partition-keys.ts";
+import { verifyLeased } from "../../../src/rotation/verify-leased.ts";
+import type { StateStore } from "../../../src/store/store.ts";
+
+/** Engines that nobody works with. */
+const IDLE: PageEngine[] = [];
+
+/** One pRuntime's. */
+export class InlineThreads implements PartitionThreads {
+  readonly #store: StateStore;
+  readonly #identity: Uint8Array;
+  readonly #dropSteps: () => void;
+  readonly #engines = new Set<PageEngine>();
+  readonly #ended = new AbortController();
+
+  /** @param dropSteps - what it has begun with the store goes no further. */
+  constructor(store: StateStore, identity: Uint8Array, dropSteps: () => void) {
+    this.#store = store;
+    this.#identity = identity;
+    this.#dropSteps = dropSteps;
+  }
+
+  readonly sweep: PartitionThreads["sweep"] = (partition, keys, options) =>
+    this.#run(keys, (context) => sweepLeased(context, partition, options));
+
+  readonly verify: PartitionThreads["verify"] = (range, keys, receipt, sweeper, at) =>
+    this.#run(keys, (context) => verifyLeased(context, range, receipt, sweeper, at));
+
+  /** Ends them wherever they are. */
+  end(): void {
+    this.#dropSteps();
+    this.#ended.abort();
+    IDLE.push(...this.#engines);
+    this.#engines.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+  }
+
+  async #run<T>(keys: SharedPartitionKeys, work: (context: LeasedContext) => Promise<T>): Promise<T> {
+    const { signal } = this.#ended;
+    if (signal.aborted) throw poolClosed();
+    const engine = IDLE.pop() ?? new PageEngine();
+    this.#engines.add(engine);
+    const context: LeasedContext = {
+      store: this.#store,
+      engine,
+      keys: new PartitionKeys(keys),
+      identity: this.#identity,
+      stopped: () => signal.aborted,
+    };
+    const ended = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(poolClosed()), { once: true });
+    });
+    ended.catch(() => undefined);
+    try {
+      return await Promise.race([work(context), ended]);
+    } finally {
+      if (this.#engines.delete(engine)) IDLE.push(engine);
+    }
+  }
+}
+
+function poolClosed(): GatekeeperError {
+  return new GatekeeperError("POOL_CLOSED", "the threads that work on partitions were ended");
+}

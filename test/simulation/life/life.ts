@@ -1,0 +1,367 @@
+/**
+ * The whole life of a network in one process, from one seed, in virtual time: blocks. pRuntimes are real `Enclave`s on disks in
+ * memory; what they say to the chain and to each other is signed, sealed and opened in earnest. Their threads work on one store,
+ * step by step, beside contracts that put, remove and get states there. Machines, hosts, processes and ways fail.
+ */
+import { toHex } from "../../../src/bytes.ts";
+import { accountOf } from "../../../src/protocol/account.ts";
+import type { Action, Call } from "../../../src/protocol/call.ts";
+import type { Effect } from "../../../src/protocol/effect.ts";
+import { signMessage } from "../../../src/protocol/message.ts";
+import type { State } from "../../../src/protocol/state.ts";
+import { Authority } from "../../pruntime/authority.ts";
+import { idOf, signerOf } from "../../protocol/network.ts";
+import { Seeded } from "../../slow/seeded.ts";
+import { type FaultRates, Machines, NO_FAULTS, drawRates } from "../faults.ts";
+import { ensure } from "../invariants.ts";
+import { Operators } from "../operators.ts";
+import { SeededRandomness } from "../randomness.ts";
+import { RememberedProducts } from "../remembered-products.ts";
+import { Wire } from "../wire.ts";
+import { Abandoned } from "./abandoned.ts";
+import { ATTACKS, Byzantine } from "./byzantine.ts";
+import { Convictions } from "./convictions.ts";
+import { KnownKeys } from "./known-keys.ts";
+import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
+import { LivePRuntime } from "./live-pruntime.ts";
+import { Machine } from "./machine.ts";
+import { Post } from "./post.ts";
+import { RememberedLedgers } from "./remembered-ledgers.ts";
+import { States } from "./states.ts";
+import { Steps, settled } from "./steps.ts";
+import { Writers } from "./writers.ts";
+
+/** What fails, and how often: of a block, but for `lose`, which is of a message between pRuntimes. */
+interface LifeRates extends FaultRates {
+  readonly lose: number;
+  /** The power of the machine that has the store. */
+  readonly power: number;
+}
+
+const CALM: LifeRates = { ...NO_FAULTS, lose: 0, power: 0 };
+/** Writes to its disk within which a pRuntime is killed. */
+const WRITES_MAX = 6;
+/** Steps of a block, at most, where nothing fails. */
+const CALM_STEPS = 150;
+/** Blocks in which a rotation must end, and another after it, when nothing fails any more. */
+const PATIENCE = 220;
+/** Blocks until nobody is late any more from before. */
+const CALM_BEFORE = 40;
+/** One order in so many blocks. */
+const ORDER_BLOCKS = 25;
+/** What an honest pRuntime's message comes to, if it is not done: it was late, or others were before. */
+const STALE = new Set([
+  "SequenceTooLow",
+  "SequenceTooHigh",
+  "WrongEpoch",
+  "WrongPhase",
+  "WrongSession",
+  "AlreadySent",
+  "NothingToDo",
+  "NoRotation",
+  "NotGatekeeper",
+  "NotRotationWorker",
+]);
+
+/** What came about in a run. */
+export interface LifeReport {
+  readonly seed: number;
+  readonly blocks: number;
+  /** How often each kind of effect was told, and what else happened. */
+  readonly told: ReadonlyMap<string, number>;
+  readonly attacks: ReadonlySet<string>;
+  /** Lies that had to be punished, and were. */
+  readonly proved: number;
+  /** Of the last state. */
+  readonly stateHash: string;
+}
+
+/** Runs one seed. @throws Error with the seed, the block, and what did not hold. */
+export async function live(seed: number): Promise<LifeReport> {
+  using randomness = new SeededRandomness(seed);
+  using _products = new RememberedProducts();
+  using _ledgers = new RememberedLedgers();
+  using life = new Life(seed, randomness);
+  try {
+    return await life.run();
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    const again = `SEED=${seed} npx vitest run test/simulation/life`;
+    throw new Error(`seed ${seed}, block ${life.height}: ${what}; again: ${again}`, { cause });
+  }
+}
+
+class Life implements Disposable {
+  readonly #seed: number;
+  readonly #random: Seeded;
+  readonly #setting: LifeSetting;
+  readonly #pRuntimes: readonly LivePRuntime[];
+  readonly #chain: Authority;
+  readonly #steps: Steps;
+  readonly #machine: Machine;
+  readonly #machines: Machines;
+  readonly #wire: Wire<Uint8Array>;
+  readonly #post: Post;
+  readonly #operators: Operators<Uint8Array>;
+  readonly #keys = new KnownKeys();
+  readonly #states = new States(this.#keys);
+  readonly #writers: Writers;
+  readonly #byzantine: Byzantine | null;
+  readonly #liar: LivePRuntime | null;
+  readonly #convictions: Convictions;
+  readonly #abandoned: Abandoned;
+  readonly #told = new Map<string, number>();
+  /** What the one says that does not do what it should: nothing of it is lost, or comes behind others. */
+  readonly #pushed: Uint8Array[] = [];
+  readonly #stepsMax: number;
+  #calmBlocks = 0;
+  /** Accounts of pRuntimes that do what they should. */
+  readonly #isHonest: ReadonlySet<string>;
+
+  constructor(seed: number, _: SeededRandomness) {
+    const random = new Seeded(seed);
+    this.#seed = seed;
+    this.#random = random;
+    const setting = drawLifeSetting(random);
+    this.#setting = setting;
+    this.#steps = new Steps(random);
+    this.#machine = new Machine(this.#steps, (contract) => this.#states.wrote(contract));
+    const storeId = toHex(Buffer.alloc(32, 0x5a));
+    const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain, storeId });
+    const names = [...setting.stashes, ...setting.workers.map(({ name }) => name)];
+    this.#pRuntimes = names.map((name) => new LivePRuntime(name, around));
+    this.#chain = new Authority(lifeGenesis(setting, new Map(this.#pRuntimes.map((each) => [each.name, each]))));
+    this.#machines = new Machines(random);
+    this.#wire = new Wire(random);
+    this.#post = new Post(this.#pRuntimes, random);
+    const { chain } = { chain: this.#chain };
+    this.#operators = new Operators(
+      {
+        get state() {
+          return chain.ledger.state;
+        },
+        sequenceOf: (name) => chain.ledger.state.accounts.get(idOf(name))?.sequence ?? 0,
+        unsigned: (name, call: Call, sequence) => signMessage(signerOf(name), chain.ledger.genesisHash, sequence, call),
+      },
+      setting.stashes,
+      random,
+    );
+    this.#writers = new Writers(this.#states, random);
+    const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
+    this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
+    this.#byzantine = this.#liar && new Byzantine(this.#liar, { chain, machine, keys, states, random, favourite: ATTACKS[seed % ATTACKS.length]! });
+    const stashes = setting.stashes.filter((name) => name !== setting.byzantine);
+    this.#convictions = new Convictions(this.#liar, this.#byzantine, machine, stashes);
+    const { carried } = this.#post;
+    this.#abandoned = new Abandoned({ pRuntimes: this.#pRuntimes, byzantine: this.#liar, machine, carried });
+    const honest = this.#pRuntimes.filter(({ name }) => name !== setting.byzantine);
+    this.#isHonest = new Set(honest.map(({ identityKey }) => accountOf(identityKey)));
+    this.#stepsMax = random.of([12, 30, 60]);
+  }
+
+  get height(): number {
+    return this.#chain.height;
+  }
+
+  async run(): Promise<LifeReport> {
+    const rates = this.#drawRates();
+    while (this.height < this.#setting.faultBlocks) await this.#block(rates, this.#operators.move());
+    await this.#settle();
+    return {
+      seed: this.#seed,
+      blocks: this.height,
+      told: this.#told,
+      attacks: this.#byzantine?.made ?? new Set(),
+      proved: this.#convictions.proved,
+      stateHash: toHex(this.#chain.ledger.stateHash()),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const pRuntime of this.#pRuntimes) pRuntime.kill();
+  }
+
+  #drawRates(): LifeRates {
+    const rates = drawRates(this.#random);
+    return {
+      ...rates,
+      kill: this.#random.of([0, 0.03, 0.1]),
+      down: this.#random.of([0, 0, 0.01, 0.03]),
+      lose: this.#random.of([0, 0.1, 0.4]),
+      power: this.#random.of([0, 0, 0.02, 0.06]),
+    };
+  }
+
+  /** Faults have stopped: the rotation that is under way ends, and one that is ordered then, and all is there. */
+  async #settle(): Promise<void> {
+    for (const { name } of this.#pRuntimes) if (this.#machines.isOff(name)) this.#machines.switchOn(name);
+    const until = this.height + PATIENCE;
+    let target: number | null = null;
+    for (;;) {
+      const { rotation, sharings, rotationOrdered } = this.#state;
+      const newest = sharings.at(-1)?.rotationId ?? null;
+      if (rotation === null && newest !== null) {
+        if (target !== null && newest >= target) break;
+        target ??= newest + 1;
+      }
+      if (this.height >= until && process.env["V"]) {
+        const st = this.#state;
+        console.log(JSON.stringify({ setting: this.#setting, ks: st.keySession && { ...st.keySession, members: st.keySession.members.length }, sh: st.sharings.map((s) => [s.rotationId, s.epoch, s.threshold, s.members.map((m) => [this.#pRuntimes.find((p) => p.identityKey === m.identityKey)?.name, m.confirmed])]), gk: st.gatekeepers.length, ord: st.rotationOrdered, rot: st.rotation, parts: [...st.partitions.values()].map((p) => [p.stage, p.attempt, p.doubters.length, p.verdicts.length, p.holder, p.deadline]), up: this.#pRuntimes.map((p) => [p.name, p.isUp && p.enclave.status]), retired: st.retired.length, validators: [...st.validators.keys()].length, excluded: st.excluded, store: st.stateStore }, (_, v) => typeof v === "bigint" ? String(v) : v instanceof Uint8Array ? "b" : v));
+        console.log([...this.#told].map(([k, v]) => `${k} ${v}`).join(", "));
+      }
+      ensure(this.height < until, `rotation ${rotation?.phase ?? "none"} does not end in ${PATIENCE} blocks without a fault`);
+      const isOrder = target !== null && rotation === null && rotationOrdered === null;
+      const moves = this.height % 8 === 0 ? this.#elect() : [];
+      await this.#block(CALM, isOrder && this.height % 4 === 0 ? [...moves, ...this.#vote(ROTATE)] : moves);
+    }
+    await this.#readAll();
+    for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
+  }
+
+  /** Who was convicted does not stand for election any more; all others do. */
+  #elect(): Uint8Array[] {
+    const { stashes, byzantine } = this.#setting;
+    const isOut = this.#liar !== null && this.#convictions.convicted.has(this.#liar.identityKey);
+    const out = stashes.filter((name) => name === byzantine && isOut);
+    return [...this.#operators.stand(stashes.filter((name) => !out.includes(name))), ...this.#operators.chill(out)];
+  }
+
+  /** Whoever runs contracts reads all of their states. */
+  async #readAll(): Promise<void> {
+    // Nobody writes any more.
+    for (let block = 0; block < 12; block++) await this.#block(CALM, [], false);
+    const newest = this.#state.sharings.at(-1)!.rotationId;
+    const counts = await this.#machine.memory.countByRotationId();
+    if (this.#state.rotation === null) {
+      ensure([...counts.keys()].every((id) => id === newest), "records are under a MasterKey that was left");
+    }
+    await this.#writers.readAll(this.#pRuntimes, this.#chain, async () => {
+      while (!this.#steps.isIdle) await this.#steps.one();
+      await settled();
+    });
+  }
+
+  get #state() {
+    return this.#chain.ledger.state;
+  }
+
+  #vote(action: Action): Uint8Array[] {
+    const value = { round: this.#state.governanceRound, action };
+    return ["g1", "g2"].map((member) => this.#chain.message(member, { tag: "govern", value }));
+  }
+
+  /** What governance and the owner of the contracts want in the next block. */
+  #orders(): Uint8Array[] {
+    const { height } = this;
+    const { workers } = this.#setting;
+    if (height === 0) return this.#vote({ tag: "launch", value: undefined });
+    if (height === 1) {
+      const runners = this.#pRuntimes.filter(({ name }) => name !== this.#setting.byzantine);
+      return this.#writers.names.map((name, ahead) => {
+        const worker = (this.#random.below(3) > 0 ? runners.at(-1)! : this.#random.of(runners)).identityKey;
+        return this.#chain.message("rich", { tag: "deployContract", value: { name: Buffer.from(name), worker } }, ahead);
+      });
+    }
+    const worker = workers[height - 2];
+    if (worker?.mayRotate === true) {
+      const { identityKey } = this.#pRuntimes.find(({ name }) => name === worker.name)!;
+      return this.#vote({ tag: "setRotationWorker", value: { identityKey, may: true } });
+    }
+    // Migrations are ordered here as well, once a network does them.
+    const isTime = this.#state.rotation === null && this.#random.below(ORDER_BLOCKS) === 0;
+    return isTime && height < this.#setting.faultBlocks ? this.#vote(ROTATE) : [];
+  }
+
+  async #block(rates: LifeRates, moves: readonly Uint8Array[], writes = true): Promise<void> {
+    for (const pRuntime of this.#shuffled()) await this.#act(pRuntime, rates);
+    this.#post.carry(this.height, rates.lose);
+    await this.#work(rates, writes);
+    const before = this.#chain.ledger;
+    const messages = [...this.#pushed.splice(0), ...this.#wire.due(this.height + 1, rates), ...this.#orders(), ...moves];
+    this.#chain.block(messages);
+    const { effects } = this.#chain;
+    for (const { kind } of effects) this.#tell(kind);
+    await this.#check(before.state, effects, rates === CALM);
+  }
+
+  async #act(pRuntime: LivePRuntime, rates: LifeRates): Promise<void> {
+    const { height } = this;
+    if (!this.#machines.isOn(pRuntime, height, rates)) return;
+    if (this.#random.fraction() < rates.kill) pRuntime.killSoon(this.#random.below(WRITES_MAX));
+    if (!pRuntime.isUp) pRuntime.start();
+    if (!pRuntime.isUp) return;
+    const to = this.#machines.followsTo(pRuntime, height, rates, rates === CALM ? 0 : this.#setting.lag);
+    if (to === null) return;
+    const said = await pRuntime.follow(to);
+    if (pRuntime === this.#liar) this.#pushed.push(...this.#byzantine!.replace(said));
+    else for (const message of said) this.#wire.send(message, height + 1, rates);
+  }
+
+  /** What is done with the store while a block comes about. */
+  async #work(rates: LifeRates, writes: boolean): Promise<void> {
+    const isCalm = rates === CALM;
+    const steps = isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax);
+    const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : steps;
+    let isFailing = failsAt < steps;
+    for (let step = 0; step < steps; step++) {
+      // Where something may be lost, if that comes about.
+      if (isFailing && step >= failsAt && (this.#machine.isUnsynced || step === steps - 1)) {
+        await this.#losePower();
+        isFailing = false;
+      }
+      if (writes && step % 6 === 0) this.#writers.act(this.#random.of(this.#pRuntimes), this.#chain);
+      if (isCalm && this.#steps.isIdle) {
+        await settled();
+        if (this.#steps.isIdle && step > 20) return;
+      }
+      if (this.#random.fraction() < rates.kill / 40) this.#kill(this.#random.of(this.#pRuntimes));
+      await this.#byzantine?.meddle();
+      await this.#steps.one();
+    }
+  }
+
+  #kill(pRuntime: LivePRuntime): void {
+    if (pRuntime.isUp) this.#tell("killed at work");
+    pRuntime.kill();
+  }
+
+  /** All that is on the machine dies with it. */
+  async #losePower(): Promise<void> {
+    for (const pRuntime of this.#pRuntimes) pRuntime.kill();
+    const lost = await this.#machine.losePower(this.#random);
+    this.#tell("power failure");
+    if (lost > 0) this.#tell("commits lost");
+  }
+
+  async #check(before: State, effects: readonly Effect[], isCalm: boolean): Promise<void> {
+    const { sharings } = this.#state;
+    for (const effect of effects) {
+      if (effect.kind === "MessageFailed" && this.#isHonest.has(effect.sender)) {
+        ensure(STALE.has(effect.reason), `a message of an honest pRuntime failed: ${effect.reason}`);
+      }
+      if (effect.kind === "RotationAdvanced" && effect.phase === "abandonment") this.#states.endAlterations();
+    }
+    await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
+    await this.#abandoned.check(before, effects, this.#state);
+    for (const sharing of sharings) {
+      if (effects.some(({ kind }) => kind === "SharingAdopted")) this.#keys.learn(sharing, this.#pRuntimes.map(({ disk }) => disk));
+    }
+    this.#writers.check();
+    await this.#states.check(this.#machine.memory, sharings.map(({ rotationId }) => rotationId));
+  }
+
+  #shuffled(): LivePRuntime[] {
+    const all = [...this.#pRuntimes];
+    for (let at = all.length - 1; at > 0; at--) {
+      const other = this.#random.below(at + 1);
+      [all[at], all[other]] = [all[other]!, all[at]!];
+    }
+    return all;
+  }
+
+  #tell(what: string): void {
+    this.#told.set(what, (this.#told.get(what) ?? 0) + 1);
+  }
+}
+
+const ROTATE: Action = { tag: "rotate", value: undefined };

@@ -1,0 +1,171 @@
+/**
+ * A pRuntime of a network with its host: a real `Enclave` on a disk in memory and on the machine that all share, which is killed
+ * between any two of its writes, and started again from what lies there.
+ */
+import { Engine } from "../../../src/engine/engine.ts";
+import { type ErrorCode, GatekeeperError } from "../../../src/errors.ts";
+import type { ContractWorker } from "../../../src/pruntime/contract-worker.ts";
+import type { Enclave } from "../../../src/pruntime/enclave.ts";
+import type { StateStore } from "../../../src/store/store.ts";
+import type { Authority } from "../../pruntime/authority.ts";
+import { Disk, Killed } from "./disk.ts";
+import { InlineThreads } from "./inline-threads.ts";
+import type { Machine } from "./machine.ts";
+import type { Steps } from "./steps.ts";
+
+/** What contracts' states are sealed and opened with, within one step. */
+const ENGINE = new Engine();
+
+/** Why a message is not heard: it is for another, or its pRuntime has not caught up with what it knew. */
+const DEAF: readonly ErrorCode[] = ["MESSAGE_INVALID", "NOT_FOUND"];
+
+/** What lives in one process. */
+interface Process {
+  readonly enclave: Enclave;
+  readonly wipe: () => void;
+  readonly threads: InlineThreads[];
+  /** Height of the chain when it began. */
+  readonly since: number;
+  isAttached: boolean;
+}
+
+/** What it works with; all of it is lent. */
+export interface Surroundings {
+  readonly machine: Machine;
+  readonly steps: Steps;
+  readonly chain: Authority;
+  readonly storeId: string;
+}
+
+export class LivePRuntime {
+  readonly name: string;
+  readonly disk = new Disk();
+  /** How the store looks to its threads: another, where they do not do what they should. */
+  through: (store: StateStore) => StateStore = (store) => store;
+  readonly #around: () => Surroundings;
+  #process: Process | null = null;
+  /** Writes to its disk until it is killed in one. */
+  #writesLeft = Number.POSITIVE_INFINITY;
+
+  /** @param around - asked for when it starts. */
+  constructor(name: string, around: () => Surroundings) {
+    this.name = name;
+    this.#around = around;
+  }
+
+  get identityKey(): string {
+    return this.disk.identityKey;
+  }
+
+  get isUp(): boolean {
+    return this.#process !== null;
+  }
+
+  /** @throws Error when it is not up. */
+  get enclave(): Enclave {
+    if (this.#process === null) throw new Error(`${this.name} is not up`);
+    return this.#process.enclave;
+  }
+
+  /** Height of the chain when its process began; null where there is none. */
+  get since(): number | null {
+    return this.#process?.since ?? null;
+  }
+
+  /** What tells its process from others. */
+  get process(): object | null {
+    return this.#process;
+  }
+
+  /** Starts it from its disk. */
+  start(): void {
+    const { chain } = this.#around();
+    const { enclave, end } = this.disk.start(() => {
+      if (this.#writesLeft-- <= 0) throw new Killed();
+    });
+    this.#process = { enclave, wipe: end, threads: [], since: chain.height, isAttached: false };
+    this.#surviving(() => enclave.join(chain.genesis), 0);
+  }
+
+  /** Ends it wherever it is: its memory is gone, and what it has begun with the store goes no further. */
+  kill(): void {
+    const process = this.#process;
+    if (process === null) return;
+    this.#process = null;
+    this.#writesLeft = Number.POSITIVE_INFINITY;
+    this.#around().steps.drop(process);
+    for (const threads of process.threads) threads.end();
+    process.wipe();
+  }
+
+  /** Kills it in the next call, before or after one of its first writes. */
+  killSoon(writes: number): void {
+    this.#writesLeft = writes;
+  }
+
+  /** Follows the chain up to a height. @returns what it says to it; another process takes its place where it has to. */
+  async follow(height: number): Promise<Uint8Array[]> {
+    const { chain } = this.#around();
+    const { enclave } = this;
+    const blocks = chain.blocks.slice(enclave.status.height, height);
+    const said = this.#surviving(() => [...enclave.follow(blocks, false).messages], []);
+    if (this.#process?.enclave !== enclave) return said;
+    if (enclave.mustBeReplaced) {
+      this.kill();
+      this.start();
+    } else await this.#attach();
+    return said;
+  }
+
+  /** What it asks others. */
+  provision(late: readonly string[]): ReturnType<Enclave["provision"]>["messages"] {
+    const { enclave } = this;
+    if (enclave.status.height < this.disk.height) return [];
+    return this.#surviving(() => enclave.provision(late).messages, []);
+  }
+
+  /** Hears a message of another. @returns its answer; null where it has none. */
+  deliver(bytes: Uint8Array): Uint8Array | null {
+    const { enclave } = this;
+    try {
+      const delivered = this.#surviving(() => enclave.deliver(bytes), null);
+      return delivered?.tag === "answer" ? delivered.value : null;
+    } catch (error) {
+      if (error instanceof GatekeeperError && DEAF.includes(error.code)) return null;
+      throw error;
+    }
+  }
+
+  /** What its contracts run with; another one after it was killed. */
+  worker(): ContractWorker {
+    const { machine } = this.#around();
+    return this.enclave.contractWorker(machine.open(this.#process!), ENGINE);
+  }
+
+  async #attach(): Promise<void> {
+    const process = this.#process!;
+    if (process.isAttached || !process.enclave.wantsStore(true)) return;
+    process.isAttached = true;
+    const { machine, steps, storeId } = this.#around();
+    const startPool = ({ identity }: { readonly identity: Uint8Array }): InlineThreads => {
+      const owner = {};
+      const threads = new InlineThreads(this.through(machine.open(owner)), identity, () => steps.drop(owner));
+      process.threads.push(threads);
+      return threads;
+    };
+    const location = { module: "", options: storeId };
+    const store = { store: machine.open(process), location, startPool, id: storeId };
+    await process.enclave.attachStores([store], { threads: 1, bytesPerSecond: null });
+  }
+
+  /** What a call gives, or, if it is killed in it, something else. */
+  #surviving<T>(call: () => T, killed: T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+      this.kill();
+      return killed;
+    }
+  }
+}
