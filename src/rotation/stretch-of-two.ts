@@ -1,8 +1,10 @@
 /** The same stretch of two stores, whatever pages their records lie in. A place is a contract and a key here. */
-import { compareBytes, freeBytes } from "../bytes.ts";
+import { compareBytes, freeBytes, toHex } from "../bytes.ts";
 import { comparePlaces } from "../store/page.ts";
 import type { Page, PageRange, PageRef, StateStore } from "../store/store.ts";
+import { isEmptyPage } from "./page-steps.ts";
 import { SWEEP_PAGES } from "./stretches.ts";
+import type { TransferKeys } from "./transfer.ts";
 
 /** Pages of two stores that cover all keys from one place (null: the first) up to another (null: the last). */
 export interface StretchOfTwo {
@@ -65,15 +67,50 @@ export function coveredBy(pages: readonly PageRef[], { low, high }: KeyRange): K
   });
 }
 
-/** Pages by contract, in order. */
-export function byContract(pages: readonly Page[]): Page[][] {
-  const groups: Page[][] = [];
-  for (const page of pages) {
-    const last = groups.at(-1);
-    if (last !== undefined && compareBytes(last[0]!.contract, page.contract) === 0) last.push(page);
-    else groups.push([page]);
-  }
-  return groups;
+/** Whether two ranges have a key in common. */
+export function meets(a: KeyRange, b: KeyRange): boolean {
+  const isBefore = (one: KeyRange, other: KeyRange): boolean =>
+    one.high !== null && compareBytes(one.high, other.low) <= 0;
+  return !isBefore(a, b) && !isBefore(b, a);
+}
+
+/** One contract's pages in a stretch, in order. */
+export interface Part {
+  readonly contract: Uint8Array;
+  readonly source: readonly Page[];
+  readonly target: readonly Page[];
+}
+
+/** Pages by contract, of both stores, in order. */
+export function partsOf(source: readonly Page[], target: readonly Page[]): Part[] {
+  const parts = new Map<string, { contract: Uint8Array; source: Page[]; target: Page[] }>();
+  const partOf = ({ contract }: Page): { source: Page[]; target: Page[] } => {
+    const name = toHex(contract);
+    const known = parts.get(name) ?? { contract, source: [], target: [] };
+    parts.set(name, known);
+    return known;
+  };
+  for (const page of source) partOf(page).source.push(page);
+  for (const page of target) partOf(page).target.push(page);
+  return [...parts.values()].sort((a, b) => compareBytes(a.contract, b.contract));
+}
+
+/**
+ * The part of a stretch before the first contract that has records in the source and whose keys are not at hand; or that
+ * contract's place, where the stretch begins with it.
+ */
+export function upToMissing(
+  { from, to }: Pick<StretchOfTwo, "from" | "to">,
+  parts: readonly Part[],
+  keys: TransferKeys,
+): { readonly parts: readonly Part[]; readonly to: PageRef | null } | { readonly missing: PageRef } {
+  const without = parts.findIndex(({ contract, source }) => {
+    return source.some((page) => !isEmptyPage(page)) && keys.pair(contract) === null;
+  });
+  if (without < 0) return { parts, to };
+  const place = { contract: parts[without]!.contract, lowerBound: NO_KEY };
+  if (without === 0 && (from === null || comparePlaces(place, from) <= 0)) return { missing: place };
+  return { parts: parts.slice(0, without), to: place };
 }
 
 /** The pages that cover a range of places from its beginning, and the place up to which they do. */
@@ -84,10 +121,8 @@ async function pagesFrom(
 ): Promise<{ pages: Page[]; to: PageRef | null }> {
   for (;;) {
     const covering = from === null ? null : await store.find(from.contract, from.lowerBound);
-    const scanned = await store.scan({ from: covering ?? from, to }, null, maxBytes);
-    const pages = scanned.slice(0, SWEEP_PAGES);
-    const bytes = scanned.reduce((sum, { body }) => sum + body.length, 0);
-    if (bytes < maxBytes && pages.length === scanned.length) return { pages, to };
+    const { pages, isAll } = await scanSome(store, { from: covering ?? from, to }, maxBytes);
+    if (isAll) return { pages, to };
     // What the last one covers ends where the next begins.
     const [only] = pages;
     const next = pages.length > 1 ? pages.pop()! : (await store.scan({ from: only!, to }, only!, 1))[0];
@@ -95,4 +130,20 @@ async function pagesFrom(
     // The page that covered the beginning may have been cut before it since.
     if (from === null || end === null || comparePlaces(end, from) > 0) return { pages, to: end };
   }
+}
+
+/** The first pages of a range, and whether there are no more. */
+async function scanSome(
+  store: StateStore,
+  range: PageRange,
+  maxBytes: number,
+): Promise<{ readonly pages: Page[]; readonly isAll: boolean }> {
+  const pages: Page[] = [];
+  for (let bytes = 0; bytes < maxBytes && pages.length <= SWEEP_PAGES;) {
+    const scanned = await store.scan(range, pages.at(-1) ?? null, maxBytes - bytes);
+    if (scanned.length === 0) return { pages, isAll: true };
+    pages.push(...scanned);
+    bytes += scanned.reduce((sum, { body }) => sum + body.length, 0);
+  }
+  return { pages: pages.slice(0, SWEEP_PAGES), isAll: false };
 }

@@ -1,19 +1,27 @@
 /** Carries all records of a stretch of one store over to its mirror: transfer.ts says how, and why that is right. */
 import { compareBytes, toHex } from "../bytes.ts";
 import { SEALED_OVERHEAD_BYTES } from "../engine/sealed-state.ts";
-import { comparePlaces, highestWriteVersion, type PageRecord, recordsOf } from "../store/page.ts";
+import { highestWriteVersion, type PageRecord, recordsOf } from "../store/page.ts";
 import { type PagePlace, replacePage } from "../store/page-edit.ts";
 import type { Page, PageRange, PageRef, PageWrite } from "../store/store.ts";
 import type { PartitionState } from "./control.ts";
 import { readRecords } from "./kept-page.ts";
-import { isEmptyPage } from "./page-steps.ts";
-import { byContract, coveredBy, isIn, type KeyRange, keysOf, readStretch } from "./stretch-of-two.ts";
+import {
+  coveredBy,
+  isIn,
+  type KeyRange,
+  keysOf,
+  meets,
+  type Part,
+  partsOf,
+  readStretch,
+  upToMissing,
+} from "./stretch-of-two.ts";
 import {
   type CarriedRecord,
   max,
   mergeCarried,
   reencryptPages,
-  type TransferKeys,
   type TransferMeans,
   type TransferStores,
 } from "./transfer.ts";
@@ -55,13 +63,6 @@ export interface StretchTransfer {
 /** Or keys of the contract at which it begins are not at hand. */
 export type StretchStep = StretchTransfer | { readonly missing: PageRef };
 
-/** One contract's pages in a stretch. */
-interface Part {
-  readonly contract: Uint8Array;
-  readonly source: readonly Page[];
-  readonly target: readonly Page[];
-}
-
 /**
  * Reads the next stretch of a range and makes what is to be written. The groups' bodies last; `unopened` are views of what
  * was read.
@@ -73,9 +74,9 @@ export async function transferStretch(
   options: StretchOptions,
 ): Promise<StretchStep> {
   const stretch = await readStretch(target, source, range, options.from, options.maxBytes);
-  const { parts, to } = upToMissing(partsOf(stretch.second, stretch.first), means.keys, stretch.to);
-  if (to !== null && stretch.from !== null && comparePlaces(to, stretch.from) <= 0) return { missing: to };
-  if (to !== stretch.to && parts.length === 0 && stretch.from === null) return { missing: to! };
+  const known = upToMissing(stretch, partsOf(stretch.second, stretch.first), means.keys);
+  if ("missing" in known) return known;
+  const { parts, to } = known;
   const pages = parts.flatMap((part) => part.source);
   const carried = reencryptPages(means, pages);
   const sums = { records: 0, bytes: 0 };
@@ -100,33 +101,6 @@ export async function transferStretch(
     groups.push(...made);
   }
   return { to, groups, contracts, ...sums, unopened, malformed, pages: [...stretch.first, ...stretch.second] };
-}
-
-/** Pages by contract, of both stores, in order. */
-function partsOf(source: readonly Page[], target: readonly Page[]): Part[] {
-  const parts = new Map<string, { contract: Uint8Array; source: Page[]; target: Page[] }>();
-  const partOf = ({ contract }: Page): { source: Page[]; target: Page[] } => {
-    const name = toHex(contract);
-    const known = parts.get(name) ?? { contract, source: [], target: [] };
-    parts.set(name, known);
-    return known;
-  };
-  for (const pages of byContract(source)) partOf(pages[0]!).source.push(...pages);
-  for (const pages of byContract(target)) partOf(pages[0]!).target.push(...pages);
-  return [...parts.values()].sort((a, b) => compareBytes(a.contract, b.contract));
-}
-
-/** Those before the first contract with records whose keys are not at hand, and where they end. */
-function upToMissing(
-  parts: readonly Part[],
-  keys: TransferKeys,
-  to: PageRef | null,
-): { parts: readonly Part[]; to: PageRef | null } {
-  const without = parts.findIndex(({ contract, source }) => {
-    return source.some((page) => !isEmptyPage(page)) && keys.pair(contract) === null;
-  });
-  if (without < 0) return { parts, to };
-  return { parts: parts.slice(0, without), to: { contract: parts[without]!.contract, lowerBound: NO_KEY } };
 }
 
 /** What the source has of a contract in a stretch. */
@@ -225,10 +199,4 @@ function coversOf(contract: Uint8Array, target: readonly Page[], keys: KeyRange,
   if (isCovered || !isInSource) return covers;
   const place: PagePlace = { contract, lowerBound: NO_KEY, version: null };
   return [{ place, page: null, range: { low: keys.low, high: first?.lowerBound ?? keys.high } }, ...covers];
-}
-
-function meets(a: KeyRange, b: KeyRange): boolean {
-  const isBefore = (one: KeyRange, other: KeyRange): boolean =>
-    one.high !== null && compareBytes(one.high, other.low) <= 0;
-  return !isBefore(a, b) && !isBefore(b, a);
 }

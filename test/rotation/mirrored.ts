@@ -1,15 +1,19 @@
 /** For tests of migrations: a network's store and its mirror, who writes the one, and what of it is in the other. */
 import { expect } from "vitest";
 import { PageEngine } from "../../src/engine/page-engine.ts";
-import type { CopyContext } from "../../src/rotation/copy-leased.ts";
+import type { LeasedPartition } from "../../src/rotation/checkpoint.ts";
+import { type CopyContext, copyLeased } from "../../src/rotation/copy-leased.ts";
 import { initialiseStore } from "../../src/rotation/control.ts";
 import { PartitionKeys } from "../../src/rotation/partition-keys.ts";
+import type { Receipt } from "../../src/rotation/receipt.ts";
+import { verifyCopied } from "../../src/rotation/verify-copied.ts";
+import type { Verdict } from "../../src/rotation/verify-leased.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import { highestWriteVersion } from "../../src/store/page.ts";
 import { beginMirror, readService, type StoreMigration } from "../../src/store/service.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
-import type { StateStore } from "../../src/store/store.ts";
-import { identity, sharedKeys } from "./leased.ts";
+import type { PageRange, StateStore } from "../../src/store/store.ts";
+import { identity, sharedKeys, WHOLE } from "./leased.ts";
 import {
   contractOf,
   type Generations,
@@ -93,6 +97,32 @@ export async function expectMirrored({ generations, source, target }: Mirrored):
     const now = await target.find(page.contract, page.lowerBound);
     expect(now === null ? -1n : highestWriteVersion(now)).toBeGreaterThanOrEqual(highestWriteVersion(page));
   }
+}
+
+/** Copies to the end. */
+export async function copyToEnd(context: CopyContext, partition: LeasedPartition = WHOLE): Promise<Receipt> {
+  const copied = await copyLeased(context, partition);
+  if (copied.end !== "done") throw new Error(`the copy ended with ${copied.end}`);
+  return copied.receipt;
+}
+
+/** What another pRuntime says of a copy. */
+export async function copyVerdict(
+  context: CopyContext,
+  partition: PageRange = WHOLE,
+  sleep: (milliseconds: number) => Promise<void> = async () => undefined,
+): Promise<Verdict> {
+  const verified = await verifyCopied(context, partition, null, sleep);
+  if (verified.end !== "verdict") throw new Error(`the verification ended with ${verified.end}`);
+  return verified;
+}
+
+/** Takes a record out of a store, behind everybody's back. */
+export async function removeRecord(store: StateStore, contract: number, key: string): Promise<void> {
+  const { id } = contractOf(contract);
+  const page = (await store.find(id, text(key)))!;
+  const group = editPage(id, page, [{ key: text(key), sealed: null }], highestWriteVersion(page));
+  await store.commit({ groups: [group], sealedUnder: null });
 }
 
 /** What commits to the mirror depend on. */
