@@ -8,7 +8,7 @@ import { EmbeddedChain } from "../chain/embedded.ts";
 import { catchUp, openReplica } from "../chain/follow.ts";
 import { sendCall } from "../chain/send.ts";
 import { GatekeeperError } from "../errors.ts";
-import { type LocalNode, createLocalNetwork, localNodes, storePath } from "../gatekeeper/local-network.ts";
+import { type LocalNode, createLocalNetwork, localNodes, storePaths } from "../gatekeeper/local-network.ts";
 import { isKeyHappening } from "../gatekeeper/chain-watch.ts";
 import { replicaCurve } from "../protocol/curve.ts";
 import type { Effect } from "../protocol/effect.ts";
@@ -136,7 +136,8 @@ function processesOf(folder: string, nodes: readonly LocalNode[], { ledger }: Re
     ...nodes.map(({ name, home }, at) => {
       const endpoint = ledger.genesis.workers[at]?.endpoint ?? null;
       const listening = endpoint === null ? [] : ["--listen", new URL(Buffer.from(endpoint).toString("latin1")).host];
-      const working = ["--store", storePath(folder), "--threads", "1"];
+      const stores = storePaths(folder).flatMap((file) => ["--store", file]);
+      const working = [...stores, "--threads", "1"];
       return { name, argv: ["run", "--home", home, "--chain", path, ...working, ...listening] };
     }),
   ];

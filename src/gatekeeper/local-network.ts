@@ -4,7 +4,7 @@
  *
  *   chain.sqlite, authority.key   the chain, and who makes its blocks
  *   governance.key                the one member of governance
- *   states.sqlite                 the states of its contracts, which all of its pRuntimes work on
+ *   states.sqlite                 the states of its contracts, which all of its pRuntimes work on; states-2.sqlite, … where they migrate to
  *   gatekeeper-1, worker-1, …     homes of nodes, each with the key of its operator: operator.key. Candidates stand for election
  *                                 with half the stake of gatekeepers; workers run contracts
  *
@@ -107,6 +107,14 @@ function checkPorts({ port, gatekeepers, candidates, workers }: LocalNetworkSize
 /** The store of the network in a folder. */
 export function storePath(folder: string): string {
   return join(folder, "states.sqlite");
+}
+
+/** It, and those that states migrate to: states-2.sqlite, and so on, where they are. */
+export function storePaths(folder: string): string[] {
+  const others = namesIn(folder)
+    .filter((name) => /^states-[0-9]+\.sqlite$/.test(name))
+    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return [storePath(folder), ...others.map((name) => join(folder, name))];
 }
 
 /** The nodes of the network in a folder, in the order of its genesis: by role, then by number. */

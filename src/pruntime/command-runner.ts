@@ -5,6 +5,7 @@
  * A contract's commands run one after the other, in the order in which they came; those of different contracts beside each
  * other. How many there are at a time, the boundary bounds (REQUESTS_MAX), and how long they are.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { toHex } from "../bytes.ts";
 import { Engine } from "../engine/engine.ts";
 import { GatekeeperError } from "../errors.ts";
@@ -16,11 +17,14 @@ import {
   encodeKeyValueAnswer,
 } from "../protocol/key-value-messages.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { ContractName } from "../store/store.ts";
 import type { ContractWorker } from "./contract-worker.ts";
 import type { Enclave } from "./enclave.ts";
 import { KeyValueContract } from "./key-value-contract.ts";
 import type { NetworkStore } from "./network-store.ts";
+
+/** How long a command waits for a store to take another one's place: ten seconds, which are some tens of blocks. */
+const SWITCH_ATTEMPTS = 200;
+const SWITCH_MILLISECONDS = 50;
 
 /** What of a pRuntime runs contracts. */
 export type ContractHolder = Pick<Enclave, "contract" | "contractWorker">;
@@ -81,20 +85,35 @@ export class CommandRunner implements AsyncDisposable {
   }
 
   async #run(contract: Hex, sealed: Uint8Array): Promise<Uint8Array> {
-    const { name, store } = this.#holder.contract(contract);
-    const { worker, program } = this.#runtimeOn(store);
-    const { group, body } = worker.openCommand(sealed);
+    const { store } = this.#holder.contract(contract);
+    const { group, body } = this.#runtimeOn(store).worker.openCommand(sealed);
     using opened = body;
     const request = decodeKeyValueRequest(group, opened);
     // Before anything is done: else nobody could be told.
     if (request === null || group.invalid(request.replyKey).length > 0) throw notUnderstood("NotUnderstood");
-    const answer = await this.#answer(program, name, request.command);
+    const answer = await this.#answer(contract, request.command);
     const bytes = encodeKeyValueAnswer(answer);
     try {
       return sealAnswer(group, sealed, request.replyKey, bytes);
     } finally {
       bytes.fill(0);
       if (answer.tag === "value") answer.value.fill(0);
+    }
+  }
+
+  /**
+   * On the store that is the network's now. In a migration another one takes its place, and for a moment neither serves, or the
+   * ledger that is here is behind; what was not written to the one is written to the other.
+   */
+  async #execute(contract: Hex, command: KeyValueCommand): Promise<KeyValueAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      const { name, store } = this.#holder.contract(contract);
+      try {
+        return await this.#runtimeOn(store).program.execute(name, command);
+      } catch (error) {
+        if (!notServing(error) || attempt === SWITCH_ATTEMPTS) throw error;
+        await sleep(SWITCH_MILLISECONDS);
+      }
     }
   }
 
@@ -106,13 +125,17 @@ export class CommandRunner implements AsyncDisposable {
   }
 
   /** What goes wrong from here on is the user's to know, not the host's. */
-  async #answer(program: KeyValueContract, contract: ContractName, command: KeyValueCommand): Promise<KeyValueAnswer> {
+  async #answer(contract: Hex, command: KeyValueCommand): Promise<KeyValueAnswer> {
     try {
-      return await program.execute(contract, command);
+      return await this.#execute(contract, command);
     } catch (error) {
       return { tag: "failed", value: { code: error instanceof GatekeeperError ? error.code : "INTERNAL" } };
     }
   }
+}
+
+function notServing(error: unknown): boolean {
+  return error instanceof GatekeeperError && error.code === "STORE_NOT_SERVING";
 }
 
 function notUnderstood(reason: "Malformed" | "NotUnderstood"): GatekeeperError {

@@ -12,7 +12,6 @@ import {
   type ReceiptClaim,
 } from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
-import type { LeasedSweepEnd } from "../rotation/leased-partition.ts";
 import {
   type Generation,
   type SharedPartitionKeys,
@@ -20,9 +19,11 @@ import {
   wipePartitionKeys,
 } from "../rotation/partition-keys.ts";
 import type { PartitionThreads } from "../rotation/partition-pool.ts";
+import type { PartitionEnd } from "../rotation/partition-task.ts";
 import type { Receipt } from "../rotation/receipt.ts";
-import type { LeasedVerifyEnd, VerifyProgress } from "../rotation/verify-leased.ts";
-import type { PageRef, StateStore } from "../store/store.ts";
+import type { VerifyCopiedProgress } from "../rotation/verify-copied.ts";
+import type { VerifyProgress } from "../rotation/verify-leased.ts";
+import type { PageRef, StateStore, StoreLocation } from "../store/store.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
 
@@ -31,7 +32,10 @@ const WINDOW_CONTRACTS = 2_048;
 
 /** What a job works with; all of it is lent. */
 export interface JobTools {
+  /** What lists the contracts: where states are before the rotation. */
   readonly store: StateStore;
+  /** Where that store is, in a migration to another; null where states stay in it. */
+  readonly source: StoreLocation | null;
   readonly pool: PartitionThreads;
   readonly keys: ProvisionedKeys;
   readonly provisioning: Provisioning;
@@ -60,6 +64,7 @@ export class PartitionJob implements Disposable {
   #wake = (): void => undefined;
   /** How far the verification has come. */
   #verified: VerifyProgress | null = null;
+  #copyVerified: VerifyCopiedProgress | null = null;
   #outcome: PartitionWork["outcome"] | null = null;
   #failed: unknown = null;
 
@@ -111,7 +116,7 @@ export class PartitionJob implements Disposable {
       const answer = await this.#work();
       if (answer.end === "missing") {
         needed = answer.missingKeys.map(toHex);
-        if ("at" in answer) this.#verified = answer.at;
+        if ("at" in answer) this.#remember(answer.at);
         continue;
       }
       if (answer.end === "done") this.#outcome = { tag: "swept", value: claimOf(answer.receipt) };
@@ -155,12 +160,21 @@ export class PartitionJob implements Disposable {
     return keys.has(from.rotationId, contract) && keys.has(to.rotationId, contract);
   }
 
-  async #work(): Promise<LeasedSweepEnd | LeasedVerifyEnd> {
-    const { pool } = this.#tools;
+  #remember(at: VerifyProgress | VerifyCopiedProgress): void {
+    if ("from" in at) this.#copyVerified = at;
+    else this.#verified = at;
+  }
+
+  async #work(): Promise<PartitionEnd> {
+    const { pool, source } = this.#tools;
     const { index, attempt, stage, receipt, quarantine } = this.lease;
     const range = { from: placeOf(this.lease.from), to: placeOf(this.lease.to) };
     const keys = this.#sharedKeys();
     try {
+      if (source !== null) {
+        if (stage !== "unswept") return await pool.verifyCopy(source, range, keys, this.#copyVerified);
+        return await pool.copy(source, { ...range, index, attempt }, keys, { quarantine });
+      }
       if (stage === "unswept") return await pool.sweep({ ...range, index, attempt }, keys, { quarantine });
       const { pages, digest, by } = receipt!;
       const claimed = { pages, digest: fromHex(digest, "a digest") };

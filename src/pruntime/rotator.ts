@@ -16,11 +16,13 @@ import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import type { PartitionThreads } from "../rotation/partition-pool.ts";
+import { emptyStore } from "../rotation/empty-store.ts";
 import { dropKept } from "../rotation/verify-leased.ts";
 import type { NetworkStore } from "./network-store.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
+import { StoreSwitch } from "./store-switch.ts";
 
 /**
  * Partitions that are leased for each thread, at the least: those that it works on, and those for which keys come meanwhile.
@@ -63,8 +65,8 @@ interface RotationStores {
 
 /** Something that is done once, beside the following of the chain. */
 interface Errand<T> {
-  /** Of the rotation that it is for: the generation that is left. */
-  readonly from: number;
+  /** The block of the switch of the rotation that it is for: no other has it. */
+  readonly switchHeight: number | null;
   /** Null before it is done. */
   result: T | null;
 }
@@ -72,19 +74,21 @@ interface Errand<T> {
 /** One pRuntime's. Dispose ends its threads, and with them what their memory has of keys. */
 export class Rotator implements AsyncDisposable {
   readonly #options: RotatorOptions;
+  readonly #switch: StoreSwitch;
   readonly #jobs = new Map<number, PartitionJob>();
-  #pool: { readonly from: number; readonly threads: PartitionThreads } | null = null;
+  #pool: { readonly switchHeight: number | null; readonly threads: PartitionThreads } | null = null;
   #bounds: Errand<readonly PartitionBound[]> | null = null;
   #count: Errand<boolean> | null = null;
   #compaction: Errand<true> | null = null;
   /** Since when all partitions are verified. */
-  #verifiedAt: { readonly from: number; readonly height: number } | null = null;
+  #verifiedAt: { readonly switchHeight: number | null; readonly height: number } | null = null;
   /** Why the work that is under way does not succeed; null where it does. */
   #fault: ErrorCode | null = null;
   #ending: Promise<void> = Promise.resolve();
 
   constructor(options: RotatorOptions) {
     this.#options = options;
+    this.#switch = new StoreSwitch(options.stores, (error) => this.#note(error));
   }
 
   /** Why work on the store failed here in the rotation that is under way; null where it did not. The chain is followed all the same. */
@@ -96,6 +100,7 @@ export class Rotator implements AsyncDisposable {
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;
     const { rotation } = state;
+    this.#switch.follow(state);
     const work = this.#workOf(state);
     if (rotation === null || work === null || !mayLease(rotation)) {
       this.#endJobs();
@@ -158,15 +163,11 @@ export class Rotator implements AsyncDisposable {
     if (!mayRotate(state, this.#options.identityKey)) return null;
     const { rotation } = state;
     const source = rotation?.source ?? null;
-    const store = this.#store(source === null ? state.stateStore : rotation!.migration!.store);
+    const store = this.#switch.store(source === null ? state.stateStore : rotation!.migration!.store);
     if (store === null) return null;
     if (source === null) return { store, source: null };
-    const from = this.#store(source);
+    const from = this.#switch.store(source);
     return from === null ? null : { store, source: from };
-  }
-
-  #store(id: Hex | null): NetworkStore | null {
-    return this.#options.stores.find((store) => store.id === id) ?? null;
   }
 
   #dueWork({ state, genesis }: Ledger, rotationId: number): Call | null {
@@ -204,21 +205,23 @@ export class Rotator implements AsyncDisposable {
       const [from, to] = [rotation.from, rotation.from + 1].map((id) => generationOf(state, id));
       const pool = this.#poolOf(rotation, work);
       const { store } = work.source ?? work.store;
-      const tools = { store, pool, keys, provisioning, from: from!, to: to! };
+      const source = work.source?.location ?? null;
+      const tools = { store, source, pool, keys, provisioning, from: from!, to: to! };
       this.#jobs.set(index, new PartitionJob(lease, tools));
     }
-    // Until the switch nothing may be sealed under the new generation.
-    if (rotation.phase !== "keyGeneration") for (const job of this.#jobs.values()) job.begin();
+    // Until the switch nothing may be sealed under the new generation; and nothing copied before writers write both stores.
+    const mayBegin = rotation.phase !== "keyGeneration" && (work.source === null || this.#switch.isMirrored(rotation));
+    if (mayBegin) for (const job of this.#jobs.values()) job.begin();
   }
 
-  #poolOf({ from }: Rotation, { store }: RotationStores): PartitionThreads {
-    if (this.#pool?.from === from) return this.#pool.threads;
+  #poolOf({ switchHeight }: Rotation, { store }: RotationStores): PartitionThreads {
+    if (this.#pool?.switchHeight === switchHeight) return this.#pool.threads;
     const { pace, identityKey } = this.#options;
     const { threads, bytesPerSecond } = pace;
     const identity = fromHex(identityKey, "an IdentityKey");
     const limit = bytesPerSecond === null ? {} : { bytesPerSecond };
     const pool = store.startPool({ identity, threads, ...limit });
-    this.#pool = { from, threads: pool };
+    this.#pool = { switchHeight, threads: pool };
     return pool;
   }
 
@@ -234,8 +237,9 @@ export class Rotator implements AsyncDisposable {
 
   /** Whether nothing is left under the generation that is left, and nothing can come under it: asked until it is so. */
   #countLeft(rotation: Rotation, { store: { store } }: RotationStores, height: number): void {
-    if (this.#count?.from === rotation.from && this.#count.result === false) this.#count = null;
-    if (this.#verifiedAt?.from !== rotation.from) this.#verifiedAt = { from: rotation.from, height };
+    const { switchHeight } = rotation;
+    if (this.#count?.switchHeight === switchHeight && this.#count.result === false) this.#count = null;
+    if (this.#verifiedAt?.switchHeight !== switchHeight) this.#verifiedAt = { switchHeight, height };
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, rotation, async () => {
       if (mayDrop) await dropKept(store, { from: null, to: null });
@@ -260,18 +264,19 @@ export class Rotator implements AsyncDisposable {
     work.catch((error: unknown) => this.#note(error));
   }
 
-  #compact(rotation: Rotation, { store: { store } }: RotationStores): void {
+  #compact(rotation: Rotation, { store: { store }, source }: RotationStores): void {
     this.#compaction = this.#errand(this.#compaction, rotation, async () => {
       await removeCheckpoints(store);
-      await store.compact();
+      if (source !== null) await emptyStore(source.store);
+      await (source?.store ?? store).compact();
       return true as const;
     });
   }
 
   /** Begins what is to be done once in a rotation, unless it has begun. */
-  #errand<T>(errand: Errand<T> | null, { from }: Rotation, run: () => Promise<T>): Errand<T> {
-    if (errand?.from === from) return errand;
-    const begun: Errand<T> = { from, result: null };
+  #errand<T>(errand: Errand<T> | null, { switchHeight }: Rotation, run: () => Promise<T>): Errand<T> {
+    if (errand?.switchHeight === switchHeight) return errand;
+    const begun: Errand<T> = { switchHeight, result: null };
     run().then(
       (result) => {
         begun.result = result;
@@ -313,8 +318,8 @@ function promisedIn({ partitions }: State): number {
   return [...partitions.values()].filter(({ holder }) => holder !== null).length;
 }
 
-function resultOf<T>(errand: Errand<T> | null, { from }: Rotation): T | null {
-  return errand?.from === from ? errand.result : null;
+function resultOf<T>(errand: Errand<T> | null, { switchHeight }: Rotation): T | null {
+  return errand?.switchHeight === switchHeight ? errand.result : null;
 }
 
 /** One who has certified compacts the store; if nothing comes of it in time, the next one does. */

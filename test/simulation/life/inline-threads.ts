@@ -1,11 +1,13 @@
 /** What works on leased partitions in this thread: a step at a time, as the store lets it. */
 import { PageEngine } from "../../../src/engine/page-engine.ts";
 import { GatekeeperError } from "../../../src/errors.ts";
+import { copyLeased } from "../../../src/rotation/copy-leased.ts";
 import { type LeasedContext, sweepLeased } from "../../../src/rotation/leased-partition.ts";
 import type { PartitionThreads } from "../../../src/rotation/partition-pool.ts";
 import { PartitionKeys, type SharedPartitionKeys } from "../../../src/rotation/partition-keys.ts";
+import { verifyCopied } from "../../../src/rotation/verify-copied.ts";
 import { verifyLeased } from "../../../src/rotation/verify-leased.ts";
-import type { StateStore } from "../../../src/store/store.ts";
+import type { StateStore, StoreLocation } from "../../../src/store/store.ts";
 
 /** Engines that nobody works with. */
 const IDLE: PageEngine[] = [];
@@ -15,11 +17,21 @@ export class InlineThreads implements PartitionThreads {
   readonly #store: StateStore;
   readonly #identity: Uint8Array;
   readonly #dropSteps: () => void;
+  readonly #open: (location: StoreLocation) => StateStore;
   readonly #engines = new Set<PageEngine>();
   readonly #ended = new AbortController();
 
-  /** @param dropSteps - what it has begun with the store goes no further. */
-  constructor(store: StateStore, identity: Uint8Array, dropSteps: () => void) {
+  /**
+   * @param dropSteps - what it has begun with the store goes no further.
+   * @param open - opens a store that states are copied from.
+   */
+  constructor(
+    store: StateStore,
+    identity: Uint8Array,
+    dropSteps: () => void,
+    open: (location: StoreLocation) => StateStore,
+  ) {
+    this.#open = open;
     this.#store = store;
     this.#identity = identity;
     this.#dropSteps = dropSteps;
@@ -30,6 +42,12 @@ export class InlineThreads implements PartitionThreads {
 
   readonly verify: PartitionThreads["verify"] = (range, keys, receipt, sweeper, at) =>
     this.#run(keys, (context) => verifyLeased(context, range, receipt, sweeper, at));
+
+  readonly copy: PartitionThreads["copy"] = (source, partition, keys, options) =>
+    this.#run(keys, (context) => copyLeased({ ...context, source: this.#open(source) }, partition, options));
+
+  readonly verifyCopy: PartitionThreads["verifyCopy"] = (source, range, keys, at) =>
+    this.#run(keys, (context) => verifyCopied({ ...context, source: this.#open(source) }, range, at));
 
   /** Ends them wherever they are. */
   end(): void {

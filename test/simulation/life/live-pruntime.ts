@@ -149,7 +149,8 @@ export class LivePRuntime {
     const { machine, steps, storeId } = this.#around();
     const startPool = ({ identity }: { readonly identity: Uint8Array }): InlineThreads => {
       const owner = {};
-      const threads = new InlineThreads(this.through(machine.open(owner)), identity, () => steps.drop(owner));
+      const open = (): StateStore => this.through(machine.open(owner));
+      const threads = new InlineThreads(open(), identity, () => steps.drop(owner), open);
       process.threads.push(threads);
       return threads;
     };
