@@ -1,5 +1,5 @@
 /**
- * The threads that sweep and verify a network's partitions. Bulk data never crosses them: each reads, re-encrypts and
+ * The threads that sweep, copy and verify a network's partitions. Bulk data never crosses them: each reads, re-encrypts and
  * writes by itself. They see key material only in shared memory that whoever asks for the work owns and wipes; ending the
  * pool ends the threads, and with them whatever of keys their memory held.
  */
@@ -12,8 +12,9 @@ import type { PageRange, StoreLocation } from "../store/store.ts";
 import type { LeasedPartition } from "./checkpoint.ts";
 import type { LeasedSweepEnd, SweepLeasedOptions } from "./leased-partition.ts";
 import type { SharedPartitionKeys } from "./partition-keys.ts";
-import type { PartitionAnswer, PartitionTask } from "./partition-task.ts";
+import type { PartitionAnswer, PartitionEnd, PartitionTask } from "./partition-task.ts";
 import type { Receipt } from "./receipt.ts";
+import type { VerifyCopiedEnd, VerifyCopiedProgress } from "./verify-copied.ts";
 import type { LeasedVerifyEnd, VerifyProgress } from "./verify-leased.ts";
 
 /** What the threads of a pool share. */
@@ -75,6 +76,35 @@ export class PartitionPool implements AsyncDisposable {
     return (await this.#run(keys, { kind: "verify", partition, receipt, sweeper, at })) as LeasedVerifyEnd;
   }
 
+  /**
+   * `copyLeased` in a thread: the pool's store is the mirror.
+   * @param source - of the store that is mirrored.
+   * @param keys - lent until this settles; the caller wipes them.
+   * @throws GatekeeperError as `copyLeased` does; POOL_CLOSED when the pool is disposed.
+   */
+  async copy(
+    source: StoreLocation,
+    partition: LeasedPartition,
+    keys: SharedPartitionKeys,
+    options: SweepLeasedOptions = {},
+  ): Promise<LeasedSweepEnd> {
+    return (await this.#run(keys, { kind: "copy", source, partition, options })) as LeasedSweepEnd;
+  }
+
+  /**
+   * `verifyCopied` in a thread.
+   * @param keys - lent until this settles; the caller wipes them.
+   * @throws GatekeeperError as `verifyCopied` does; POOL_CLOSED when the pool is disposed.
+   */
+  async verifyCopy(
+    source: StoreLocation,
+    partition: PageRange,
+    keys: SharedPartitionKeys,
+    at: VerifyCopiedProgress | null = null,
+  ): Promise<VerifyCopiedEnd> {
+    return (await this.#run(keys, { kind: "verifyCopy", source, partition, at })) as VerifyCopiedEnd;
+  }
+
   /** Tells all work to pause at its next commit; work that is asked for later pauses at once. */
   stop(): void {
     Atomics.store(new Int32Array(this.#stop), 0, 1);
@@ -87,7 +117,7 @@ export class PartitionPool implements AsyncDisposable {
     await this.#pool.destroy();
   }
 
-  async #run(keys: SharedPartitionKeys, work: PartitionTask["work"]): Promise<LeasedSweepEnd | LeasedVerifyEnd> {
+  async #run(keys: SharedPartitionKeys, work: PartitionTask["work"]): Promise<PartitionEnd> {
     // A Piscina that was destroyed would start threads anew.
     if (this.#closed) throw poolClosed();
     const { store, identity, threads, bytesPerSecond } = this.#options;

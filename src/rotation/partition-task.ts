@@ -4,10 +4,12 @@ import { GatekeeperError, type WireError } from "../errors.ts";
 import { openStoreAt } from "../store/location.ts";
 import type { PageRange, StateStore, StoreLocation } from "../store/store.ts";
 import type { LeasedPartition } from "./checkpoint.ts";
+import { type CopyContext, copyLeased } from "./copy-leased.ts";
 import { type LeasedContext, type LeasedSweepEnd, type SweepLeasedOptions, sweepLeased } from "./leased-partition.ts";
 import { Pace } from "./pace.ts";
 import { PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
 import type { Receipt } from "./receipt.ts";
+import { type VerifyCopiedEnd, type VerifyCopiedProgress, verifyCopied } from "./verify-copied.ts";
 import { type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "./verify-leased.ts";
 
 /** A sweep, as a thread is asked for it. */
@@ -26,6 +28,22 @@ export interface VerifyWork {
   readonly at: VerifyProgress | null;
 }
 
+/** A copy from another store, which the task's store mirrors. */
+export interface CopyWork {
+  readonly kind: "copy";
+  readonly source: StoreLocation;
+  readonly partition: LeasedPartition;
+  readonly options: SweepLeasedOptions;
+}
+
+/** The verification of one. */
+export interface VerifyCopyWork {
+  readonly kind: "verifyCopy";
+  readonly source: StoreLocation;
+  readonly partition: PageRange;
+  readonly at: VerifyCopiedProgress | null;
+}
+
 /** One thread's work on one partition. */
 export interface PartitionTask {
   readonly store: StoreLocation;
@@ -36,35 +54,53 @@ export interface PartitionTask {
   readonly bytesPerSecond: number | null;
   /** An Int32: not zero tells the threads to stop. */
   readonly stop: SharedArrayBuffer;
-  readonly work: SweepWork | VerifyWork;
+  readonly work: SweepWork | VerifyWork | CopyWork | VerifyCopyWork;
 }
 
 /** What came of it, or why it could not be done. */
-export type PartitionAnswer = { readonly end: LeasedSweepEnd | LeasedVerifyEnd } | { readonly error: WireError };
+export type PartitionAnswer = { readonly end: PartitionEnd } | { readonly error: WireError };
+
+/** How work ends, of whatever kind it is. */
+export type PartitionEnd = LeasedSweepEnd | LeasedVerifyEnd | VerifyCopiedEnd;
 
 let engine: PageEngine | undefined;
 let pace: { readonly bytesPerSecond: number; readonly pace: Pace } | undefined;
-let opened: { readonly location: string; readonly store: StateStore } | undefined;
+const opened = new Map<"store" | "source", { readonly location: string; readonly store: StateStore }>();
 
 export default async function run(task: PartitionTask): Promise<PartitionAnswer> {
   try {
     engine ??= new PageEngine();
     const flag = new Int32Array(task.stop);
     const context: LeasedContext = {
-      store: await storeOf(task.store),
+      store: await storeOf("store", task.store),
       engine,
       keys: new PartitionKeys(task.keys),
       identity: task.identity,
       stopped: () => Atomics.load(flag, 0) !== 0,
       ...(task.bytesPerSecond === null ? {} : { pace: paceOf(task.bytesPerSecond) }),
     };
-    const { work } = task;
-    if (work.kind === "sweep") return { end: await sweepLeased(context, work.partition, work.options) };
-    return { end: await verifyLeased(context, work.partition, work.receipt, work.sweeper, work.at) };
+    return { end: await endOf(context, task.work) };
   } catch (error) {
     if (error instanceof GatekeeperError) return { error: error.toWire() };
     throw error;
   }
+}
+
+async function endOf(context: LeasedContext, work: PartitionTask["work"]): Promise<PartitionEnd> {
+  switch (work.kind) {
+    case "sweep":
+      return await sweepLeased(context, work.partition, work.options);
+    case "verify":
+      return await verifyLeased(context, work.partition, work.receipt, work.sweeper, work.at);
+    case "copy":
+      return await copyLeased(await withSource(context, work.source), work.partition, work.options);
+    case "verifyCopy":
+      return await verifyCopied(await withSource(context, work.source), work.partition, work.at);
+  }
+}
+
+async function withSource(context: LeasedContext, source: StoreLocation): Promise<CopyContext> {
+  return { ...context, source: await storeOf("source", source) };
 }
 
 /** The thread's own pace, kept from call to call: a new one would begin with a second's bytes. */
@@ -73,12 +109,14 @@ function paceOf(bytesPerSecond: number): Pace {
   return pace.pace;
 }
 
-/** The thread's own handle on the store, kept from call to call; it closes with the thread. */
-async function storeOf(location: StoreLocation): Promise<StateStore> {
+/** The thread's own handles on stores, kept from call to call; they close with the thread. */
+async function storeOf(part: "store" | "source", location: StoreLocation): Promise<StateStore> {
   const name = JSON.stringify(location);
-  if (opened?.location !== name) {
-    await opened?.store.close();
-    opened = { location: name, store: await openStoreAt(location) };
-  }
-  return opened.store;
+  const known = opened.get(part);
+  if (known?.location === name) return known.store;
+  opened.delete(part);
+  await known?.store.close();
+  const store = await openStoreAt(location);
+  opened.set(part, { location: name, store });
+  return store;
 }

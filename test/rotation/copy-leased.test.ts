@@ -15,6 +15,7 @@ import {
   copyVerdict,
   expectMirrored,
   MIGRATION,
+  type Mirrored,
   mirrored,
   removeRecord,
   writeSource,
