@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toHex } from "../bytes.ts";
 import { Engine } from "../engine/engine.ts";
-import { GatekeeperError } from "../errors.ts";
+import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import { readCommandHeader, sealAnswer } from "../keys/sealed-command.ts";
 import {
   type KeyValueAnswer,
@@ -25,6 +25,8 @@ import type { NetworkStore } from "./network-store.ts";
 /** How long a command waits for a store to take another one's place: ten seconds, which are some tens of blocks. */
 const SWITCH_ATTEMPTS = 200;
 const SWITCH_MILLISECONDS = 50;
+/** What it fails with meanwhile: nothing of it was done then, or it is done once more with the same end. */
+const PASSING: readonly ErrorCode[] = ["STORE_NOT_SERVING", "KEY_UNAVAILABLE", "KEY_NOT_PROVISIONED"];
 
 /** What of a pRuntime runs contracts. */
 export type ContractHolder = Pick<Enclave, "contract" | "contractWorker">;
@@ -111,7 +113,7 @@ export class CommandRunner implements AsyncDisposable {
       try {
         return await this.#runtimeOn(store).program.execute(name, command);
       } catch (error) {
-        if (!notServing(error) || attempt === SWITCH_ATTEMPTS) throw error;
+        if (!isPassing(error) || attempt === SWITCH_ATTEMPTS) throw error;
         await sleep(SWITCH_MILLISECONDS);
       }
     }
@@ -134,8 +136,8 @@ export class CommandRunner implements AsyncDisposable {
   }
 }
 
-function notServing(error: unknown): boolean {
-  return error instanceof GatekeeperError && error.code === "STORE_NOT_SERVING";
+function isPassing(error: unknown): boolean {
+  return error instanceof GatekeeperError && PASSING.includes(error.code);
 }
 
 function notUnderstood(reason: "Malformed" | "NotUnderstood"): GatekeeperError {

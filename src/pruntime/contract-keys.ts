@@ -1,7 +1,12 @@
 /** Where the keys come from that contracts' states are sealed under. */
+import { toHex } from "../bytes.ts";
+import type { KeyMaterial } from "../engine/page-engine.ts";
+import type { SealedUnder } from "../engine/sealed-state.ts";
 import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
 import { ContractKeyRing } from "../keys/contract-key-ring.ts";
+import { contractKeyInfo } from "../keys/contract-key.ts";
+import { KEY_SUITE } from "../keys/group.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { readRotation } from "../rotation/control.ts";
 import type { Secret } from "../secret.ts";
@@ -32,6 +37,13 @@ export interface ContractKeys {
    * key.
    */
   keys(rotationId: number, contracts: readonly Uint8Array[]): Secret[];
+
+  /**
+   * What contracts' keys of a generation are derived from, for states in a suite. It stays whose it is: for use at once.
+   * @param contracts - ids; at most 1,024 different ones.
+   * @throws GatekeeperError as `keys` does.
+   */
+  materials(under: SealedUnder, contracts: readonly Uint8Array[]): KeyMaterial[];
 }
 
 /** Derived from MasterKeys that are whole, as a local home has them. Owns what it holds; dispose wipes it. */
@@ -80,6 +92,13 @@ export class MasterKeyRing implements ContractKeys, Disposable {
     return this.#ring.keys(rotationId, contracts);
   }
 
+  materials({ rotationId, suite }: SealedUnder, contracts: readonly Uint8Array[]): KeyMaterial[] {
+    if (this.#ring === null) throw new GatekeeperError("KEY_UNAVAILABLE", "no contract keys are held");
+    return this.#ring.materials(rotationId, contracts).map(({ ikm }, index) => {
+      return { ikm, info: contractKeyInfo(KEY_SUITE.secp256k1, suiteId(suite), rotationId, contracts[index]!) };
+    });
+  }
+
   [Symbol.dispose](): void {
     this.#ring?.[Symbol.dispose]();
     this.#ring = null;
@@ -125,5 +144,12 @@ export function provisionedContractKeys(provisioned: ProvisionedKeys): ContractK
     },
     suite: (rotationId) => provisioned.suite(rotationId),
     keys: (rotationId, contracts) => provisioned.keys(rotationId, contracts),
+    materials: ({ rotationId, suite }, contracts) => {
+      const { keySuite } = provisioned.group(rotationId);
+      return contracts.map((id) => ({
+        ikm: provisioned.prf(rotationId, toHex(id)),
+        info: contractKeyInfo(keySuite, suiteId(suite), rotationId, id),
+      }));
+    },
   };
 }

@@ -3,19 +3,25 @@
  *
  * Every write is a compare-and-swap of the page it lands in, so that neither another writer nor a rotation is
  * overwritten; one that missed the switch to a new rotation id is refused by the store and sealed again.
+ *
+ * A store that serves no more is neither read nor written (store/service.ts). One that is mirrored is written first, then
+ * what was written is carried over, and only then the write is done; nothing is read that was not carried over.
  */
 import type { Engine } from "../engine/engine.ts";
-import { SEALED_OVERHEAD_BYTES, decodeHeader } from "../engine/sealed-state.ts";
+import { SEALED_OVERHEAD_BYTES, type SealedUnder, decodeHeader } from "../engine/sealed-state.ts";
 import type { Suite } from "../engine/suite.ts";
 import { compareBytes, toHex } from "../bytes.ts";
 import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { editPage } from "../store/page-edit.ts";
 import { findRecord, findRecords, highestWriteVersion } from "../store/page.ts";
-import type { ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
+import { notServing, readService, type Service } from "../store/service.ts";
+import type { CellExpectation, Commit, ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
 import type { WriteResult } from "./boundary.ts";
 import { type ContractKeys, MasterKeyRing } from "./contract-keys.ts";
+import { MirroredWrites } from "./mirrored-writes.ts";
 import { type PlacedState, type PlainState, checkStateSize, openStates, sealStates } from "./state-sealer.ts";
+import { encodeWrittenKeys, WRITTEN_KEYS_BYTES_MAX, writtenKeyBytes } from "./written-keys.ts";
 
 /** Reads that meet a key destroyed in between are repeated so often; each time the record has moved on. */
 const READ_ATTEMPTS = 8;
@@ -37,6 +43,8 @@ export interface ContractEdit {
 export type ContractStatesOptions = {
   readonly store: StateStore;
   readonly engine: Engine;
+  /** The store that mirrors this one, by its id, where it is open here; lent. */
+  readonly mirrorOf?: (id: string) => StateStore | null;
 } & (
   | {
       /** What states are sealed with. */
@@ -62,6 +70,7 @@ export class ContractStates implements Disposable {
   readonly #options: ContractStatesOptions;
   readonly #keys: ContractKeys;
   readonly #ring: MasterKeyRing | null;
+  #mirrored: MirroredWrites | null = null;
 
   constructor(options: ContractStatesOptions) {
     this.#options = options;
@@ -75,12 +84,15 @@ export class ContractStates implements Disposable {
 
   /**
    * A state's plaintext, which the caller owns, or null if there is none.
-   * @throws GatekeeperError TAG_MISMATCH, naming contract and key, when what lies there can't be opened; STORE_*.
+   * @throws GatekeeperError TAG_MISMATCH, naming contract and key, when what lies there can't be opened; STORE_NOT_SERVING,
+   * whose detail.other is the store to use; STORE_UNAVAILABLE when the store is mirrored by one that is not open here;
+   * STORE_*.
    */
   async get(contract: Uint8Array, key: Uint8Array): Promise<Uint8Array | null> {
     for (let attempt = 1; ; attempt++) {
       const page = await this.#options.store.find(contract, key);
       const sealed = page === null ? null : findRecord(page, key);
+      await this.#checkCarried(contract);
       if (sealed === null) return null;
       const rotationId = rotationIdOf(sealed);
       if (rotationId === null) throw unopenable(contract, key);
@@ -101,7 +113,8 @@ export class ContractStates implements Disposable {
    * Puts and deletes states, in as few commits as can be: one, unless somebody else writes the same pages. When this
    * resolves, all are durable.
    * @throws GatekeeperError RECORD_TOO_LARGE before anything is written; INVALID_ARGUMENT for edits out of order, or
-   * for more than a batch of the engine holds (4,096 contracts, 20 MiB); KEY_UNAVAILABLE; STORE_*.
+   * for more than a batch of the engine holds (4,096 contracts, 20 MiB); KEY_UNAVAILABLE; STORE_NOT_SERVING, STORE_UNAVAILABLE
+   * as for `get`: of several commits some may be done; STORE_*.
    */
   async write(contractEdits: readonly ContractEdit[]): Promise<WriteResult> {
     for (const { contract, edits } of contractEdits) {
@@ -113,42 +126,136 @@ export class ContractStates implements Disposable {
     return done;
   }
 
-  /** One commit. @returns the edits that must be tried again, because their pages have changed since they were read. */
+  /** One commit. @returns the edits that are left, or must be tried again, as what they depend on has changed since it was read. */
   async #writeOnce(
     contractEdits: readonly ContractEdit[],
     done: { -readonly [K in keyof WriteResult]: number },
-  ): Promise<ContractEdit[]> {
+  ): Promise<readonly ContractEdit[]> {
+    const { service, mirrored } = await this.#serving();
+    if (mirrored !== null) return await this.#writeMirrored(mirrored, contractEdits, done);
     const rotationId = await this.#keys.current();
     try {
-      return await this.#writeUnder(rotationId, contractEdits, done);
+      const { pageEdits, changes, commit } = await this.#seal(rotationId, contractEdits);
+      const { conflicts, cellsHeld } = await this.#options.store.commit({ ...commit, expects: [service.cell] });
+      if (!cellsHeld) return contractEdits;
+      const again = new Set(conflicts);
+      pageEdits.forEach(({ edits }, index) => {
+        if (!again.has(index)) count(edits, changes[index]!, done);
+      });
+      return conflicts.map((index) => ({ contract: pageEdits[index]!.contract, edits: pageEdits[index]!.edits }));
     } catch (error) {
       // The generation was retired, or even destroyed, between reading and writing: seal again under the current one.
       const retired = isCode(error, "ROTATION_ID_RETIRED");
       if (retired) await this.#keys.after(rotationId);
       if ((retired || isCode(error, "KEY_UNAVAILABLE")) && (await this.#keys.current()) !== rotationId)
-        return [...contractEdits];
+        return contractEdits;
       throw error;
     }
   }
 
-  async #writeUnder(
-    rotationId: number,
+  /** One commit of a store that is mirrored, applied whole, and carried over. */
+  async #writeMirrored(
+    mirrored: MirroredWrites,
     contractEdits: readonly ContractEdit[],
     done: { -readonly [K in keyof WriteResult]: number },
-  ): Promise<ContractEdit[]> {
+  ): Promise<readonly ContractEdit[]> {
     const { store } = this.#options;
+    const { now, later } = cutToCells(contractEdits);
+    const cells = new Map<string, CellExpectation>();
+    for (const { contract } of now) {
+      const cell = await mirrored.carryOver(contract.id);
+      if (cell === null) return await this.#withoutMirror(mirrored, contractEdits);
+      cells.set(toHex(contract.id), cell);
+    }
+    const { pageEdits, changes, commit } = await this.#seal(mirrored.under.rotationId, now);
+    const written = new Map<string, Uint8Array[]>();
+    for (const { contract, edits } of changes) {
+      const id = toHex(contract.id);
+      if (edits.length > 0) written.set(id, [...(written.get(id) ?? []), ...edits.map(({ key }) => key)]);
+    }
+    const group = commit.groups.flat();
+    const { conflicts, cellsHeld } = await store.commit({
+      ...commit,
+      groups: group.length === 0 ? [] : [group],
+      cells: [...written].map(([id, keys]) => ({ ...cells.get(id)!, value: encodeWrittenKeys(keys) })),
+      // What is there already must be carried over too, whoever wrote it.
+      expects: [mirrored.service.cell, ...[...cells].filter(([id]) => !written.has(id)).map(([, cell]) => cell)],
+    });
+    if (!cellsHeld || conflicts.length > 0) return contractEdits;
+    pageEdits.forEach(({ edits }, index) => count(edits, changes[index]!, done));
+    for (const { contract } of now) {
+      const id = toHex(contract.id);
+      const keys = written.get(id);
+      if (keys === undefined) continue;
+      const unopened = await mirrored.carry(contract.id, cells.get(id)!, keys);
+      // Where the store serves alone again, it has what was written; whoever mirrors it from now on copies that.
+      if (unopened === null) return await this.#withoutMirror(mirrored, later);
+      const [altered] = unopened;
+      if (altered !== undefined) throw unopenable(contract.id, altered);
+    }
+    return later;
+  }
+
+  /**
+   * What the store is to whoever reads or writes it now.
+   * @throws GatekeeperError STORE_NOT_SERVING, STORE_UNAVAILABLE.
+   */
+  async #serving(): Promise<{ readonly service: Service; readonly mirrored: MirroredWrites | null }> {
+    const { store, mirrorOf } = this.#options;
+    const service = await readService(store);
+    if (service.state === "serves") return { service, mirrored: null };
+    if (service.state !== "mirrored") throw notServing(service);
+    if (this.#mirrored?.service.cell.expected !== service.cell.expected) {
+      const [id, rotationId] = [service.other!, service.rotationId!];
+      const mirror = mirrorOf?.(id) ?? null;
+      if (mirror === null) throw noMirror(id, "is not open here: name its file with --store");
+      this.#mirrored = new MirroredWrites({
+        source: store,
+        under: this.#under(rotationId - 1),
+        mirror: { store: mirror, under: this.#under(rotationId) },
+        keys: this.#keys,
+        service,
+      });
+    }
+    return { service, mirrored: this.#mirrored };
+  }
+
+  #under(rotationId: number): SealedUnder {
+    return { rotationId, suite: this.#keys.suite(rotationId) };
+  }
+
+  /** Sees to it that what was read of a contract is not lost with the store that it was read from. */
+  async #checkCarried(contract: Uint8Array): Promise<void> {
+    for (;;) {
+      const { mirrored } = await this.#serving();
+      if (mirrored === null || (await mirrored.carryOver(contract)) !== null) return;
+      await this.#withoutMirror(mirrored, null);
+    }
+  }
+
+  /** The edits that are left where the mirror is none any more, which the store must say too. */
+  async #withoutMirror<T>(mirrored: MirroredWrites, left: T): Promise<T> {
+    const { service } = await this.#serving();
+    if (service.cell.expected !== mirrored.service.cell.expected) return left;
+    throw noMirror(service.other!, "does not say so");
+  }
+
+  /** A commit of edits, sealed under a generation: a group for each page that they fall into. */
+  async #seal(
+    rotationId: number,
+    contractEdits: readonly ContractEdit[],
+  ): Promise<{
+    readonly pageEdits: readonly PageEdit[];
+    readonly changes: readonly PageEdit[];
+    readonly commit: Commit;
+  }> {
     const pageEdits = (await Promise.all(contractEdits.map((edit) => this.#placeEdits(edit)))).flat();
     await this.#keys.hold([rotationId]);
     const changes = await this.#dropUnchanged(pageEdits);
     const groups = this.#sealChanges(changes, rotationId);
     const seals = changes.some(({ edits }) => edits.some(({ value }) => value !== null));
     const contracts = contractEdits.map(({ contract }) => contract);
-    const { conflicts } = await store.commit({ groups, sealedUnder: seals ? rotationId : null, contracts });
-    const again = new Set(conflicts);
-    pageEdits.forEach(({ edits }, index) => {
-      if (!again.has(index)) count(edits, changes[index]!, done);
-    });
-    return conflicts.map((index) => ({ contract: pageEdits[index]!.contract, edits: pageEdits[index]!.edits }));
+    return { pageEdits, changes, commit: { groups, sealedUnder: seals ? rotationId : null, contracts } };
   }
 
   /** Finds the pages that a contract's edits fall into. */
@@ -256,6 +363,27 @@ function unopenable(contract: Uint8Array, key: Uint8Array, cause?: unknown): Gat
   const where = { contract: toHex(contract), key: toHex(key) };
   const message = `the state ${where.key} of contract ${where.contract} can't be opened: it was altered`;
   return new GatekeeperError("TAG_MISMATCH", message, where, { cause });
+}
+
+function noMirror(other: string, why: string): GatekeeperError {
+  const message = `this store is mirrored by the store ${other}, which ${why}`;
+  return new GatekeeperError("STORE_UNAVAILABLE", message, { store: other });
+}
+
+/** As many of the edits of each contract as its cell can name, and the others. */
+function cutToCells(contractEdits: readonly ContractEdit[]): { now: ContractEdit[]; later: ContractEdit[] } {
+  const now: ContractEdit[] = [];
+  const later: ContractEdit[] = [];
+  for (const { contract, edits } of contractEdits) {
+    let bytes = 0;
+    const end = edits.findIndex(({ key }) => {
+      bytes += writtenKeyBytes(key);
+      return bytes > WRITTEN_KEYS_BYTES_MAX;
+    });
+    now.push({ contract, edits: end < 0 ? edits : edits.slice(0, end) });
+    if (end >= 0) later.push({ contract, edits: edits.slice(end) });
+  }
+  return { now, later };
 }
 
 /** A sealed state's rotation id, or null when its header makes no sense. */

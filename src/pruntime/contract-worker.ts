@@ -26,6 +26,8 @@ import type { ProvisionedKeys } from "./provisioned-keys.ts";
 export interface ContractWorkerOptions {
   readonly store: StateStore;
   readonly engine: Engine;
+  /** The store that mirrors it while states migrate, by its id; null where it is not here. */
+  readonly mirrorOf?: (id: string) => StateStore | null;
   readonly keys: ProvisionedKeys;
 }
 

@@ -232,7 +232,8 @@ export class Enclave implements Disposable {
    * @param store, engine - lent for as long as it is used.
    */
   contractWorker(store: StateStore, engine: Engine): ContractWorker {
-    return new ContractWorker({ store, engine, keys: this.#contractKeys });
+    const mirrorOf = (id: string): StateStore | null => this.#stores.find((other) => other.id === id)?.store ?? null;
+    return new ContractWorker({ store, engine, keys: this.#contractKeys, mirrorOf });
   }
 
   /**

@@ -22,6 +22,7 @@ import type { LeasedContext, LeasedSweepEnd, SweepLeasedOptions } from "./leased
 import { missingKeysFrom } from "./missing-keys.ts";
 import { asideCells } from "./quarantine.ts";
 import type { Receipt } from "./receipt.ts";
+import { namesOf } from "./transfer.ts";
 import { type StretchTransfer, transferStretch } from "./transfer-stretch.ts";
 
 /** Page bytes that are read of each store for one commit: as for a sweep (stretches.ts). */
@@ -157,16 +158,6 @@ function receiptOf(value: Checkpoint): { readonly end: "done"; readonly receipt:
   const { pages, digest } = value.copied ?? NOTHING_COPIED;
   const counts = { pages, records, bytes, failed, failures, quarantined: putAside };
   return { end: "done", receipt: { ...counts, digest: fromHex(digest, "a digest") } };
-}
-
-/** Contracts as the source names them; those that it does not are left out. */
-async function namesOf(source: StateStore, ids: readonly Uint8Array[]): Promise<ContractName[]> {
-  const named: ContractName[] = [];
-  for (const id of ids) {
-    const entry = await source.contract(id);
-    if (entry?.kind != null && entry.name !== null) named.push({ id, kind: entry.kind, name: entry.name });
-  }
-  return named;
 }
 
 /** The mirror's cells that records are put aside in. */

@@ -84,16 +84,17 @@ export type TransferEnd =
  */
 export async function transferKeys(
   { source, target, ...means }: TransferStores & TransferMeans,
-  contract: ContractName,
+  contract: Uint8Array,
   keys: readonly Uint8Array[],
   expects: readonly CellExpectation[],
 ): Promise<TransferEnd> {
   const unopened: Uint8Array[] = [];
+  const contracts = await namesOf(source, [contract]);
   for (let left = keys; left.length > 0;) {
-    const covers = await pagesUnder(target, contract.id, left);
-    const found = await pagesUnder(source, contract.id, left);
+    const covers = await pagesUnder(target, contract, left);
+    const found = await pagesUnder(source, contract, left);
     const sealed = found.flatMap((each) => recordsUnder(each));
-    const carried = reencryptRecords(means, contract.id, sealed);
+    const carried = reencryptRecords(means, contract, sealed);
     const groups = covers.map(({ page, keys: covered }) => {
       const names = new Set(covered.map(toHex));
       const part = carried.filter(({ key }) => names.has(toHex(key)));
@@ -101,13 +102,13 @@ export async function transferKeys(
         const meets = each.page !== null && each.keys.some((key) => names.has(toHex(key)));
         return meets ? max(highest, highestWriteVersion(each.page!)) : highest;
       }, 0n);
-      const place = page ?? { contract: contract.id, lowerBound: NO_KEY, version: null };
+      const place = page ?? { contract, lowerBound: NO_KEY, version: null };
       const existing = page === null ? [] : [...recordsOf(page)];
       const records = mergeCarried(existing, part, (key) => names.has(toHex(key)));
       return replacePage(place, existing, records, max(floor, page === null ? 0n : highestWriteVersion(page)));
     });
     const { rotationId } = means.keys.to;
-    const result = await target.commit({ groups, sealedUnder: rotationId, contracts: [contract], expects });
+    const result = await target.commit({ groups, sealedUnder: rotationId, contracts, expects });
     if (!result.cellsHeld) return { end: "refused" };
     const again = new Set(result.conflicts.flatMap((index) => covers[index]!.keys.map(toHex)));
     for (const { key, sealed: moved } of carried) {
@@ -174,6 +175,16 @@ export function reencryptPages(
       return { key, sealed: opens ? moved[at]!.sealed : null };
     });
   });
+}
+
+/** Contracts as a store names them; those that it does not are left out. */
+export async function namesOf(store: StateStore, ids: readonly Uint8Array[]): Promise<ContractName[]> {
+  const named: ContractName[] = [];
+  for (const id of ids) {
+    const entry = await store.contract(id);
+    if (entry?.kind != null && entry.name !== null) named.push({ id, kind: entry.kind, name: entry.name });
+  }
+  return named;
 }
 
 /** The greater of two write versions. */

@@ -3,9 +3,11 @@ import { partitionBoundsFor } from "../../src/rotation/partition-bounds.ts";
 import { type PartitionPool as Pool, PartitionPool } from "../../src/rotation/partition-pool.ts";
 import { type SharedPartitionKeys, wipePartitionKeys } from "../../src/rotation/partition-keys.ts";
 import { EMBEDDED_STORE, openStoreAt } from "../../src/store/location.ts";
-import type { StateStore } from "../../src/store/store.ts";
+import type { StateStore, StoreLocation } from "../../src/store/store.ts";
+import { beginMirror, endMirror } from "../../src/store/service.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { identity, sharedKeys, switched, WHOLE } from "./leased.ts";
+import { MIGRATION } from "./mirrored.ts";
 import { Generations, plain, readAll, recount } from "./sealed-store.ts";
 
 const inFolder = useFolder();
@@ -30,6 +32,12 @@ beforeEach(async () => {
 });
 
 afterEach(() => store.close());
+
+/** A store that closes with its scope. */
+async function attached(location: StoreLocation): Promise<AsyncDisposable & { readonly store: StateStore }> {
+  const opened = await openStoreAt(location);
+  return { store: opened, [Symbol.asyncDispose]: () => opened.close() };
+}
 
 describe("a pool for partitions", () => {
   it("sweeps and verifies an embedded store on threads, several partitions at once", async () => {
@@ -78,6 +86,27 @@ describe("a pool for partitions", () => {
     expect(new Uint8Array(keys.entries).every((byte) => byte === 0)).toBe(true);
     await store.commit({ groups: [], sealedUnder: null, minimumRotationId: 2 });
     await expect(pool.sweep(WHOLE, keys)).rejects.toMatchObject({ name: "GatekeeperError", code: "ROTATION_STATE" });
+  });
+
+  it("copies an embedded store to another one on threads, and verifies that", async () => {
+    const source = { module: EMBEDDED_STORE, options: { path: inFolder("store.sqlite") } };
+    const path = inFolder("mirror.sqlite");
+    await using mirror = await attached({ module: EMBEDDED_STORE, options: { path, create: true } });
+    await beginMirror(store, mirror.store, MIGRATION);
+    const before = await readAll(store, generations);
+    const ends = [null, ...(await partitionBoundsFor(store, 4)), null];
+    const partitions = ends.slice(0, -1).map((from, index) => ({ index, from, to: ends[index + 1]!, attempt: 0 }));
+    const options = { store: { module: EMBEDDED_STORE, options: { path } }, threads: 2 };
+    await using first = new PartitionPool({ ...options, identity: identity(1) });
+    await using second = new PartitionPool({ ...options, identity: identity(2), bytesPerSecond: 100_000_000 });
+    const copied = await Promise.all(partitions.map((partition) => first.copy(source, partition, keys)));
+    expect(copied.every(({ end }) => end === "done")).toBe(true);
+    const verified = await Promise.all(partitions.map((partition) => second.verifyCopy(source, partition, keys)));
+    expect(verified.map((end) => end.end === "verdict" && end.verdict)).toEqual(partitions.map(() => "sound"));
+    expect(plain(await readAll(mirror.store, generations))).toEqual(plain(before));
+    expect(await readAll(store, generations)).toEqual(before);
+    await endMirror(store, mirror.store, MIGRATION);
+    await expect(first.copy(source, WHOLE, keys)).rejects.toMatchObject({ code: "ROTATION_STATE" });
   });
 
   it("is made with at least one thread", () => {

@@ -36,7 +36,7 @@ async function carry(
   const context = { source, target, engine, keys: known };
   return transferKeys(
     context,
-    contractOf(0),
+    contractOf(0).id,
     keys.map(text).sort(Buffer.compare),
     expects ?? (await mirrorCell(target)),
   );
