@@ -9,6 +9,7 @@ import type { Hex } from "../protocol/scale.ts";
 import type { State } from "../protocol/state.ts";
 import { beginMirror, endMirror, readService, switchStores } from "../store/service.ts";
 import type { NetworkStore } from "./network-store.ts";
+import { removeWrittenKeys } from "./written-keys.ts";
 
 /** Something to be done to the stores, once. */
 interface Step {
@@ -82,9 +83,12 @@ export class StoreSwitch {
     if (source === null) return;
     const { state, rotationId, other } = await readService(source.store);
     const target = this.store(other);
-    if (state !== "mirrored" || target === null) return;
-    const migration = { rotationId: rotationId!, sourceId: source.id, targetId: target.id };
-    await endMirror(source.store, target.store, migration);
+    if (state === "mirrored") {
+      if (target === null) return;
+      const migration = { rotationId: rotationId!, sourceId: source.id, targetId: target.id };
+      await endMirror(source.store, target.store, migration);
+    } else if (state !== "serves" || rotationId === null) return;
+    await removeWrittenKeys(source.store);
   }
 }
 

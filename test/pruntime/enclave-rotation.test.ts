@@ -73,9 +73,9 @@ describe("a network's store", () => {
         return rotating.state.rotation === null && rotating.told.some(({ kind }) => kind === "MasterKeyAbandoned");
       });
       expect(written).toBeGreaterThan(10);
-      expect([...(await rotating.store.countByRotationId()).keys()]).toEqual([1]);
-      expect(await rotating.store.keptCount()).toBe(0);
-      expect(await suitesIn(rotating.store)).toEqual([migration.cipherSuite]);
+      expect([...(await rotating.store().store.countByRotationId()).keys()]).toEqual([1]);
+      expect(await rotating.store().store.keptCount()).toBe(0);
+      expect(await suitesIn(rotating.store().store)).toEqual([migration.cipherSuite]);
       expect(rotating.state.sharings).toMatchObject([{ rotationId: 1, keySuite: migration.keySuite }]);
       await rotating.until(() => NAMES.every((name) => rotating.worker(home).isReady(nameOf(name).id)));
       for (const [place, value] of expected) {

@@ -11,25 +11,30 @@ import { ProvisionedNetwork } from "./provisioned-network.ts";
 /** What is given up and told by those who were too late for a lease that others had: nothing is wrong. */
 const HARMLESS = ["done", "NothingToDo", "AlreadySent", "WrongPhase", "NoRotation"];
 
+const ENGINE = new Engine();
+
 /** Gatekeepers come first. Dispose ends all. */
 export class RotatingNetwork implements AsyncDisposable {
   readonly network: ProvisionedNetwork;
-  readonly path: string;
-  readonly #opened = new Map<EnclaveHome, { readonly begun: unknown; readonly store: NetworkStore }>();
+  /** Files of its stores: the first is the network's at first. */
+  readonly paths: readonly string[];
+  readonly #opened = new Map<EnclaveHome, { readonly begun: unknown; readonly stores: readonly NetworkStore[] }>();
   /** What the chain has told since the network began to work on a store. */
   readonly told: Effect[] = [];
 
-  private constructor(network: ProvisionedNetwork, path: string) {
+  private constructor(network: ProvisionedNetwork, paths: readonly string[]) {
     this.network = network;
-    this.path = path;
+    this.paths = paths;
   }
 
-  /** A network in which a MasterKey is shared, and the store is announced. */
+  /** A network in which a MasterKey is shared, and the store is announced. @param files - names of its stores' files. */
   static async create(
     at: (name: string) => string,
     size: Parameters<typeof ProvisionedNetwork.create>[1] = {},
+    files: readonly string[] = ["states.sqlite"],
   ): Promise<RotatingNetwork> {
-    const rotating = new RotatingNetwork(await ProvisionedNetwork.create(at, size), at("states.sqlite"));
+    const paths = files.map((file) => at(file));
+    const rotating = new RotatingNetwork(await ProvisionedNetwork.create(at, size), paths);
     await rotating.until(() => rotating.network.chain.ledger.state.stateStore !== null);
     return rotating;
   }
@@ -38,14 +43,21 @@ export class RotatingNetwork implements AsyncDisposable {
     return this.network.chain.ledger.state;
   }
 
-  /** What runs the contracts of a pRuntime. */
-  worker(home: EnclaveHome): ContractWorker {
-    return home.enclave.contractWorker(this.#opened.get(home)!.store.store, new Engine());
+  /** Whether a pRuntime has its stores: not while another process takes its place. */
+  isUp(home: EnclaveHome): boolean {
+    return this.#opened.has(home);
   }
 
-  /** The store itself. */
-  get store(): NetworkStore["store"] {
-    return this.#opened.get(this.network.homes[0]!)!.store.store;
+  /** What runs the contracts of a pRuntime. */
+  worker(home: EnclaveHome): ContractWorker {
+    const inForce = this.#opened.get(home)!.stores.find(({ id }) => id === this.state.stateStore)!;
+    return home.enclave.contractWorker(inForce.store, ENGINE);
+  }
+
+  /** The store that is in force, or another by its place. */
+  store(at?: number): NetworkStore {
+    const { stores } = this.#opened.get(this.network.homes[0]!)!;
+    return at === undefined ? stores.find(({ id }) => id === this.state.stateStore)! : stores[at]!;
   }
 
   /** Governance orders something. */
@@ -92,9 +104,11 @@ export class RotatingNetwork implements AsyncDisposable {
     if (this.#opened.get(home)?.begun === home.enclave) return;
     await this.#detach(home);
     home.catchUp(this.network.chain, true);
-    const store = await openNetworkStore(this.path, this.network.chain.ledger.genesisHash);
-    await home.enclave.attachStores([store], { threads: 1, bytesPerSecond: null });
-    this.#opened.set(home, { begun: home.enclave, store });
+    const { genesisHash } = this.network.chain.ledger;
+    const stores: NetworkStore[] = [];
+    for (const path of this.paths) stores.push(await openNetworkStore(path, genesisHash));
+    await home.enclave.attachStores(stores, { threads: 1, bytesPerSecond: null });
+    this.#opened.set(home, { begun: home.enclave, stores });
   }
 
   async #detach(home: EnclaveHome): Promise<void> {
@@ -102,7 +116,7 @@ export class RotatingNetwork implements AsyncDisposable {
     this.#opened.delete(home);
     if (opened === undefined) return;
     if (opened.begun === home.enclave) await home.enclave.detachStores();
-    await opened.store.store.close();
+    for (const { store } of opened.stores) await store.close();
   }
 
   /** Another process takes its place. */
