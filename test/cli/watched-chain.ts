@@ -35,6 +35,10 @@ export class WatchedChain implements Disposable {
     return this.#chain.genesis;
   }
 
+  get genesisHash(): Uint8Array {
+    return this.#replica.ledger.genesisHash;
+  }
+
   get state(): State {
     return this.#replica.ledger.state;
   }
