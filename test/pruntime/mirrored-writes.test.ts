@@ -10,6 +10,7 @@ import {
 import { beginMirror, endMirror, switchStores } from "../../src/store/service.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { compareBytes } from "../../src/bytes.ts";
+import { cutAt } from "../../src/rotation/partition-bounds.ts";
 import { initialiseStore } from "../../src/rotation/control.ts";
 import type { Commit, StateStore } from "../../src/store/store.ts";
 import { switchOver } from "../rotation/leased.ts";
@@ -234,6 +235,26 @@ describe("a write to a store that is mirrored", () => {
       expect(plain(await readAll(both.source, generations))).toEqual(new Map([[nameOf(0, "a"), "newer"]]));
       if (own.isOver()) break;
     }
+  });
+
+  it("is applied whole or not at all, so that its keys are remembered", async () => {
+    const both = await mirrored(generations, 2, 300);
+    const before = plain(await readAll(both.source, generations));
+    let commits = 0;
+    const source = hooked(both.source, {
+      before: async (method) => {
+        if (method !== "commit" || commits++ > 0) return;
+        await cutAt(both.source, { contract: contractOf(1).id, lowerBound: text("key 00150") });
+      },
+      after: (method) => {
+        if (method === "commit") throw new Error("killed");
+      },
+    });
+    using states = sourceStates({ ...both, source });
+    const edits = [{ key: text("key 00149"), value: text("new") }];
+    const write = states.write([0, 1].map((number) => ({ contract: contractOf(number), edits })));
+    await expect(write).rejects.toThrow("killed");
+    expect(plain(await readAll(both.source, generations))).toEqual(before);
   });
 
   it("is cut where its keys are too many for a cell", async () => {
