@@ -1,5 +1,6 @@
 /** For tests of migrations: a network's store and its mirror, who writes the one, and what of it is in the other. */
 import { expect } from "vitest";
+import { ContractStates } from "../../src/pruntime/contract-states.ts";
 import { PageEngine } from "../../src/engine/page-engine.ts";
 import type { LeasedPartition } from "../../src/rotation/checkpoint.ts";
 import { type CopyContext, copyLeased } from "../../src/rotation/copy-leased.ts";
@@ -13,8 +14,9 @@ import { highestWriteVersion } from "../../src/store/page.ts";
 import { beginMirror, readService, type StoreMigration } from "../../src/store/service.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { PageRange, StateStore } from "../../src/store/store.ts";
-import { identity, sharedKeys, WHOLE } from "./leased.ts";
+import { identity, sharedKeys, switchOver, WHOLE } from "./leased.ts";
 import {
+  ENGINE as BATCH_ENGINE,
   contractOf,
   type Generations,
   plain,
@@ -50,7 +52,9 @@ export async function mirrored(
   using states = statesOf(source, generations);
   for (let contract = 0; contract < contracts; contract++)
     await put(states, contract, values(records, `of ${contract}`));
-  (await generations.newMasterKey(1))[Symbol.dispose]();
+  // What a local ring goes by, once it serves.
+  await initialiseStore(target);
+  await switchOver(target, generations);
   await beginMirror(source, target, MIGRATION);
   return { generations, source, target };
 }
@@ -97,6 +101,17 @@ export async function expectMirrored({ generations, source, target }: Mirrored):
     const now = await target.find(page.contract, page.lowerBound);
     expect(now === null ? -1n : highestWriteVersion(now)).toBeGreaterThanOrEqual(highestWriteVersion(page));
   }
+}
+
+/** Who reads and writes the source, and has the mirror open unless told otherwise. */
+export function sourceStates({ generations, source, target }: Mirrored, suite = SUITE, isOpen = true): ContractStates {
+  return new ContractStates({
+    store: source,
+    engine: BATCH_ENGINE,
+    suite: SUITE,
+    masterKey: generations.masterKey,
+    mirrorOf: (id) => (isOpen && id === MIGRATION.targetId ? { store: target, suite } : null),
+  });
 }
 
 /** Copies to the end. */
