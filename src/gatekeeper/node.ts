@@ -101,12 +101,15 @@ export class GatekeeperNode {
   }
 
   /**
-   * Takes a user's command to a contract: a CommandHandler.
-   * @throws GatekeeperError COMMAND_INVALID; PRUNTIME_UNAVAILABLE, KEY_NOT_PROVISIONED, KEY_UNAVAILABLE, NOT_FOUND,
-   * SEALED_STATE_OLD, STORE_*: it can't be taken now.
+   * Takes a user's command to a contract: a CommandHandler. It gives it to the pRuntime once: whoever sent it decides whether he
+   * sends another.
+   * @throws GatekeeperError COMMAND_INVALID; KEY_NOT_PROVISIONED, KEY_UNAVAILABLE, NOT_FOUND, SEALED_STATE_OLD, STORE_*: the
+   * pRuntime has not begun it, as it says; PRUNTIME_UNAVAILABLE: it was not given to it, where detail.reason is NotJoined;
+   * else the pRuntime ended, and may have executed it.
    */
   async execute(bytes: Uint8Array): Promise<Uint8Array> {
-    return await this.#ofJoined(this.#joined().ask("execute", bytes));
+    // Of whichever pRuntime it is: one that has not joined says so, and has executed nothing.
+    return await this.#joined().ask("execute", bytes);
   }
 
   /**
@@ -175,9 +178,9 @@ export class GatekeeperNode {
   /** One that is not there is begun again where the chain is followed, not by whoever sends it something. */
   #joined(): PRuntime {
     const { pruntime } = this.#options;
-    if (this.#height === null) throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime has not joined yet");
-    if (pruntime.ended !== null) throw pruntime.ended;
-    return pruntime;
+    if (this.#height !== null && pruntime.ended === null) return pruntime;
+    const why = pruntime.ended?.message ?? "the pRuntime has not joined yet";
+    throw new GatekeeperError("PRUNTIME_UNAVAILABLE", why, { reason: "NotJoined" });
   }
 
   /**
