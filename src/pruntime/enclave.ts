@@ -35,7 +35,7 @@ import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
 import { type RotationPace, Rotator } from "./rotator.ts";
-import type { NetworkStore } from "./network-store.ts";
+import type { NetworkStore } from "../store/network-store.ts";
 import type { Shareholder } from "./shareholder.ts";
 import { WrongPartials } from "./wrong-partials.ts";
 

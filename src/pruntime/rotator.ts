@@ -18,7 +18,7 @@ import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import { PartitionPool } from "../rotation/partition-pool.ts";
 import { dropKept } from "../rotation/verify-leased.ts";
-import type { NetworkStore } from "./network-store.ts";
+import type { NetworkStore } from "../store/network-store.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
