@@ -39,7 +39,8 @@ export type NodeEvent =
   /** A message of the pRuntime's was handed in; its call is null where it can't be read. */
   | { readonly kind: "Sent"; readonly height: number; readonly call: Call["tag"] | null }
   | { readonly kind: "Registered"; readonly height: number }
-  | { readonly kind: "Interrupted"; readonly reason: string }
+  /** The pRuntime is begun anew: it has ended; or, where it has not, it has replaced itself, as it does after a rotation. */
+  | { readonly kind: "Interrupted"; readonly reason: string; readonly ended: boolean }
   /** Something that should not have happened, which goes on all the same. */
   | { readonly kind: "Fault"; readonly reason: string }
   | ProvisionEvent
@@ -135,9 +136,10 @@ export class GatekeeperNode {
         if (signal.aborted && isError(error, "ABORTED")) return;
         if (!isError(error, "PRUNTIME_UNAVAILABLE")) throw error;
         this.#height = null;
-        await this.#options.tell({ kind: "Interrupted", reason: error.message });
+        const ended = this.#options.pruntime.ended !== null;
+        await this.#options.tell({ kind: "Interrupted", reason: error.message, ended });
         // One that has replaced itself is there already.
-        if (this.#options.pruntime.ended !== null) await pause(RESTART_MILLISECONDS, signal);
+        if (ended) await pause(RESTART_MILLISECONDS, signal);
       }
     }
   }

@@ -151,7 +151,7 @@ describe("a node", () => {
     stop.abort();
     await running;
     expect(kinds()).toEqual(["Started", "Sent", "Interrupted"]);
-    expect(told.at(-1)).toMatchObject({ reason: expect.stringMatching(/ended by SIGKILL$/) });
+    expect(told.at(-1)).toMatchObject({ reason: expect.stringMatching(/ended by SIGKILL$/), ended: true });
     expect(at1.chain.height()).toBe(0);
   });
 
