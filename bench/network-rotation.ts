@@ -36,7 +36,7 @@ import { ContractStates } from "../dist/pruntime/contract-states.js";
 import { Enclave } from "../dist/pruntime/enclave.js";
 import { EnclaveFiles } from "../dist/pruntime/enclave-files.js";
 import { softwareMeasurement } from "../dist/pruntime/measurement.js";
-import { openNetworkStore } from "../dist/pruntime/network-store.js";
+import { openNetworkStore } from "../dist/store/network-store.js";
 import { softwareVault } from "../dist/pruntime/vault.js";
 import { initialiseStore } from "../dist/rotation/control.js";
 import { rotate } from "../dist/rotation/rotation.js";

@@ -3,12 +3,13 @@
  * EcdhKey is and where the host of its pRuntime is found; nobody between here and that pRuntime reads the command or its
  * answer.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { openReplica } from "../chain/follow.ts";
+import { catchUp, openReplica } from "../chain/follow.ts";
 import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { MessageClient } from "../gatekeeper/message-client.ts";
-import { peerFailed } from "../gatekeeper/message-transport.ts";
+import { peerFailed, transportAborted } from "../gatekeeper/message-transport.ts";
 import { type CommandRecipient, newReplyKey, openAnswer, sealCommand } from "../keys/sealed-command.ts";
 import { accountOf } from "../protocol/account.ts";
 import { replicaCurve } from "../protocol/curve.ts";
@@ -23,13 +24,18 @@ import {
 import { ledgerGroup } from "../protocol/key-terms.ts";
 import type { State } from "../protocol/state.ts";
 import { secretCopy } from "../secret.ts";
-import { hashArgument, openChain } from "./chain-home.ts";
+import { hashArgument, numberArgument, openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { interruptible } from "./interruption.ts";
 import { counted } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
 const KEY = "UTF-8 text, or bytes as 0x-hex";
+/** How long a contract's keys are waited for: from its pRuntime's start, or from a switch, it takes some blocks until it has them. */
+const WAIT_SECONDS = 30;
+const RETRY_MILLISECONDS = 250;
+/** A host's words for that its pRuntime has not begun a command (node.ts), and may be able to soon. */
+const NOT_BEGUN = ["NotJoined", "NOT_FOUND", "KEY_NOT_PROVISIONED", "KEY_UNAVAILABLE", "STORE_UNAVAILABLE"];
 const WORDS = {
   stopping: "not waiting for the answer any more",
   advice: "the command may have been executed or not",
@@ -42,6 +48,12 @@ interface Runner {
   readonly endpoint: string;
 }
 
+/** Where the chain is, and how patient its user. */
+interface ContractOptions extends CommonOptions {
+  /** Seconds. */
+  readonly wait?: number;
+}
+
 /** Adds the commands. */
 export function addContractCommands(program: Command, terminal: Terminal): void {
   const contract = program
@@ -51,21 +63,28 @@ export function addContractCommands(program: Command, terminal: Terminal): void 
     withCommonOptions(contract.command(name))
       .description(`${description}; --home is one with the network's chain`)
       .argument("<contract>", "its id", hashArgument)
-      .argument("<key>", KEY, keyArgument);
+      .argument("<key>", KEY, keyArgument)
+      .option(
+        "--wait <s>",
+        `seconds that the contract's keys are waited for (default: ${WAIT_SECONDS})`,
+        numberArgument,
+      );
   command("put", "keep a value under a key, for whoever knows the key")
     .argument("<value>", KEY, valueArgument)
-    .action(async (id: string, key: Uint8Array, value: Uint8Array, options: CommonOptions) => {
+    .action(async (id: string, key: Uint8Array, value: Uint8Array, options: ContractOptions) => {
       await ask(terminal, options, id, { tag: "put", value: { key, value } });
       const document = { contract: id, key: toHex(key), bytes: value.length };
       await terminal.answer(document, `put ${counted(value.length, "byte")}`);
     });
-  command("get", "print the value under a key").action(async (id: string, key: Uint8Array, options: CommonOptions) => {
-    const answer = await ask(terminal, options, id, { tag: "get", value: key });
-    if (answer.tag !== "value") throw nothingThere(id, key);
-    await terminal.answer({ contract: id, key: toHex(key), value: toHex(answer.value) }, shown(answer.value));
-  });
+  command("get", "print the value under a key").action(
+    async (id: string, key: Uint8Array, options: ContractOptions) => {
+      const answer = await ask(terminal, options, id, { tag: "get", value: key });
+      if (answer.tag !== "value") throw nothingThere(id, key);
+      await terminal.answer({ contract: id, key: toHex(key), value: toHex(answer.value) }, shown(answer.value));
+    },
+  );
   command("delete", "delete the value under a key").action(
-    async (id: string, key: Uint8Array, options: CommonOptions) => {
+    async (id: string, key: Uint8Array, options: ContractOptions) => {
       const answer = await ask(terminal, options, id, { tag: "delete", value: key });
       if (answer.tag === "nothing") throw nothingThere(id, key);
       await terminal.answer({ contract: id, key: toHex(key), deleted: true }, "deleted");
@@ -80,36 +99,71 @@ export function addContractCommands(program: Command, terminal: Terminal): void 
  */
 function ask(
   terminal: Terminal,
-  options: CommonOptions,
+  options: ContractOptions,
   id: string,
   command: KeyValueCommand,
 ): Promise<KeyValueAnswer> {
-  return interruptible(terminal, WORDS, (signal) => execute(options, id, command, signal));
+  const onWait = (): void => terminal.note("waiting for the contract's keys");
+  return interruptible(terminal, WORDS, (signal) => execute(options, id, command, signal, onWait));
 }
 
 /**
- * Has a contract execute a command.
+ * Has a contract execute a command, at most once. While its pRuntime has no keys, here is where that is waited for: the
+ * command is sealed anew for each try, to the EcdhKey that the chain has by then, and tried again only where it was not begun.
+ * Whoever waits pays for it that way, and not the host, which has places for few requests.
  * @param options - name a home with the network's chain.
  * @param id - the contract's.
+ * @param onWait - told when there is something to be waited for.
  * @throws GatekeeperError as `ask`; ABORTED when the signal fires: it may have been executed or not.
  */
 export async function execute(
-  options: CommonOptions,
+  options: ContractOptions,
   id: string,
   command: KeyValueCommand,
   signal: AbortSignal,
+  onWait: () => void = () => undefined,
 ): Promise<KeyValueAnswer> {
-  const { recipient, endpoint } = runnerOf(options, id);
+  using chain = openChain(options);
+  using client = new MessageClient();
+  const replica = openReplica(chain, replicaCurve());
+  const end = performance.now() + (options.wait ?? WAIT_SECONDS) * 1_000;
+  for (let tries = 0; ; tries++) {
+    try {
+      return await executeNow(client, runnerOf(replica.ledger.state, id), command, signal);
+    } catch (error) {
+      if (!isNotBegun(error) || signal.aborted || performance.now() >= end) throw error;
+    }
+    if (tries === 0) onWait();
+    await sleep(RETRY_MILLISECONDS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) throw transportAborted();
+    for (const _ of catchUp(chain, replica));
+  }
+}
+
+async function executeNow(
+  client: MessageClient,
+  { recipient, endpoint }: Runner,
+  command: KeyValueCommand,
+  signal: AbortSignal,
+): Promise<KeyValueAnswer> {
   const { group } = recipient;
   const replyKey = newReplyKey(group);
   using _scalar = replyKey.scalar;
   const body = encodeKeyValueRequest(group, { replyKey: replyKey.publicKey, command });
   const sealed = sealCommand(recipient, body);
   body.fill(0);
-  using client = new MessageClient();
   const bytes = await client.execute(endpoint, sealed, signal);
   using opened = openAnswer(group, replyKey, sealed, bytes);
   return understood(command, decodeKeyValueAnswer(opened));
+}
+
+/** Whether nothing was done of a command, for a reason that passes by itself: the chain's, its contract's, or the host's word. */
+function isNotBegun(error: unknown): boolean {
+  if (!(error instanceof GatekeeperError)) return false;
+  const { code, detail } = error;
+  if (code === "KEY_NOT_PROVISIONED") return true;
+  if (code === "COMMAND_FAILED") return detail["reason"] === "KEY_NOT_PROVISIONED";
+  return code === "PEER_FAILED" && detail["status"] === 503 && NOT_BEGUN.includes(String(detail["why"]));
 }
 
 /** An answer that this command may have, which is the caller's then. */
@@ -134,9 +188,7 @@ function understood({ tag }: KeyValueCommand, answer: KeyValueAnswer | null): Ke
   throw new GatekeeperError("COMMAND_INVALID", `the answer is none to ${tag}`, { reason: "NotUnderstood" });
 }
 
-function runnerOf(options: CommonOptions, id: string): Runner {
-  using chain = openChain(options);
-  const { state } = openReplica(chain, replicaCurve()).ledger;
+function runnerOf(state: State, id: string): Runner {
   const contract = state.contracts.get(id);
   if (contract === undefined) throw new GatekeeperError("NOT_FOUND", `there is no contract ${id}`, { contract: id });
   const endpoint = state.workers.get(accountOf(contract.worker))?.endpoint ?? null;

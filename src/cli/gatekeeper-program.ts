@@ -16,6 +16,7 @@ import { addPRuntimeCommands } from "./pruntime-commands.ts";
 import { addRotationCommands } from "./rotation-commands.ts";
 import { addRunCommand } from "./run-command.ts";
 import { addStateCommands } from "./state-commands.ts";
+import { addStoreCommands } from "./store-commands.ts";
 import { addTransactionCommands } from "./transaction-commands.ts";
 
 const AFTER_HELP = `
@@ -44,6 +45,7 @@ export function main(argv: readonly string[]): Promise<void> {
     addPRuntimeCommands(program, terminal);
     addRunCommand(program, terminal);
     addContractCommands(program, terminal);
+    addStoreCommands(program, terminal);
     addNetworkCommand(program, terminal);
     return program;
   });

@@ -55,7 +55,7 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
       vote(options, { tag: "setRotationWorker", value: { identityKey, may: false } }),
     );
   command("set-store", "say which store is the network's, in the place of the one that was announced")
-    .argument("<id>", "its id; that of the one in force: gatekeeper status", hashArgument)
+    .argument("<id>", "its id: gatekeeper store show; of the one in force: gatekeeper status", hashArgument)
     .action((store: string, options: GovernOptions) => vote(options, { tag: "setStore", value: store }));
   command("quarantine", "have records of a partition put aside that nobody can open")
     .argument("<rotation>", "the rotation id that is gone to", numberArgument)

@@ -11,7 +11,7 @@ export const STDOUT = "-";
 
 /** Somebody has to look at it, or may want to: something failed, or is late, or somebody was found out. */
 const WARNINGS: ReadonlySet<NodeEvent["kind"]> = new Set([
-  ...(["Interrupted", "PeerFailed", "PeerWrong", "Convicted"] as const),
+  ...(["PeerFailed", "PeerWrong", "Convicted"] as const),
   ...(["KeySessionAborted", "HandoverFailed", "SharesOutstanding", "RotationAborted", "RotationLate"] as const),
   ...(["LeaseExpired", "PartitionBlocked", "PartitionReopened"] as const),
 ]);
@@ -64,6 +64,8 @@ function levelOf(event: NodeEvent): Level {
   switch (event.kind) {
     case "Fault":
       return "error";
+    case "Interrupted":
+      return event.ended ? "warn" : "info";
     case "Started":
     case "Changed":
       return event.status.rotationFault === null ? "info" : "warn";

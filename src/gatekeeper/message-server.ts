@@ -8,8 +8,8 @@
  * Anybody may connect, and none of it is believed: the pRuntime judges messages. So what anybody can take is limited:
  * connections, requests, bytes and time, in all and for each address. What is wrong is said by status, and as JSON
  * `{ code, reason }`: 400 what the pRuntime does not open, 404, 405, 413 too long, 429 too many of one address, 500 a
- * fault, 503 too many in all, or the pRuntime can't do it now: it has no keys of a command's contract, for one. Nothing else
- * is told of errors.
+ * fault, 503 too many in all, or the pRuntime can't do it now: it has no keys of a command's contract, for one; or it ended, and
+ * only then (PRUNTIME_UNAVAILABLE) may it have done something. Nothing else is told of errors.
  *
  * HTTP is in the clear: length, time and addresses show, as they would under TLS; a proxy in front may speak that.
  */
@@ -133,8 +133,11 @@ export class MessageServer implements AsyncDisposable {
       this.#options.onFault(error);
       return this.#refuse(context, 500, "INTERNAL", "Fault");
     }
-    if (error.code !== "MESSAGE_INVALID" && error.code !== "COMMAND_INVALID")
-      return this.#busy(context, 503, error.code);
+    if (error.code !== "MESSAGE_INVALID" && error.code !== "COMMAND_INVALID") {
+      const { code, detail } = error;
+      // What was not given to the pRuntime is told from what it may have done before it ended.
+      return this.#busy(context, 503, detail["reason"] === "NotJoined" ? "NotJoined" : code);
+    }
     return this.#refuse(context, 400, error.code, String(error.detail["reason"] ?? "Malformed"));
   }
 

@@ -39,7 +39,8 @@ export type NodeEvent =
   /** A message of the pRuntime's was handed in; its call is null where it can't be read. */
   | { readonly kind: "Sent"; readonly height: number; readonly call: Call["tag"] | null }
   | { readonly kind: "Registered"; readonly height: number }
-  | { readonly kind: "Interrupted"; readonly reason: string }
+  /** The pRuntime is begun anew: it has ended; or, where it has not, it has replaced itself, as it does after a rotation. */
+  | { readonly kind: "Interrupted"; readonly reason: string; readonly ended: boolean }
   /** Something that should not have happened, which goes on all the same. */
   | { readonly kind: "Fault"; readonly reason: string }
   | ProvisionEvent
@@ -101,12 +102,15 @@ export class GatekeeperNode {
   }
 
   /**
-   * Takes a user's command to a contract: a CommandHandler.
-   * @throws GatekeeperError COMMAND_INVALID; PRUNTIME_UNAVAILABLE, KEY_NOT_PROVISIONED, KEY_UNAVAILABLE, NOT_FOUND,
-   * SEALED_STATE_OLD, STORE_*: it can't be taken now.
+   * Takes a user's command to a contract: a CommandHandler. It gives it to the pRuntime once: whoever sent it decides whether he
+   * sends another.
+   * @throws GatekeeperError COMMAND_INVALID; KEY_NOT_PROVISIONED, KEY_UNAVAILABLE, NOT_FOUND, SEALED_STATE_OLD, STORE_*: the
+   * pRuntime has not begun it, as it says; PRUNTIME_UNAVAILABLE: it was not given to it, where detail.reason is NotJoined;
+   * else the pRuntime ended, and may have executed it.
    */
   async execute(bytes: Uint8Array): Promise<Uint8Array> {
-    return await this.#ofJoined(this.#joined().ask("execute", bytes));
+    // Of whichever pRuntime it is: one that has not joined says so, and has executed nothing.
+    return await this.#joined().ask("execute", bytes);
   }
 
   /**
@@ -132,9 +136,10 @@ export class GatekeeperNode {
         if (signal.aborted && isError(error, "ABORTED")) return;
         if (!isError(error, "PRUNTIME_UNAVAILABLE")) throw error;
         this.#height = null;
-        await this.#options.tell({ kind: "Interrupted", reason: error.message });
+        const ended = this.#options.pruntime.ended !== null;
+        await this.#options.tell({ kind: "Interrupted", reason: error.message, ended });
         // One that has replaced itself is there already.
-        if (this.#options.pruntime.ended !== null) await pause(RESTART_MILLISECONDS, signal);
+        if (ended) await pause(RESTART_MILLISECONDS, signal);
       }
     }
   }
@@ -175,9 +180,9 @@ export class GatekeeperNode {
   /** One that is not there is begun again where the chain is followed, not by whoever sends it something. */
   #joined(): PRuntime {
     const { pruntime } = this.#options;
-    if (this.#height === null) throw new GatekeeperError("PRUNTIME_UNAVAILABLE", "the pRuntime has not joined yet");
-    if (pruntime.ended !== null) throw pruntime.ended;
-    return pruntime;
+    if (this.#height !== null && pruntime.ended === null) return pruntime;
+    const why = pruntime.ended?.message ?? "the pRuntime has not joined yet";
+    throw new GatekeeperError("PRUNTIME_UNAVAILABLE", why, { reason: "NotJoined" });
   }
 
   /**

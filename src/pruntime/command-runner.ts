@@ -20,7 +20,7 @@ import type { Hex } from "../protocol/scale.ts";
 import type { ContractWorker } from "./contract-worker.ts";
 import type { Enclave } from "./enclave.ts";
 import { KeyValueContract } from "./key-value-contract.ts";
-import type { NetworkStore } from "./network-store.ts";
+import type { NetworkStore } from "../store/network-store.ts";
 
 /** How long a command waits for a store to take another one's place: ten seconds, which are some tens of blocks. */
 const SWITCH_ATTEMPTS = 200;

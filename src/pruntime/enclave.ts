@@ -33,8 +33,9 @@ import { PeerExchange, peerOf } from "./peer-exchange.ts";
 import type { ProgressRecord } from "./progress-record.ts";
 import { ProvisionedKeys } from "./provisioned-keys.ts";
 import { Provisioning } from "./provisioning.ts";
+import { type StartThreads, startThreads } from "../rotation/partition-pool.ts";
 import { type RotationPace, Rotator } from "./rotator.ts";
-import type { NetworkStore } from "./network-store.ts";
+import type { NetworkStore } from "../store/network-store.ts";
 import type { Shareholder } from "./shareholder.ts";
 import { WrongPartials } from "./wrong-partials.ts";
 
@@ -264,13 +265,19 @@ export class Enclave implements Disposable {
   /**
    * Takes part in rotations from here on.
    * @param stores - the network's, and the one that a migration is to go to, if it is here; lent, until they are detached.
+   * @param start - starts what works on partitions.
    */
-  async attachStores(stores: readonly NetworkStore[], pace: RotationPace): Promise<void> {
+  async attachStores(
+    stores: readonly NetworkStore[],
+    pace: RotationPace,
+    start: StartThreads = startThreads,
+  ): Promise<void> {
     await this.detachStores();
     this.#stores = stores;
     this.#rotator = new Rotator({
       stores,
       pace,
+      startThreads: start,
       identityKey: this.keys().identityKey,
       keys: this.#contractKeys,
     });

@@ -7,7 +7,7 @@ import type { Answer, PRuntimeStatus } from "./boundary.ts";
 import type { CommandRunner } from "./command-runner.ts";
 import { Enclave } from "./enclave.ts";
 import { EnclaveFiles } from "./enclave-files.ts";
-import { type NetworkStore, openNetworkStore } from "./network-store.ts";
+import { type NetworkStore, openNetworkStore } from "../store/network-store.ts";
 import type { TaskContext } from "./server.ts";
 import type { NetworkTask } from "./task-kind.ts";
 import type { Vault } from "./vault.ts";

@@ -15,10 +15,10 @@ import { type State, numberKey } from "../protocol/state.ts";
 import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
-import type { PartitionThreads } from "../rotation/partition-pool.ts";
+import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.ts";
 import { emptyStore } from "../rotation/empty-store.ts";
 import { dropKept } from "../rotation/verify-leased.ts";
-import type { NetworkStore } from "./network-store.ts";
+import type { NetworkStore } from "../store/network-store.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
@@ -40,6 +40,8 @@ const DROP_BLOCKS = 5;
 
 /** What it is made of; all of it is lent. */
 export interface RotatorOptions {
+  /** Starts what works on a store's partitions; the rotator ends it. */
+  readonly startThreads: StartThreads;
   /** Those that are here: the network's, and the one that a migration goes to. */
   readonly stores: readonly NetworkStore[];
   readonly keys: ProvisionedKeys;
@@ -216,11 +218,11 @@ export class Rotator implements AsyncDisposable {
 
   #poolOf({ switchHeight }: Rotation, { store }: RotationStores): PartitionThreads {
     if (this.#pool?.switchHeight === switchHeight) return this.#pool.threads;
-    const { pace, identityKey } = this.#options;
+    const { pace, identityKey, startThreads } = this.#options;
     const { threads, bytesPerSecond } = pace;
     const identity = fromHex(identityKey, "an IdentityKey");
     const limit = bytesPerSecond === null ? {} : { bytesPerSecond };
-    const pool = store.startPool({ identity, threads, ...limit });
+    const pool = startThreads(store, { identity, threads, ...limit });
     this.#pool = { switchHeight, threads: pool };
     return pool;
   }

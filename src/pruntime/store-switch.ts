@@ -8,7 +8,7 @@ import { isCopying } from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { State } from "../protocol/state.ts";
 import { beginMirror, endMirror, readService, switchStores } from "../store/service.ts";
-import type { NetworkStore } from "./network-store.ts";
+import type { NetworkStore } from "../store/network-store.ts";
 import { removeWrittenKeys } from "./written-keys.ts";
 
 /** Something to be done to the stores, once. */

@@ -20,7 +20,7 @@ import { FAILURES_NAMED_MAX, packRef, unpackRef, type Versioned } from "./contro
 import { readRecords } from "./kept-page.ts";
 import type { LeasedContext, LeasedSweepEnd, SweepLeasedOptions } from "./leased-partition.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
-import { asideCells } from "./quarantine.ts";
+import { asideCells } from "../store/quarantine.ts";
 import type { Receipt } from "./receipt.ts";
 import { namesOf } from "./transfer.ts";
 import { type StretchTransfer, transferStretch } from "./transfer-stretch.ts";
@@ -94,7 +94,7 @@ async function copyOn(
       groups: stretch.groups,
       sealedUnder: keys.to.rotationId,
       contracts: await namesOf(source, stretch.contracts),
-      cells: [writeCheckpoint(checkpoint, value), ...(aside ? await quarantined(store, stretch) : [])],
+      cells: [writeCheckpoint(checkpoint, value), ...(aside ? await quarantined(context, stretch) : [])],
       expects,
     });
     if (!result.cellsHeld) {
@@ -161,9 +161,10 @@ function receiptOf(value: Checkpoint): { readonly end: "done"; readonly receipt:
 }
 
 /** The mirror's cells that records are put aside in. */
-async function quarantined(store: StateStore, { unopened }: StretchTransfer): Promise<CellWrite[]> {
+async function quarantined({ store, keys }: CopyContext, { unopened }: StretchTransfer): Promise<CellWrite[]> {
+  const { rotationId } = keys.to;
   const cells: CellWrite[] = [];
-  for (const { contract, record } of unopened) cells.push(...(await asideCells(store, contract, [record])));
+  for (const { contract, record } of unopened) cells.push(...(await asideCells(store, contract, [record], rotationId)));
   return cells;
 }
 

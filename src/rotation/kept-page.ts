@@ -24,7 +24,7 @@ import {
 import { editPage } from "../store/page-edit.ts";
 import type { KeptPage, Page, StateStore } from "../store/store.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
-import { isQuarantined, withoutRecords } from "./quarantine.ts";
+import { isQuarantined, withoutRecords } from "../store/quarantine.ts";
 import { NOTHING_MOVED } from "./receipt.ts";
 import { unopenedKeys } from "./unopened.ts";
 

@@ -15,7 +15,7 @@ import type { Pace } from "./pace.ts";
 import { isEmptyPage, malformedStep, movePages, type PageStep, sortPages } from "./page-steps.ts";
 import { cutAt } from "./partition-bounds.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
-import { putAside } from "./quarantine.ts";
+import { putAside } from "../store/quarantine.ts";
 import { NOTHING_MOVED, ownStatements, type Receipt } from "./receipt.ts";
 import { restore } from "./restore-leased.ts";
 import { sweepStretches, type Swept } from "./stretches.ts";
@@ -172,7 +172,7 @@ async function sweepAside(
   const move = { engine, from: keys.from, to: keys.to, by: context.identity };
   const [step] = movePages(move, [page], [keys.pair(page.contract)!]) as [PageStep];
   const { write: moved, ...counts } = step;
-  const aside = await putAside(store, { ...page, body: moved?.body ?? page.body }, unopened[0]!);
+  const aside = await putAside(store, { ...page, body: moved?.body ?? page.body }, unopened[0]!, keys.to.rotationId);
   const write: PageWrite = {
     ...aside.write,
     counts: [...(moved?.counts ?? []), ...aside.write.counts],

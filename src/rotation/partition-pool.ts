@@ -35,6 +35,15 @@ export type PartitionThreads = Pick<
   "sweep" | "verify" | "copy" | "verifyCopy" | typeof Symbol.asyncDispose
 >;
 
+/** Starts it for a store. */
+export type StartThreads = (
+  store: { readonly location: StoreLocation },
+  options: Omit<PartitionPoolOptions, "store">,
+) => PartitionThreads;
+
+/** Starts threads. */
+export const startThreads: StartThreads = ({ location }, options) => new PartitionPool({ ...options, store: location });
+
 /** Threads that do. */
 export class PartitionPool implements AsyncDisposable {
   readonly #options: PartitionPoolOptions;

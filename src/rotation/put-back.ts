@@ -4,7 +4,7 @@ import { findRecord, highestWriteVersion, type PageRecord, rotationIdOf } from "
 import { editPage, type RecordEdit } from "../store/page-edit.ts";
 import type { CellWrite, KeptPage, Page, PageWrite } from "../store/store.ts";
 import { type JudgeContext, type JudgedPage, readRecords, writeVersionOf } from "./kept-page.ts";
-import { asideCells } from "./quarantine.ts";
+import { asideCells } from "../store/quarantine.ts";
 import { unopenedKeys } from "./unopened.ts";
 
 /** What one commit writes. */
@@ -57,7 +57,7 @@ async function wholePage(
   // With a record that can't be opened, the kept body may be what is damaged, down to a key: then none is too many.
   if (unopened.length === 0) for (const key of there.values()) edits.push({ key, sealed: null });
   const group = edit(contract, now, edits, highestWriteVersion(kept));
-  return { groups: [group], cells: await asideCells(store, contract, gone) };
+  return { groups: [group], cells: await asideCells(store, contract, gone, keys.to.rotationId) };
 }
 
 /** Those records that are not there with a higher write version. */

@@ -6,7 +6,7 @@ import { editPage } from "../store/page-edit.ts";
 import type { Page, StateStore } from "../store/store.ts";
 import type { CopyContext } from "./copy-leased.ts";
 import { readRecords, writeVersionOf } from "./kept-page.ts";
-import { isQuarantined } from "./quarantine.ts";
+import { isQuarantined } from "../store/quarantine.ts";
 import { coveredBy, isIn, type KeyRange, meets, type Part } from "./stretch-of-two.ts";
 import { WRITE_VERSION_LIMIT } from "./transfer-stretch.ts";
 

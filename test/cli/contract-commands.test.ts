@@ -2,6 +2,8 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { execute } from "../../src/cli/contract-commands.ts";
+import { GatekeeperError } from "../../src/errors.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
 import { TestNode, chainOf, produceUntil } from "../gatekeeper/http-nodes.ts";
@@ -48,13 +50,17 @@ test("a contract keeps what its user puts, for him alone to read, until it is gi
   const { nodes, chain, until } = await setUp(stack);
   const [gatekeeper, worker] = nodes;
   await until(() => chain.replica.ledger.state.contracts.has(SHOP));
-  expect((await user(chain, "get", "name")).stderr).toMatch(/^gatekeeper: KEY_NOT_PROVISIONED: /);
+  expect((await user(chain, "get", "name", "--wait", "0")).stderr).toMatch(/^gatekeeper: KEY_NOT_PROVISIONED: /);
+  const waits = Promise.withResolvers<void>();
+  const early = execute({ home: chain.folder, wait: 120 }, SHOP, get("name"), NEVER, waits.resolve);
+  await waits.promise;
   await until(() => published(chain));
+  expect(await early).toEqual({ tag: "nothing", value: undefined });
 
   const crossed: Uint8Array[] = [];
-  const { execute } = worker;
+  const executed = worker.execute;
   worker.execute = async (bytes) => {
-    const answer = await execute(bytes);
+    const answer = await executed(bytes);
     crossed.push(bytes, answer);
     return answer;
   };
@@ -83,14 +89,14 @@ test("a contract keeps what its user puts, for him alone to read, until it is gi
 
   // An answer that somebody altered on its way is none, nor is that to another command.
   worker.execute = async (bytes) => {
-    const answer = Uint8Array.from(await execute(bytes));
+    const answer = Uint8Array.from(await executed(bytes));
     answer[answer.length - 1]! ^= 1;
     return answer;
   };
   expect((await user(chain, "get", "name")).stderr).toMatch(/^gatekeeper: COMMAND_INVALID: .*BadTag/);
   worker.execute = async () => crossed[3]!;
   expect((await user(chain, "get", "name")).stderr).toMatch(/^gatekeeper: COMMAND_INVALID: .*BadTag/);
-  worker.execute = execute;
+  worker.execute = executed;
 
   const { identityKey } = gatekeeper.keys;
   const recipient = recipientOf(chain.replica.ledger.state, SHOP);
@@ -114,6 +120,38 @@ test("a contract keeps what its user puts, for him alone to read, until it is gi
     });
   }, 30_000);
   expect(nodes.flatMap(({ faults }) => faults)).toEqual([]);
+}, 180_000);
+
+test("a command is tried again only where its host says that it was not begun, and as long as its user waits", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { nodes, chain, until } = await setUp(stack);
+  const worker = nodes[1];
+  await until(() => published(chain));
+  const executed = worker.execute;
+  let tries = 0;
+  /** How often it comes when the first tries end like this, and what comes of it. */
+  const after = async (error: GatekeeperError, ...options: string[]) => {
+    tries = 0;
+    worker.execute = (bytes) => (tries++ < 2 ? Promise.reject(error) : executed(bytes));
+    const { code, stderr } = await user(chain, "put", "name", "v", ...options);
+    return { tries, code, stderr };
+  };
+  const waits = { tries: 3, code: 0, stderr: "waiting for the contract's keys\n" };
+  const notYet = new GatekeeperError("KEY_NOT_PROVISIONED", "no keys yet");
+  expect(await after(notYet)).toEqual(waits);
+  expect(await after(new GatekeeperError("KEY_UNAVAILABLE", "of the generation before"))).toEqual(waits);
+  const away = new GatekeeperError("PRUNTIME_UNAVAILABLE", "it was not given to it", { reason: "NotJoined" });
+  expect(await after(away)).toEqual(waits);
+  expect(await after(notYet, "--wait", "0")).toMatchObject({
+    tries: 1,
+    code: 1,
+    stderr: expect.stringMatching(/KEY_NOT_PROVISIONED\n$/),
+  });
+  // It may have been executed.
+  for (const code of ["PRUNTIME_UNAVAILABLE", "INTERNAL"] as const) {
+    expect(await after(new GatekeeperError(code, "it ended"))).toMatchObject({ tries: 1, code: 1 });
+  }
+  expect(tries).toBe(1);
 }, 180_000);
 
 test("the command says what the chain lacks", async () => {

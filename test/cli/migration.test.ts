@@ -16,7 +16,7 @@ import { GatekeeperError } from "../../src/errors.ts";
 import { createLocalNetwork, storePath } from "../../src/gatekeeper/local-network.ts";
 import { accountOf } from "../../src/protocol/account.ts";
 import type { Action } from "../../src/protocol/call.ts";
-import { openNetworkStore } from "../../src/pruntime/network-store.ts";
+import { openNetworkStore } from "../../src/store/network-store.ts";
 import { openStore } from "../../src/store/embedded.ts";
 import { readService } from "../../src/store/service.ts";
 import { useFolder } from "../pruntime/folder.ts";

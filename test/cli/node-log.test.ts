@@ -33,6 +33,8 @@ const EVENTS: readonly NodeEvent[] = [
     receipt: { ...RECEIPT, failed: 1, failures: [{ contract: HASH, key: Uint8Array.of(1, 255) }] },
   },
   { kind: "RotationLate", height: 11, rotationId: 3, phase: "verification", remaining: 2 },
+  { kind: "Interrupted", reason: "it replaced itself", ended: false },
+  { kind: "Interrupted", reason: "it ended by SIGKILL", ended: true },
   { kind: "Fault", reason: 'a "word"\nand another' },
 ];
 
@@ -53,7 +55,17 @@ test("events are lines of JSON with time and level, behind what was in the file"
   }
   const [first, ...lines] = linesOf(readFileSync(path, "utf8"));
   expect(first).toEqual({ level: "info" });
-  expect(lines.map(({ level }) => level)).toEqual(["info", "info", "info", "warn", "warn", "warn", "error"]);
+  expect(lines.map(({ level }) => level)).toEqual([
+    "info",
+    "info",
+    "info",
+    "warn",
+    "warn",
+    "warn",
+    "info",
+    "warn",
+    "error",
+  ]);
   expect(lines.every(({ time }) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(String(time)))).toBe(true);
   expect(lines[4]).toMatchObject({
     kind: "PartitionBlocked",

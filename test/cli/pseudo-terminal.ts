@@ -3,6 +3,9 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { programFile } from "./transcript.ts";
 
+/** How long a program is given, so that none is left behind by a test that fails. */
+const PATIENCE_MILLISECONDS = 120_000;
+
 /** Whether there is one. */
 export function hasScript(): boolean {
   try {
@@ -28,7 +31,10 @@ export async function onTerminal(
 ): Promise<{ code: number; shown: string }> {
   const words = [process.execPath, programFile("gatekeeper"), ...args].map((word) => `'${word}'`).join(" ");
   const command = `${setUp}; exec ${words}`;
-  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], { cwd });
+  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+    cwd,
+    timeout: PATIENCE_MILLISECONDS,
+  });
   let shown = "";
   let at = 0;
   let seen = 0;

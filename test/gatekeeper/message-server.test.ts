@@ -119,6 +119,11 @@ describe("a message", () => {
         503,
         { code: "PRUNTIME_UNAVAILABLE", reason: "PRUNTIME_UNAVAILABLE" },
       ],
+      [
+        new GatekeeperError("PRUNTIME_UNAVAILABLE", "exit code 1", { reason: "NotJoined" }),
+        503,
+        { code: "PRUNTIME_UNAVAILABLE", reason: "NotJoined" },
+      ],
       [new GatekeeperError("NOT_FOUND", "not yet"), 503, { code: "PRUNTIME_UNAVAILABLE", reason: "NOT_FOUND" }],
     ];
     for (const [error, code, document] of refusals) {

@@ -10,8 +10,10 @@ import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { GatekeeperNode, type NodeEvent, type NodeOptions } from "../../src/gatekeeper/node.ts";
 import { localTransport } from "../../src/gatekeeper/local-transport.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
+import { newReplyKey, sealCommand } from "../../src/keys/sealed-command.ts";
 import { accountOf } from "../../src/protocol/account.ts";
 import { MESSAGE_BYTES_MAX } from "../../src/protocol/call.ts";
+import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { readMessage } from "../../src/protocol/message.ts";
 import { softwareMeasurement } from "../../src/pruntime/measurement.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
@@ -67,6 +69,15 @@ async function produceUntil({ producer }: FolderChain, running: Promise<void>, h
     producer.produce(now, true);
     await Promise.race([running, sleep(40)]);
   }
+}
+
+/** A command to a contract, of no key that anybody has. */
+function someCommand(): Uint8Array {
+  const group = ledgerGroup(1);
+  const { publicKey, scalar } = newReplyKey(group);
+  using _ = scalar;
+  const recipient = { group, contract: new Uint8Array(32), rotationId: 0, ecdhKey: publicKey };
+  return sealCommand(recipient, Uint8Array.of(1));
 }
 
 const FULL = expect.objectContaining({ code: "INBOX_FULL" });
@@ -140,7 +151,7 @@ describe("a node", () => {
     stop.abort();
     await running;
     expect(kinds()).toEqual(["Started", "Sent", "Interrupted"]);
-    expect(told.at(-1)).toMatchObject({ reason: expect.stringMatching(/ended by SIGKILL$/) });
+    expect(told.at(-1)).toMatchObject({ reason: expect.stringMatching(/ended by SIGKILL$/), ended: true });
     expect(at1.chain.height()).toBe(0);
   });
 
@@ -186,7 +197,9 @@ describe("a node", () => {
     await using pruntime = new PRuntime({ home: at("home") });
     using at1 = new FolderChain(enclaveGenesis([await createIdentity(pruntime)]));
     const { node } = nodeOf({ chain: at1.chain, pruntime });
-    const unavailable = { code: "PRUNTIME_UNAVAILABLE" };
+    // What was not given to it, it has not begun.
+    const unavailable = { code: "PRUNTIME_UNAVAILABLE", detail: { reason: "NotJoined" } };
+    await expect(node.execute(Uint8Array.of(1))).rejects.toMatchObject(unavailable);
     await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject(unavailable);
     expect(node.status).toBe(null);
     await node.step(NEVER);
@@ -194,7 +207,9 @@ describe("a node", () => {
     expect(node.status).toMatchObject({ height: 0, gatekeeper: true });
     started.at(-1)!.kill("SIGKILL");
     await until(() => pruntime.ended !== null);
-    await expect(node.receive(Uint8Array.of(1))).rejects.toMatchObject(unavailable);
+    for (const give of [node.receive(Uint8Array.of(1)), node.execute(Uint8Array.of(1))]) {
+      await expect(give).rejects.toMatchObject(unavailable);
+    }
     expect(started).toHaveLength(1);
   });
 
@@ -206,6 +221,8 @@ describe("a node", () => {
     started.at(-1)!.kill("SIGKILL");
     await until(() => pruntime.ended !== null);
     await pruntime.ask("status", undefined);
+    // It says itself that it has done nothing of a command.
+    await expect(node.execute(someCommand())).rejects.toMatchObject({ code: "KEY_NOT_PROVISIONED" });
     await expect(node.step(NEVER)).rejects.toMatchObject({ code: "PRUNTIME_UNAVAILABLE" });
   });
 

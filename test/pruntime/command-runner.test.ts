@@ -14,7 +14,7 @@ import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { CommandRunner, type ContractHolder } from "../../src/pruntime/command-runner.ts";
 import { ContractWorker, assignedContract } from "../../src/pruntime/contract-worker.ts";
 import { COMMAND_MESSAGE_BYTES_MAX } from "../../src/pruntime/boundary.ts";
-import { type NetworkStore, openNetworkStore } from "../../src/pruntime/network-store.ts";
+import { type NetworkStore, openNetworkStore } from "../../src/store/network-store.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { StateStore } from "../../src/store/store.ts";
 import { publicOf } from "../protocol/network.ts";

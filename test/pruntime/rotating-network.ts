@@ -4,7 +4,7 @@ import { Engine } from "../../src/engine/engine.ts";
 import type { Action } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import type { ContractWorker } from "../../src/pruntime/contract-worker.ts";
-import { type NetworkStore, openNetworkStore } from "../../src/pruntime/network-store.ts";
+import { type NetworkStore, openNetworkStore } from "../../src/store/network-store.ts";
 import type { EnclaveHome } from "./enclave-home.ts";
 import { ProvisionedNetwork } from "./provisioned-network.ts";
 

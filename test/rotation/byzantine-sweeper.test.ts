@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
-import { asideCells } from "../../src/rotation/quarantine.ts";
+import { asideCells } from "../../src/store/quarantine.ts";
 import type { Verdict } from "../../src/rotation/verify-leased.ts";
 import { dropKept } from "../../src/rotation/verify-leased.ts";
 import type { Commit, CommitResult, Page, PageWrite, StateStore } from "../../src/store/store.ts";
@@ -177,7 +177,7 @@ describe("a sweeper that", () => {
     });
     const putAside = async (): Promise<void> => {
       const { id } = contractOf(0);
-      const cells = await asideCells(net.store, id, [{ key: text(VICTIM), sealed: old! }]);
+      const cells = await asideCells(net.store, id, [{ key: text(VICTIM), sealed: old! }], 1);
       await net.store.commit({ groups: [], sealedUnder: null, cells });
     };
     expect(await sweptThrough(net, through, putAside)).toMatchObject({ verdict: "damaged", why: VICTIM_NAME });

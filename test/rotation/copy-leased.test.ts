@@ -4,7 +4,7 @@ import { PageEngine } from "../../src/engine/page-engine.ts";
 import { PartitionKeys } from "../../src/rotation/partition-keys.ts";
 import { copyLeased } from "../../src/rotation/copy-leased.ts";
 import { partitionBoundsFor } from "../../src/rotation/partition-bounds.ts";
-import { asideCells, listQuarantined } from "../../src/rotation/quarantine.ts";
+import { asideCells, listQuarantined } from "../../src/store/quarantine.ts";
 import { verifyCopied, type VerifyCopiedProgress } from "../../src/rotation/verify-copied.ts";
 import { endMirror, switchStores } from "../../src/store/service.ts";
 import type { Commit, StateStore } from "../../src/store/store.ts";
@@ -241,7 +241,7 @@ describe("records that can't be opened", () => {
     await copyToEnd(context);
     const records = await readAll(both.source, generations);
     const sealed = records.get(nameOf(0, key(7)))!.sealed;
-    const cells = await asideCells(both.target, contractOf(0).id, [{ key: text(key(7)), sealed }]);
+    const cells = await asideCells(both.target, contractOf(0).id, [{ key: text(key(7)), sealed }], 1);
     await both.target.commit({ groups: [], sealedUnder: null, cells });
     await removeRecord(both.target, 0, key(7));
     expect(await copyVerdict(await copyContext(both, 2))).toMatchObject({ verdict: "damaged", why: named(7) });

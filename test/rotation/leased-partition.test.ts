@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { PageEngine } from "../../src/engine/page-engine.ts";
 import { PartitionKeys } from "../../src/rotation/partition-keys.ts";
 import { Pace } from "../../src/rotation/pace.ts";
-import { listQuarantined } from "../../src/rotation/quarantine.ts";
+import { listQuarantined } from "../../src/store/quarantine.ts";
 import type { Receipt } from "../../src/rotation/receipt.ts";
 import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
 import { sweepLeased } from "../../src/rotation/leased-partition.ts";
@@ -248,6 +248,7 @@ describe("a leased partition", () => {
     expect(asText(listed)).toEqual(
       asText(lost.map(({ contract, key, sealed }) => ({ contract: contractOf(contract).id, key: text(key), sealed }))),
     );
+    expect(listed.map(({ rotationId }) => rotationId)).toEqual([1, 1, 1]);
     expect(asText(await listQuarantined(store, listed[0]!.name, 10))).toHaveLength(2);
     const found = await readAll(store, generations);
     expect(found.size).toBe(397);

@@ -1,7 +1,9 @@
 /** For tests of migrations: a network's store and its mirror, who writes the one, and what of it is in the other. */
 import { expect } from "vitest";
+import { MasterKeyRing } from "../../src/pruntime/contract-keys.ts";
 import { ContractStates } from "../../src/pruntime/contract-states.ts";
 import { PageEngine } from "../../src/engine/page-engine.ts";
+import type { Suite } from "../../src/engine/suite.ts";
 import type { LeasedPartition } from "../../src/rotation/checkpoint.ts";
 import { type CopyContext, copyLeased } from "../../src/rotation/copy-leased.ts";
 import { initialiseStore } from "../../src/rotation/control.ts";
@@ -103,14 +105,27 @@ export async function expectMirrored({ generations, source, target }: Mirrored):
   }
 }
 
+/** A ring whose newer generation is of another suite. */
+class TwoSuites extends MasterKeyRing {
+  readonly #next: Suite;
+
+  constructor({ source, generations }: Mirrored, next: Suite) {
+    super(source, SUITE, generations.masterKey);
+    this.#next = next;
+  }
+
+  override suite(rotationId?: number): Suite {
+    return rotationId === MIGRATION.rotationId ? this.#next : SUITE;
+  }
+}
+
 /** Who reads and writes the source, and has the mirror open unless told otherwise. */
-export function sourceStates({ generations, source, target }: Mirrored, suite = SUITE, isOpen = true): ContractStates {
+export function sourceStates(both: Mirrored, suite = SUITE, isOpen = true): ContractStates {
   return new ContractStates({
-    store: source,
+    store: both.source,
     engine: BATCH_ENGINE,
-    suite: SUITE,
-    masterKey: generations.masterKey,
-    mirrorOf: (id) => (isOpen && id === MIGRATION.targetId ? { store: target, suite } : null),
+    keys: new TwoSuites(both, suite),
+    mirrorOf: (id) => (isOpen && id === MIGRATION.targetId ? both.target : null),
   });
 }
 

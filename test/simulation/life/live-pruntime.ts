@@ -147,7 +147,7 @@ export class LivePRuntime {
     if (process.isAttached || !process.enclave.wantsStore(true)) return;
     process.isAttached = true;
     const { machine, steps, storeId } = this.#around();
-    const startPool = ({ identity }: { readonly identity: Uint8Array }): InlineThreads => {
+    const start = (_: unknown, { identity }: { readonly identity: Uint8Array }): InlineThreads => {
       const owner = {};
       const open = (): StateStore => this.through(machine.open(owner));
       const threads = new InlineThreads(open(), identity, () => steps.drop(owner), open);
@@ -155,8 +155,8 @@ export class LivePRuntime {
       return threads;
     };
     const location = { module: "", options: storeId };
-    const store = { store: machine.open(process), location, startPool, id: storeId };
-    await process.enclave.attachStores([store], { threads: 1, bytesPerSecond: null });
+    const store = { store: machine.open(process), location, id: storeId };
+    await process.enclave.attachStores([store], { threads: 1, bytesPerSecond: null }, start);
   }
 
   /** What a call gives, or, if it is killed in it, something else. */

@@ -7,9 +7,8 @@ import { existsSync } from "node:fs";
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Hex } from "../protocol/scale.ts";
-import { PartitionPool, type PartitionPoolOptions, type PartitionThreads } from "../rotation/partition-pool.ts";
-import { EMBEDDED_STORE, openStoreAt } from "../store/location.ts";
-import type { StateStore, StoreLocation } from "../store/store.ts";
+import { EMBEDDED_STORE, openStoreAt } from "./location.ts";
+import type { StateStore, StoreLocation } from "./store.ts";
 
 const CELL = "network";
 const HASH_BYTES = 32;
@@ -20,8 +19,6 @@ export interface NetworkStore {
   readonly store: StateStore;
   /** Where other threads open it. */
   readonly location: StoreLocation;
-  /** Starts what works on its partitions, beside this thread; the caller ends it. */
-  readonly startPool: (options: Omit<PartitionPoolOptions, "store">) => PartitionThreads;
   /** What the chain knows it by. */
   readonly id: Hex;
 }
@@ -36,8 +33,7 @@ export async function openNetworkStore(path: string, genesisHash: Uint8Array): P
   const location = { module: EMBEDDED_STORE, options: { path } };
   const store = await openOrMake(path, location);
   try {
-    const startPool: NetworkStore["startPool"] = (options) => new PartitionPool({ ...options, store: location });
-    return { store, location, startPool, id: await idOf(store, path, genesisHash) };
+    return { store, location, id: await idOf(store, path, genesisHash) };
   } catch (error) {
     await store.close();
     throw error;
@@ -61,13 +57,25 @@ async function idOf(store: StateStore, path: string, genesisHash: Uint8Array): P
   if (isEmpty) {
     await store.commit({ groups: [], sealedUnder: null, cells: [{ name: CELL, expected: null, value }] });
   }
-  const cell = await store.cell(CELL);
-  const isOurs =
-    cell?.value.length === HASH_BYTES + ID_BYTES &&
-    Buffer.compare(cell.value.subarray(0, HASH_BYTES), genesisHash) === 0;
-  if (isOurs) return toHex(cell.value.subarray(HASH_BYTES));
+  const owner = await ownerOf(store);
+  if (owner?.genesisHash === toHex(genesisHash)) return owner.id;
   throw new GatekeeperError(
     "STORE_UNAVAILABLE",
     `${path} is not the store of this network: it belongs to another, or to a local home`,
   );
+}
+
+/** Whose a store is. */
+export interface StoreOwner {
+  /** Hash of the genesis of its network's chain. */
+  readonly genesisHash: Hex;
+  /** What that chain knows it by. */
+  readonly id: Hex;
+}
+
+/** Whose a store is; null where it is no network's. @throws GatekeeperError STORE_*. */
+export async function ownerOf(store: StateStore): Promise<StoreOwner | null> {
+  const value = (await store.cell(CELL))?.value;
+  if (value?.length !== HASH_BYTES + ID_BYTES) return null;
+  return { genesisHash: toHex(value.subarray(0, HASH_BYTES)), id: toHex(value.subarray(HASH_BYTES)) };
 }

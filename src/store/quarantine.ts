@@ -1,16 +1,18 @@
 /**
  * Records that can't be opened and were put aside, each in a cell of its own: a page's body with that record alone, as it
- * was. They are out of the way of a rotation then, but nothing of them is lost.
+ * was, where the rotation that put it aside stands in the place of the highest write version. They are out of the way of a
+ * rotation then, but nothing of them is lost.
  *
  * A cell is named after the contract and a hash of key and sealed state, so a key may have several.
  */
 import { createHash } from "node:crypto";
 import { compareBytes, fromHex, toHex } from "../bytes.ts";
 import { CONTEXT } from "../context.ts";
+import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import { GatekeeperError } from "../errors.ts";
-import { findRecords, highestWriteVersion, type PageRecord, recordsOf } from "../store/page.ts";
-import { editPage } from "../store/page-edit.ts";
-import type { Cell, CellWrite, Page, PageWrite, StateStore } from "../store/store.ts";
+import { findRecords, highestWriteVersion, type PageRecord, recordsOf, rotationIdOf } from "./page.ts";
+import { editPage } from "./page-edit.ts";
+import type { Cell, CellWrite, Page, PageWrite, StateStore } from "./store.ts";
 
 const PREFIX = "quarantine/";
 const NAME = /^quarantine\/([0-9a-f]{64})\/[0-9a-f]{64}$/;
@@ -26,6 +28,10 @@ export interface QuarantinedRecord {
   readonly key: Uint8Array;
   /** The sealed state, byte for byte. */
   readonly sealed: Uint8Array;
+  /** The MasterKey that it is under by its header, which need not be true: it could not be opened. */
+  readonly sealedUnder: number;
+  /** The rotation in which it was put aside: to the MasterKey of this rotation id. */
+  readonly rotationId: number;
 }
 
 /**
@@ -42,7 +48,9 @@ export async function listQuarantined(
     const contract = NAME.exec(cell.name)?.[1];
     if (contract === undefined) throw malformed(cell.name);
     const id = fromHex(`0x${contract}`, "a contract id");
-    return { name: cell.name, contract: id, ...recordIn(cell, id) };
+    const record = recordIn(cell, id);
+    const sealedUnder = rotationIdOf(record.sealed);
+    return { name: cell.name, contract: id, ...record, sealedUnder };
   });
 }
 
@@ -58,28 +66,34 @@ export async function isQuarantined(store: StateStore, contract: Uint8Array, rec
  * Takes records out of a page.
  * @param page - as it was read; its records are not kept.
  * @param keys - storage keys of records that it has, in ascending order.
+ * @param rotationId - the rotation: that of the MasterKey that it is to.
  * @returns the page's new content, and the cells that the records go to, which belong into the same commit.
  */
 export async function putAside(
   store: StateStore,
   page: Page,
   keys: readonly Uint8Array[],
+  rotationId: number,
 ): Promise<{ write: PageWrite; cells: CellWrite[] }> {
   const found = findRecords(page, keys);
   const records = keys.map((key, index) => ({ key, sealed: found[index]! }));
-  return { write: withoutRecords(page, keys), cells: await asideCells(store, page.contract, records) };
+  return { write: withoutRecords(page, keys), cells: await asideCells(store, page.contract, records, rotationId) };
 }
 
-/** The cells that records of a contract are put aside in; none for those that were before, byte for byte. */
+/**
+ * The cells that records of a contract are put aside in; none for those that were before, byte for byte.
+ * @param rotationId - as `putAside` takes it.
+ */
 export async function asideCells(
   store: StateStore,
   contract: Uint8Array,
   records: readonly PageRecord[],
+  rotationId: number,
 ): Promise<CellWrite[]> {
   const cells: CellWrite[] = [];
   for (const record of records) {
     if (await isQuarantined(store, contract, record)) continue;
-    const [{ body }] = editPage(contract, null, [record], 0n) as [PageWrite];
+    const [{ body }] = editPage(contract, null, [record], BigInt(rotationId)) as [PageWrite];
     cells.push({ name: nameOf(contract, record), expected: null, value: body });
   }
   return cells;
@@ -92,10 +106,12 @@ export function withoutRecords(page: Page, keys: readonly Uint8Array[]): PageWri
   return write;
 }
 
-function recordIn({ name, value: body }: Cell, contract: Uint8Array): PageRecord {
+function recordIn({ name, value: body }: Cell, contract: Uint8Array): PageRecord & { readonly rotationId: number } {
+  const page = { contract, lowerBound: NO_KEY, body };
   try {
-    const [record, ...others] = recordsOf({ contract, lowerBound: NO_KEY, body });
-    if (record !== undefined && others.length === 0) return record;
+    const [record, ...others] = recordsOf(page);
+    const rotationId = Number(highestWriteVersion(page));
+    if (record !== undefined && others.length === 0 && rotationId <= ROTATION_ID_MAX) return { ...record, rotationId };
   } catch (error) {
     if (!(error instanceof GatekeeperError && error.code === "STORE_CORRUPT")) throw error;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asideCells, isQuarantined, listQuarantined, putAside } from "../../src/rotation/quarantine.ts";
+import { asideCells, isQuarantined, listQuarantined, putAside } from "../../src/store/quarantine.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import { recordsOf, SEALED_BYTES_MAX } from "../../src/store/page.ts";
@@ -13,12 +13,17 @@ describe("the quarantine", () => {
     const edits = ["a", "b", "c"].map((key, index) => ({ key: text(key), sealed: sealedState(index, 5) }));
     await store.commit({ groups: [editPage(ID, null, edits, 9n)], sealedUnder: 0 });
     const page = (await store.find(ID, text("a")))!;
-    const { write, cells } = await putAside(store, page, [text("a"), text("c")]);
+    const { write, cells } = await putAside(store, page, [text("a"), text("c")], 6);
     expect([...recordsOf(write)].map(({ key }) => Buffer.from(key).toString())).toEqual(["b"]);
     expect(write.counts).toEqual([[0, -1], [2, -1]]); // prettier-ignore
     expect((await store.commit({ groups: [[write]], sealedUnder: null, cells })).conflicts).toEqual([]);
     const listed = await listQuarantined(store, null, 5);
-    expect(listed.map(({ key }) => Buffer.from(key).toString()).sort()).toEqual(["a", "c"]);
+    const names = listed.map(({ key, sealedUnder, rotationId }) => [
+      Buffer.from(key).toString(),
+      sealedUnder,
+      rotationId,
+    ]);
+    expect(names.sort()).toEqual([["a", 0, 6], ["c", 2, 6]]); // prettier-ignore
     for (const { name, contract, key, sealed } of listed) {
       expect(contract).toEqual(ID);
       expect(sealed).toEqual(edits.find((edit) => Buffer.compare(edit.key, key) === 0)!.sealed);
@@ -28,17 +33,17 @@ describe("the quarantine", () => {
     expect(await listQuarantined(store, listed[1]!.name, 5)).toEqual([]);
     // The same record is put aside once; another state of the same key beside it.
     const [first] = listed as [(typeof listed)[0]];
-    expect(await asideCells(store, ID, [first])).toEqual([]);
+    expect(await asideCells(store, ID, [first], 7)).toEqual([]);
     const other = { key: first.key, sealed: sealedState(7, 7) };
     expect(await isQuarantined(store, ID, other)).toBe(false);
-    await store.commit({ groups: [], sealedUnder: null, cells: await asideCells(store, ID, [other]) });
+    await store.commit({ groups: [], sealedUnder: null, cells: await asideCells(store, ID, [other], 7) });
     expect(await listQuarantined(store, null, 5)).toHaveLength(3);
   });
 
   it("has room for the largest record", async () => {
     const store = new MemoryStore();
     const record = { key: new Uint8Array(4_096).fill(1), sealed: new Uint8Array(SEALED_BYTES_MAX).fill(2) };
-    await store.commit({ groups: [], sealedUnder: null, cells: await asideCells(store, ID, [record]) });
+    await store.commit({ groups: [], sealedUnder: null, cells: await asideCells(store, ID, [record], 1) });
     const [listed] = await listQuarantined(store, null, 1);
     expect(Buffer.compare(listed!.sealed, record.sealed)).toBe(0);
     expect(Buffer.compare(listed!.key, record.key)).toBe(0);
