@@ -21,7 +21,7 @@ import { Engine } from "../dist/engine/engine.js";
 import { Secp256k1 } from "../dist/engine/secp256k1.js";
 import { createLocalNetwork, localNodes, storePath } from "../dist/gatekeeper/local-network.js";
 import { MessageClient } from "../dist/gatekeeper/message-client.js";
-import { PeerEndpoints, httpTransport } from "../dist/gatekeeper/peer-endpoints.js";
+import { httpTransport } from "../dist/gatekeeper/http-transport.js";
 import { type MasterKey, generateMasterKey } from "../dist/keys/master-key.js";
 import { accountOf } from "../dist/protocol/account.js";
 import { encodeBlock } from "../dist/protocol/block.js";
@@ -136,14 +136,14 @@ class Loader implements AsyncDisposable {
 
   /** Follows the chain, and sees to keys, until contracts can be written. */
   async untilReady(contracts: readonly ContractName[]): Promise<Writer> {
-    const transport = httpTransport(this.#client, new PeerEndpoints(this.#chain));
+    const transport = httpTransport(this.#client);
     const worker = this.#enclave.contractWorker(this.#opened.store, new Engine());
     await until("keys of contracts", async () => {
       const blocks = this.#chain.blocks(this.#enclave.status.height + 1);
       for (const bytes of this.#enclave.follow(blocks.map(encodeBlock), false).messages) this.#chain.submit(bytes);
       const { messages } = this.#enclave.provision([]);
-      const answers = messages.map(async ({ to, bytes }) => {
-        const answer = await transport(to, bytes, AbortSignal.timeout(60_000));
+      const answers = messages.map(async ({ bytes, ...destination }) => {
+        const answer = await transport(destination, bytes, AbortSignal.timeout(60_000));
         if (answer !== null) this.#enclave.deliver(answer);
       });
       await Promise.allSettled(answers);

@@ -6,7 +6,7 @@ import { readAccountKey } from "../chain/account-key.ts";
 import { EmbeddedChain } from "../chain/embedded.ts";
 import { MessageClient } from "../gatekeeper/message-client.ts";
 import { GatekeeperNode } from "../gatekeeper/node.ts";
-import { PeerEndpoints, httpTransport } from "../gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../gatekeeper/http-transport.ts";
 import { PRuntime, type PRuntimeOptions } from "../gatekeeper/pruntime.ts";
 import { accountSigner } from "../protocol/message.ts";
 import { type SocketAddress, type TcpAddress, socketAddress, tcpAddress } from "../socket-address.ts";
@@ -109,7 +109,7 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
     await withPRuntime(options, (pruntime) =>
       untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
         using client = new MessageClient();
-        const transport = httpTransport(client, new PeerEndpoints(chain));
+        const transport = httpTransport(client);
         const node = new GatekeeperNode({
           chain,
           pruntime,

@@ -129,7 +129,7 @@ export class PeerExchange {
       else outgoing.push({ to, message: { tag: "partialsRequest", value: request } });
     }
     const sealed = this.#sealAll(ledger, outgoing);
-    return outgoing.map(({ to }, at) => ({ to, bytes: sealed[at]! }));
+    return outgoing.map(({ to }, at) => ({ to, endpoint: peerOf(ledger, to)!.endpoint, bytes: sealed[at]! }));
   }
 
   /** @returns partials, which are the caller's to wipe, or why there are none. */

@@ -4,7 +4,7 @@ import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { MessageServer } from "../../src/gatekeeper/message-server.ts";
 import type { CommandHandler, MessageHandler } from "../../src/gatekeeper/message-transport.ts";
 import { GatekeeperNode, type NodeEvent } from "../../src/gatekeeper/node.ts";
-import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../../src/gatekeeper/http-transport.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import type { Genesis } from "../../src/protocol/genesis.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
@@ -54,7 +54,7 @@ export class TestNode {
   run(stack: AsyncDisposableStack, chain: FolderChain): Promise<void> {
     const client = stack.use(new MessageClient());
     const own = stack.use(chain.reopened());
-    const transport = httpTransport(client, new PeerEndpoints(own));
+    const transport = httpTransport(client);
     this.node = new GatekeeperNode({
       chain: own,
       pruntime: this.pruntime,

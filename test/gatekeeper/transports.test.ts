@@ -1,47 +1,26 @@
 import { describe, expect, test, vi } from "vitest";
 import { GatekeeperError } from "../../src/errors.ts";
+import { httpTransport } from "../../src/gatekeeper/http-transport.ts";
 import { localTransport } from "../../src/gatekeeper/local-transport.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import type { MessageHandler } from "../../src/gatekeeper/message-transport.ts";
-import { PeerEndpoints, httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
-import { FolderChain } from "../chain/folder-chain.ts";
+
 import { publicOf } from "../protocol/network.ts";
-import { STRANGER, enclaveGenesis } from "../pruntime/authority.ts";
+import { STRANGER } from "../pruntime/authority.ts";
 
 const NEVER = new AbortController().signal;
 const { identityKey } = STRANGER;
+const DESTINATION = { to: identityKey, endpoint: null };
 
-describe("where hosts are found", () => {
-  test("is what their operators have said last, before and between blocks", async () => {
-    using at = new FolderChain(enclaveGenesis([STRANGER]));
-    const endpoints = new PeerEndpoints(at.chain);
-    expect(await endpoints.of(identityKey)).toBe(null);
-    for (const [sequence, url] of ["http://127.0.0.1:1/", "https://example.com/below", null].entries()) {
-      const endpoint = url === null ? null : Buffer.from(url);
-      at.chain.submit(at.message("rich", sequence, { tag: "setEndpoint", value: { identityKey, endpoint } }));
-      const before = await endpoints.of(identityKey);
-      at.producer.produce(sequence + 1, false);
-      // Whoever asks meanwhile gets the same.
-      const now = await Promise.all([endpoints.of(identityKey), endpoints.of(identityKey)]);
-      expect(now).toEqual([url, url]);
-      expect(before).not.toBe(url);
-      // Another that begins now comes to the same.
-      expect(await new PeerEndpoints(at.chain).of(identityKey)).toBe(url);
-    }
-    expect(await endpoints.of(publicOf("nobody"))).toBe(null);
-  });
-
-  test("is where messages are posted; to whom nothing was said of, none", async () => {
-    using at = new FolderChain(enclaveGenesis([STRANGER]));
+describe("the transport by HTTP", () => {
+  test("posts to where the chain says that a host is found; where it says nothing, nowhere", async () => {
     using client = new MessageClient();
     const post = vi.spyOn(client, "post").mockResolvedValue(Uint8Array.of(2));
-    const transport = httpTransport(client, new PeerEndpoints(at.chain));
+    const transport = httpTransport(client);
     const none = { code: "PEER_FAILED", detail: { reason: "NoEndpoint" } };
-    await expect(transport(identityKey, Uint8Array.of(1), NEVER)).rejects.toMatchObject(none);
+    await expect(transport(DESTINATION, Uint8Array.of(1), NEVER)).rejects.toMatchObject(none);
     const endpoint = Buffer.from("http://127.0.0.1:1/");
-    at.chain.submit(at.message("rich", 0, { tag: "setEndpoint", value: { identityKey, endpoint } }));
-    at.producer.produce(1, false);
-    expect(await transport(identityKey, Uint8Array.of(1), NEVER)).toEqual(Uint8Array.of(2));
+    expect(await transport({ ...DESTINATION, endpoint }, Uint8Array.of(1), NEVER)).toEqual(Uint8Array.of(2));
     expect(post.mock.calls).toEqual([["http://127.0.0.1:1/", Uint8Array.of(1), NEVER]]);
   });
 });
@@ -56,13 +35,13 @@ describe("the transport among hosts of one process", () => {
       bytes.fill(0);
       return Uint8Array.of(3);
     });
-    expect(await transport(identityKey, sent, NEVER)).toEqual(Uint8Array.of(3));
+    expect(await transport(DESTINATION, sent, NEVER)).toEqual(Uint8Array.of(3));
     expect([...sent]).toEqual([1, 2]);
-    expect(await through(async () => null)(identityKey, sent, NEVER)).toBe(null);
+    expect(await through(async () => null)(DESTINATION, sent, NEVER)).toBe(null);
   });
 
   test("says what another host would be told, and no more", async () => {
-    const failing = (error: unknown) => through(() => Promise.reject(error))(identityKey, Uint8Array.of(1), NEVER);
+    const failing = (error: unknown) => through(() => Promise.reject(error))(DESTINATION, Uint8Array.of(1), NEVER);
     const invalid = new GatekeeperError("MESSAGE_INVALID", "of it", { reason: "BadTag" });
     await expect(failing(invalid)).rejects.toMatchObject({
       code: "PEER_FAILED",
@@ -75,7 +54,9 @@ describe("the transport among hosts of one process", () => {
     });
     const fault = new TypeError("unforeseen");
     await expect(failing(fault)).rejects.toBe(fault);
-    await expect(through(async () => null)(publicOf("nobody"), Uint8Array.of(1), NEVER)).rejects.toMatchObject({
+    await expect(
+      through(async () => null)({ to: publicOf("nobody"), endpoint: null }, Uint8Array.of(1), NEVER),
+    ).rejects.toMatchObject({
       detail: { reason: "NoEndpoint" },
     });
   });
@@ -87,10 +68,10 @@ describe("the transport among hosts of one process", () => {
       asked++;
       return new Promise(() => undefined);
     });
-    const waits = transport(identityKey, Uint8Array.of(1), controller.signal);
+    const waits = transport(DESTINATION, Uint8Array.of(1), controller.signal);
     controller.abort();
     await expect(waits).rejects.toMatchObject({ code: "ABORTED" });
-    await expect(transport(identityKey, Uint8Array.of(1), controller.signal)).rejects.toMatchObject({
+    await expect(transport(DESTINATION, Uint8Array.of(1), controller.signal)).rejects.toMatchObject({
       code: "ABORTED",
     });
     expect(asked).toBe(1);
