@@ -42,7 +42,8 @@ export interface PartitionTask {
 /** What came of it, or why it could not be done. */
 export type PartitionAnswer = { readonly end: LeasedSweepEnd | LeasedVerifyEnd } | { readonly error: WireError };
 
-let engine: PageEngine | undefined;
+/** Made as the thread starts, so that the first work does not wait for it; where it can't be made, work says why. */
+let engine = engineOrNone();
 let pace: { readonly bytesPerSecond: number; readonly pace: Pace } | undefined;
 let opened: { readonly location: string; readonly store: StateStore } | undefined;
 
@@ -63,6 +64,15 @@ export default async function run(task: PartitionTask): Promise<PartitionAnswer>
     return { end: await verifyLeased(context, work.partition, work.receipt, work.sweeper, work.at) };
   } catch (error) {
     if (error instanceof GatekeeperError) return { error: error.toWire() };
+    throw error;
+  }
+}
+
+function engineOrNone(): PageEngine | undefined {
+  try {
+    return new PageEngine();
+  } catch (error) {
+    if (error instanceof GatekeeperError) return undefined;
     throw error;
   }
 }
