@@ -1,84 +1,56 @@
 /**
  * `npm run bench:network [records] [contracts …]`: a rotation through the whole protocol, beside the same records in a local home on
- * the same machine in the same run. Five gatekeepers, three of which stand for the MasterKey, are processes of their own, as is
- * who makes blocks, one in 200 ms; keys of contracts come as partials with their proofs, and leases have no budget.
+ * the same machine in the same run. Five gatekeepers, three of which stand for the MasterKey, are processes of their own, as are
+ * who makes blocks, one in 200 ms, and who runs the contracts; keys of contracts come as partials with their proofs, and leases
+ * have no budget.
  *
  * The network's rate is records over the time from the first lease to the last receipt, by the times of blocks; the time of the
- * whole rotation is told beside it, with verification and the making of the key. Every record is under the new MasterKey at the end,
- * or there is no figure.
+ * whole rotation is told beside it, with verification and the making of the key. A user of some contracts puts and gets values
+ * all the time, for ten seconds before the rotation and until it is over. Every record is under the new MasterKey at the end, or
+ * there is no figure.
+ *
+ * On a machine that is shared, the seconds of processors say more than those of the clock: of all processes together from the
+ * first lease to the last receipt, and of the local home's rotation.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fromHex } from "../dist/bytes.js";
-import { readAccountKey } from "../dist/chain/account-key.js";
 import { EmbeddedChain } from "../dist/chain/embedded.js";
-import { catchUp, openReplica } from "../dist/chain/follow.js";
 import { NetworkProcesses } from "../dist/cli/network-processes.js";
-import { CONTRACT_KIND, contractId, deployedName } from "../dist/contract-id.js";
 import { Engine } from "../dist/engine/engine.js";
-import { Secp256k1 } from "../dist/engine/secp256k1.js";
-import { ChainWatch } from "../dist/gatekeeper/chain-watch.js";
 import { createLocalNetwork, localNodes, storePath } from "../dist/gatekeeper/local-network.js";
 import { MessageClient } from "../dist/gatekeeper/message-client.js";
-import { httpTransport } from "../dist/gatekeeper/peer-endpoints.js";
 import { type MasterKey, generateMasterKey } from "../dist/keys/master-key.js";
-import { accountOf } from "../dist/protocol/account.js";
-import { encodeBlock } from "../dist/protocol/block.js";
-import type { Call } from "../dist/protocol/call.js";
-import { replicaCurve } from "../dist/protocol/curve.js";
-import type { Effect } from "../dist/protocol/effect.js";
-import { encodeGenesis } from "../dist/protocol/genesis.js";
-import { accountSigner, publicKeyOf, signMessage } from "../dist/protocol/message.js";
-import type { Replica } from "../dist/protocol/replica.js";
 import { ContractStates } from "../dist/pruntime/contract-states.js";
-import { Enclave } from "../dist/pruntime/enclave.js";
-import { EnclaveFiles } from "../dist/pruntime/enclave-files.js";
-import { softwareMeasurement } from "../dist/pruntime/measurement.js";
-import { openNetworkStore } from "../dist/store/network-store.js";
-import { softwareVault } from "../dist/pruntime/vault.js";
 import { initialiseStore } from "../dist/rotation/control.js";
 import { rotate } from "../dist/rotation/rotation.js";
 import { openStore } from "../dist/store/embedded.js";
 import { EMBEDDED_STORE } from "../dist/store/location.js";
-import type { ContractName } from "../dist/store/store.js";
+import { ContractUser, type Latency } from "./contract-user.ts";
+import { FollowedChain } from "./network-chain.ts";
+import { Loader, contractOf, deploy, fill } from "./network-contracts.ts";
+import { childrenOf, cpuSeconds, peakMebibytes } from "./process-use.ts";
 
 const SUITE = "aes-256-gcm";
-const TEXT_BYTES = 200;
-const STORAGE_KEY_BYTES = 32;
-const RECORDS_A_COMMIT = 20_000;
-/** Of a commit: what an engine's batch takes. */
-const CONTRACTS_A_COMMIT = 4_000;
 const GATEKEEPERS = 5;
 const THRESHOLD = 3;
 const BLOCK_MILLISECONDS = 200;
 const PORT = 7_850;
-const PATIENCE_MILLISECONDS = 900_000;
+const WORKER = "worker-1";
+/** Contracts that are used meanwhile. */
+const CONTRACTS_USED = 8;
+const IDLE_MILLISECONDS = 10_000;
+const SAMPLE_MILLISECONDS = 500;
 
-/** What writes states of contracts, in either kind of home. */
-type Writer = (edits: Parameters<ContractStates["write"]>[0]) => Promise<unknown>;
-
-/** As many records for each contract, in few commits. */
-async function fill(write: Writer, contracts: readonly ContractName[], records: number): Promise<void> {
-  const each = Math.max(1, Math.floor(records / contracts.length));
-  const value = new Uint8Array(TEXT_BYTES).fill(0x5a);
-  const some = Math.min(CONTRACTS_A_COMMIT, Math.max(1, Math.floor(RECORDS_A_COMMIT / each)));
-  for (let first = 0; first < contracts.length; first += some) {
-    for (let from = 0; from < each; from += RECORDS_A_COMMIT) {
-      const count = Math.min(RECORDS_A_COMMIT, each - from);
-      const edits = Array.from({ length: count }, (_, index) => {
-        const key = new Uint8Array(STORAGE_KEY_BYTES);
-        new DataView(key.buffer).setUint32(0, from + index);
-        return { key, value };
-      });
-      await write(contracts.slice(first, first + some).map((contract) => ({ contract, edits })));
-    }
-  }
+/** A rotation of a local home, by as many threads as the machine runs at once. */
+interface LocalTimes {
+  /** Records a second. */
+  readonly rate: number;
+  readonly cpuSeconds: number;
 }
 
-/** Of a local home's rotation, by as many threads as the machine runs at once. @returns records a second. */
-async function localRate(folder: string, contracts: number, records: number): Promise<number> {
+async function localTimes(folder: string, contracts: number, records: number): Promise<LocalTimes> {
   const path = join(folder, "local.sqlite");
   const location = { module: EMBEDDED_STORE, options: { path } };
   const store = await openStore({ path, create: true });
@@ -90,10 +62,10 @@ async function localRate(folder: string, contracts: number, records: number): Pr
   };
   {
     using states = new ContractStates({ store, engine: new Engine(), suite: SUITE, masterKey });
-    const names = Array.from({ length: contracts }, (_, index) => localName(index));
+    const names = Array.from({ length: contracts }, (_, index) => contractOf(new Uint8Array(32), index));
     await fill((edits) => states.write(edits), names, records);
   }
-  const begun = performance.now();
+  const [begun, used] = [performance.now(), process.cpuUsage()];
   const summary = await rotate({
     store: location,
     suite: SUITE,
@@ -102,74 +74,34 @@ async function localRate(folder: string, contracts: number, records: number): Pr
     abandon: async () => undefined,
   });
   const seconds = (performance.now() - begun) / 1_000;
+  const { user, system } = process.cpuUsage(used);
   if (summary.failed > 0) throw new Error("records of the local home failed");
   await store.close();
-  return summary.records / seconds;
-}
-
-function localName(index: number): ContractName {
-  const name = deployedName(new Uint8Array(32), Buffer.from(`contract ${index}`));
-  return { id: contractId(CONTRACT_KIND.deployed, name), kind: CONTRACT_KIND.deployed, name };
-}
-
-/** A pRuntime in this process that runs the contracts while the store is filled. */
-class Loader implements AsyncDisposable {
-  readonly #enclave: Enclave;
-  readonly #chain: EmbeddedChain;
-  readonly #client = new MessageClient();
-  readonly #opened: Awaited<ReturnType<typeof openNetworkStore>>;
-
-  private constructor(enclave: Enclave, chain: EmbeddedChain, opened: Awaited<ReturnType<typeof openNetworkStore>>) {
-    this.#enclave = enclave;
-    this.#chain = chain;
-    this.#opened = opened;
-  }
-
-  static async open(home: string, folder: string, chain: EmbeddedChain): Promise<Loader> {
-    const curve = new Secp256k1("compressed");
-    const files = await EnclaveFiles.open(home, curve, softwareVault(softwareMeasurement(), null).open);
-    const enclave = new Enclave(files, curve);
-    enclave.join(encodeGenesis(chain.genesis));
-    const opened = await openNetworkStore(storePath(folder), enclave.genesisHash);
-    await enclave.attachStores([opened], { threads: 1, bytesPerSecond: null });
-    return new Loader(enclave, chain, opened);
-  }
-
-  /** Follows the chain, and sees to keys, until contracts can be written. */
-  async untilReady(contracts: readonly ContractName[]): Promise<Writer> {
-    const transport = httpTransport(this.#client, new ChainWatch(this.#chain));
-    const worker = this.#enclave.contractWorker(this.#opened.store, new Engine());
-    await until("keys of contracts", async () => {
-      const blocks = this.#chain.blocks(this.#enclave.status.height + 1);
-      for (const bytes of this.#enclave.follow(blocks.map(encodeBlock), false).messages) this.#chain.submit(bytes);
-      const { messages } = this.#enclave.provision([]);
-      const answers = messages.map(async ({ to, bytes }) => {
-        const answer = await transport(to, bytes, AbortSignal.timeout(60_000));
-        if (answer !== null) this.#enclave.deliver(answer);
-      });
-      await Promise.allSettled(answers);
-      return contracts.every(({ id }) => worker.isReady(id));
-    });
-    return (edits) => worker.write(edits);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#enclave.detachStores();
-    this.#enclave[Symbol.dispose]();
-    await this.#opened.store.close();
-    this.#client[Symbol.dispose]();
-  }
+  return { rate: summary.records / seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
 /** What a rotation through the protocol took. */
 interface NetworkTimes {
-  /** From the first lease to the last receipt, in seconds. */
+  /** From the first lease to the last receipt, in seconds; and of all processors then. */
   readonly sweep: number;
+  readonly sweepCpu: number;
   /** From there to the last verdict. */
   readonly verification: number;
   /** From the order to the end. */
   readonly whole: number;
+  /** That were re-encrypted, and that there are. */
   readonly records: number;
+  readonly states: number;
+  readonly idle: Latencies;
+  readonly rotating: Latencies;
+  /** MiB that the largest pRuntime of a gatekeeper, and that of the contracts, had at most. */
+  readonly gatekeeperPeak: number;
+  readonly workerPeak: number;
+}
+
+interface Latencies {
+  readonly get: Latency;
+  readonly put: Latency;
 }
 
 async function networkTimes(folder: string, contracts: number, records: number): Promise<NetworkTimes> {
@@ -185,123 +117,133 @@ async function networkTimes(folder: string, contracts: number, records: number):
     port: PORT,
   };
   await createLocalNetwork(folder, size, Date.now());
-  const path = join(folder, "chain.sqlite");
-  const nodes = localNodes(folder);
-  const gatekeepers = nodes.filter(({ name }) => name.startsWith("gatekeeper"));
-  const processes = [
-    { name: "chain", argv: ["chain", "start", "--home", folder] },
-    ...gatekeepers.map(({ name, home }) => {
-      const listen = `127.0.0.1:${PORT + nodes.findIndex((node) => node.name === name)}`;
-      const argv = ["run", "--home", home, "--chain", path, "--store", storePath(folder), "--threads", "1"];
-      return { name, argv: [...argv, "--listen", listen] };
-    }),
-  ];
-  using chain = EmbeddedChain.open(path);
-  await using _ = new NetworkProcesses(processes, (name, how) => console.log(`${name} ${how}`));
-  const replica = openReplica(chain, replicaCurve());
-  const followed = new Followed(chain, replica);
+  const told = (name: string, how: string): void => console.log(`${name} ${how}`);
+  const supervised = (name: string): { name: string; argv: string[] } => {
+    const nodes = localNodes(folder);
+    const listen = `127.0.0.1:${PORT + nodes.findIndex((node) => node.name === name)}`;
+    const home = join(folder, name);
+    const work = ["--store", storePath(folder), "--threads", "1", "--listen", listen];
+    return { name, argv: ["run", "--home", home, "--chain", join(folder, "chain.sqlite"), ...work] };
+  };
+  const gatekeepers = localNodes(folder)
+    .map(({ name }) => name)
+    .filter((name) => name !== WORKER);
+  await using network = new NetworkProcesses(
+    [{ name: "chain", argv: ["chain", "start", "--home", folder] }, ...gatekeepers.map(supervised)],
+    told,
+  );
+  using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
+  const followed = new FollowedChain(chain);
   const govern = (tag: "launch" | "rotate"): void =>
     followed.submit(join(folder, "governance.key"), [
-      { tag: "govern", value: { round: replica.ledger.state.governanceRound, action: { tag, value: undefined } } },
+      {
+        tag: "govern",
+        value: { round: followed.replica.ledger.state.governanceRound, action: { tag, value: undefined } },
+      },
     ]);
   govern("launch");
   await followed.for("SharingAdopted");
-  const home = join(folder, "worker-1");
-  const names = await deploy(followed, join(home, "operator.key"), contracts);
+  const names = await deploy(followed, join(folder, WORKER, "operator.key"), contracts);
+  let filled: number;
   {
-    await using loader = await Loader.open(home, folder, chain);
-    await fill(await loader.untilReady(names), names, records);
+    await using loader = await Loader.open(WORKER, folder, chain);
+    filled = await fill(await loader.untilReady(names), names, records);
   }
-  followed.forget();
-  govern("rotate");
-  const began = performance.now();
-  const { records: done } = await followed.for("MasterKeyAbandoned");
-  const whole = (performance.now() - began) / 1_000;
-  const store = await openStore({ path: storePath(folder) });
-  const counts = await store.countByRotationId();
-  await store.close();
-  if (counts.size !== 1 || counts.get(1) !== done) throw new Error("not all records are under the new MasterKey");
-  const [first, last, verified] = [
-    followed.timeOf("PartitionLeased"),
-    followed.timeOf("PartitionSwept", true),
-    followed.timeOf("PartitionJudged", true),
-  ];
-  return { sweep: (last - first) / 1_000, verification: (verified - last) / 1_000, whole, records: done };
-}
-
-/** Contracts of an operator, run by his pRuntime. */
-async function deploy(followed: Followed, keyFile: string, count: number): Promise<ContractName[]> {
-  const { state, genesis } = followed.replica.ledger;
-  const worker = genesis.workers.at(-1)!.identityKey;
-  using key = readAccountKey(keyFile);
-  const owner = accountOf(publicKeyOf(key));
-  const names = Array.from({ length: count }, (_, index) => Buffer.from(`contract ${index}`));
-  followed.submit(
-    keyFile,
-    names.map((name) => ({ tag: "deployContract", value: { name, worker } })),
-  );
-  await until("contracts", async () => {
-    followed.look();
-    return followed.replica.ledger.state.contracts.size === state.contracts.size + count;
-  });
-  return names
-    .map((name) => deployedName(fromHex(owner, "an account id"), name))
-    .map((name) => ({ id: contractId(CONTRACT_KIND.deployed, name), kind: CONTRACT_KIND.deployed, name }));
-}
-
-/** A chain as it goes on, with what its blocks told and when they were made. */
-class Followed {
-  readonly replica: Replica;
-  readonly #chain: EmbeddedChain;
-  #told: { readonly effect: Effect; readonly time: number }[] = [];
-
-  constructor(chain: EmbeddedChain, replica: Replica) {
-    this.#chain = chain;
-    this.replica = replica;
-  }
-
-  look(): void {
-    for (const { effects } of catchUp(this.#chain, this.replica)) {
-      for (const effect of effects) this.#told.push({ effect, time: this.replica.ledger.state.timestamp });
-    }
-  }
-
-  forget(): void {
-    this.look();
-    this.#told = [];
-  }
-
-  async for<K extends Effect["kind"]>(kind: K): Promise<Extract<Effect, { readonly kind: K }>> {
-    await until(kind, async () => {
-      this.look();
-      return this.#told.some(({ effect }) => effect.kind === kind);
+  await using running = new NetworkProcesses([supervised(WORKER)], told);
+  using client = new MessageClient();
+  await followed.ecdhKeysOf(names.map(({ id }) => id));
+  const used = names.filter((_, index) => index % Math.ceil(names.length / CONTRACTS_USED) === 0).map(({ id }) => id);
+  const user = new ContractUser(client, followed, used);
+  await user.prepare();
+  const stop = new AbortController();
+  const inUse = user.run(stop.signal);
+  const use = new Use([...network.pids, ...running.pids]);
+  try {
+    const idleSince = Date.now();
+    await Promise.race([sleep(IDLE_MILLISECONDS), inUse]);
+    const idleUntil = Date.now();
+    followed.forget();
+    govern("rotate");
+    const began = performance.now();
+    await followed.for("PartitionLeased");
+    const cpu = use.cpuSeconds();
+    await followed.for("RotationAdvanced", ({ phase }) => phase === "verification");
+    const sweepCpu = use.cpuSeconds() - cpu;
+    const { records: done } = await Promise.race([
+      followed.for("MasterKeyAbandoned"),
+      inUse.then(() => Promise.reject(new Error("nobody uses contracts any more"))),
+    ]);
+    const whole = (performance.now() - began) / 1_000;
+    const [first, last, verified] = [
+      followed.timeOf("PartitionLeased"),
+      followed.timeOf("PartitionSwept", true),
+      followed.timeOf("PartitionJudged", true),
+    ];
+    stop.abort();
+    await inUse;
+    const store = await openStore({ path: storePath(folder) });
+    const counts = await store.countByRotationId();
+    await store.close();
+    const states = filled + user.states;
+    if (counts.size !== 1 || counts.get(1) !== states) throw new Error("not all records are under the new MasterKey");
+    const latencies = (from: number, to: number): Latencies => ({
+      get: user.latency("get", from, to),
+      put: user.latency("put", from, to),
     });
-    return this.#told.find(({ effect }) => effect.kind === kind)!.effect as Extract<Effect, { readonly kind: K }>;
-  }
-
-  /** Milliseconds since 1970 of the block that told the first of a kind, or the last. */
-  timeOf(kind: Effect["kind"], last = false): number {
-    const told = this.#told.filter(({ effect }) => effect.kind === kind);
-    return (last ? told.at(-1) : told[0])!.time;
-  }
-
-  submit(keyFile: string, calls: readonly Call[]): void {
-    this.look();
-    const { ledger } = this.replica;
-    using key = readAccountKey(keyFile);
-    const signer = accountSigner(key);
-    const sequence = ledger.state.accounts.get(accountOf(signer.publicKey))!.sequence;
-    for (const [at, call] of calls.entries()) {
-      this.#chain.submit(signMessage(signer, ledger.genesisHash, sequence + at, call));
-    }
+    return {
+      sweep: (last - first) / 1_000,
+      sweepCpu,
+      verification: (verified - last) / 1_000,
+      whole,
+      records: done,
+      states,
+      idle: latencies(idleSince, idleUntil),
+      rotating: latencies(first, Date.now()),
+      gatekeeperPeak: Math.max(...gatekeepers.map((name) => use.peakMebibytes(name))),
+      workerPeak: use.peakMebibytes(WORKER),
+    };
+  } finally {
+    stop.abort();
+    use[Symbol.dispose]();
   }
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE_MILLISECONDS;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`no ${what} in time`);
-    await sleep(50);
+/** What the network's processes use, and their pRuntimes, which are processes that they start. */
+class Use implements Disposable {
+  readonly #pids: ReadonlyMap<string, number>;
+  readonly #peaks = new Map<string, number>();
+  /** By process id: of those that have ended, what they had used when they were last seen. */
+  readonly #cpu = new Map<number, number>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(pids: Iterable<readonly [name: string, pid: number]>) {
+    this.#pids = new Map(pids);
+    this.#timer = setInterval(() => this.#look(), SAMPLE_MILLISECONDS);
+  }
+
+  /** Of all of them since each began, and of this process. */
+  cpuSeconds(): number {
+    this.#look();
+    const { user, system } = process.cpuUsage();
+    return [...this.#cpu.values()].reduce((sum, seconds) => sum + seconds, 0) + (user + system) / 1e6;
+  }
+
+  /** Of the pRuntime of a node. */
+  peakMebibytes(name: string): number {
+    return Math.round(this.#peaks.get(name) ?? 0);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    for (const [name, pid] of this.#pids) {
+      for (const each of [pid, ...childrenOf(pid)]) {
+        this.#cpu.set(each, Math.max(this.#cpu.get(each) ?? 0, cpuSeconds(each)));
+        if (each !== pid) this.#peaks.set(name, Math.max(this.#peaks.get(name) ?? 0, peakMebibytes(each)));
+      }
+    }
   }
 }
 
@@ -309,23 +251,25 @@ const [records = 1_000_000, ...contractCounts] = process.argv.slice(2).map(Numbe
 for (const contracts of contractCounts.length === 0 ? [1_000, 10_000] : contractCounts) {
   const folder = mkdtempSync(join(tmpdir(), "gatekeeper-bench-"));
   try {
-    const local = await localRate(folder, contracts, records);
-    const {
-      sweep,
-      verification,
-      whole,
-      records: done,
-    } = await networkTimes(join(folder, "network"), contracts, records);
-    const rate = done / sweep;
+    const local = await localTimes(folder, contracts, records);
+    const times = await networkTimes(join(folder, "network"), contracts, records);
+    const rate = times.records / times.sweep;
     const figures = {
-      records: done,
+      records: times.records,
       contracts,
-      localRecordsPerSecond: Math.round(local),
+      localRecordsPerSecond: Math.round(local.rate),
       networkRecordsPerSecond: Math.round(rate),
-      ratio: Number((rate / local).toFixed(2)),
-      sweepSeconds: sweep,
-      verificationSeconds: verification,
-      wholeSeconds: Number(whole.toFixed(1)),
+      ratio: Number((rate / local.rate).toFixed(2)),
+      localCpuSeconds: Number(local.cpuSeconds.toFixed(1)),
+      sweepCpuSeconds: Number(times.sweepCpu.toFixed(1)),
+      sweepSeconds: times.sweep,
+      verificationSeconds: times.verification,
+      wholeSeconds: Number(times.whole.toFixed(1)),
+      idleMilliseconds: times.idle,
+      rotatingMilliseconds: times.rotating,
+      putP99Ratio: Number((times.rotating.put.p99 / times.idle.put.p99).toFixed(1)),
+      gatekeeperPeakMebibytes: times.gatekeeperPeak,
+      workerPeakMebibytes: times.workerPeak,
     };
     console.log(JSON.stringify(figures));
   } finally {

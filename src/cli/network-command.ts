@@ -137,7 +137,7 @@ function processesOf(folder: string, nodes: readonly LocalNode[], { ledger }: Re
       const endpoint = ledger.genesis.workers[at]?.endpoint ?? null;
       const listening = endpoint === null ? [] : ["--listen", new URL(Buffer.from(endpoint).toString("latin1")).host];
       const stores = storePaths(folder).flatMap((file) => ["--store", file]);
-      const working = [...stores, "--threads", "1"];
+      const working = [...stores, "--threads", "1", "--json"];
       return { name, argv: ["run", "--home", home, "--chain", path, ...working, ...listening] };
     }),
   ];

@@ -9,7 +9,7 @@ import { MessageClient } from "../gatekeeper/message-client.ts";
 import type { CommandHandler, MessageHandler } from "../gatekeeper/message-transport.ts";
 import type { MetricSources, NodeMetrics } from "../gatekeeper/metrics.ts";
 import { GatekeeperNode, type NodeEvent } from "../gatekeeper/node.ts";
-import { httpTransport } from "../gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../gatekeeper/http-transport.ts";
 import { accountSigner } from "../protocol/message.ts";
 import { type SocketAddress, type TcpAddress, socketAddress, tcpAddress } from "../socket-address.ts";
 import { chainPath } from "./chain-home.ts";
@@ -77,14 +77,15 @@ async function run(terminal: Terminal, options: RunOptions): Promise<void> {
   using log = options.log === undefined ? null : await openLog(terminal, options.log);
   await withPRuntime(options, async (pruntime) => {
     using client = new MessageClient();
-    const watch = new ChainWatch(chain);
-    const metrics = await newMetrics(options, { chain, watch, pruntime, status: () => node.status });
+    // It follows the chain once more: only where somebody is told of it.
+    const watch = log === null && options.metrics === undefined && terminal.json ? null : new ChainWatch(chain);
+    const metrics = await newMetrics(options, watch, { chain, pruntime, status: () => node.status });
     const tell = async (event: NodeEvent): Promise<void> => {
       metrics?.observe(event);
       if (log !== null) await log.add(event);
       else if (!terminal.json) await terminal.write(`${describeEvent(event)}\n`);
     };
-    const plain = httpTransport(client, watch);
+    const plain = httpTransport(client);
     const transport = metrics?.sending(plain) ?? plain;
     const node = new GatekeeperNode({ chain, pruntime, operator, transport, watch, tell });
     await untilInterrupted(terminal, "stopping when its pRuntime has answered", async (signal) => {
@@ -119,10 +120,14 @@ async function openLog(terminal: Terminal, file: string): Promise<NodeLog> {
   return new NodeLog(terminal, file === STDOUT ? file : resolve(file));
 }
 
-async function newMetrics(options: RunOptions, sources: MetricSources): Promise<NodeMetrics | null> {
-  if (options.metrics === undefined) return null;
+async function newMetrics(
+  { metrics }: RunOptions,
+  watch: ChainWatch | null,
+  sources: Omit<MetricSources, "watch">,
+): Promise<NodeMetrics | null> {
+  if (metrics === undefined || watch === null) return null;
   const { NodeMetrics } = await import("../gatekeeper/metrics.ts");
-  return new NodeMetrics(sources);
+  return new NodeMetrics({ ...sources, watch });
 }
 
 async function listen({ terminal, node, metrics, onFault }: Served, address: TcpAddress): Promise<AsyncDisposable> {

@@ -8,7 +8,7 @@ import { type MessageHandler, type Transport, peerFailed, transportAborted } fro
  * @param handlers - by IdentityKey; looked at anew for each message.
  */
 export function localTransport(handlers: ReadonlyMap<PublicKey, MessageHandler>): Transport {
-  return async (to, bytes, signal) => {
+  return async ({ to }, bytes, signal) => {
     if (signal.aborted) throw transportAborted();
     const handler = handlers.get(to);
     if (handler === undefined) throw peerFailed("NoEndpoint", `${to} is not on this machine`);

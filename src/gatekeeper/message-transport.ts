@@ -12,14 +12,25 @@ export const STATUS_PATH = "/v1/status";
 /** And where users' commands to contracts are posted. */
 export const COMMANDS_PATH = "/v1/commands";
 
+/** A pRuntime that a message is for. */
+export interface Destination {
+  /** Its IdentityKey. */
+  readonly to: PublicKey;
+  /** The URL of its host, in ASCII, as its operator has said on the chain; null where he has not. */
+  readonly endpoint: Uint8Array | null;
+}
+
 /**
  * Brings one message to a pRuntime.
- * @param to - its IdentityKey.
  * @param bytes - lent until the answer is there.
  * @returns the message that answers it, which is the caller's; null where its host took it and has none.
  * @throws GatekeeperError PEER_FAILED, with a `PeerFailure` as detail.reason; ABORTED when the signal fires.
  */
-export type Transport = (to: PublicKey, bytes: Uint8Array, signal: AbortSignal) => Promise<Uint8Array | null>;
+export type Transport = (
+  destination: Destination,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+) => Promise<Uint8Array | null>;
 
 /**
  * Takes one message for the pRuntime that is here.

@@ -53,8 +53,8 @@ export interface NodeOptions {
   readonly operator: Operator | null;
   /** What brings messages to other pRuntimes. */
   readonly transport: Transport;
-  /** What this host knows of the same chain. */
-  readonly watch: ChainWatch;
+  /** What this host knows of the same chain; null where nobody is told of it. */
+  readonly watch: ChainWatch | null;
   readonly tell: (event: NodeEvent) => Promise<void>;
 }
 
@@ -122,7 +122,8 @@ export class GatekeeperNode {
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
     const { watch, tell } = this.#options;
-    const parts = [this.#follow(either), this.#provisioner.run(either), watch.run(tell, either)];
+    const parts = [this.#follow(either), this.#provisioner.run(either)];
+    if (watch !== null) parts.push(watch.run(tell, either));
     const results = await Promise.allSettled(parts.map((each) => each.finally(() => stop.abort())));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }

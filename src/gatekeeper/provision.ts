@@ -11,7 +11,7 @@
 import { GatekeeperError } from "../errors.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import type { Delivered, Provisioned } from "../pruntime/boundary.ts";
-import type { Transport } from "./message-transport.ts";
+import type { Destination, Transport } from "./message-transport.ts";
 
 /** How long an answer is waited for before others are asked; twice as long after each time that none came, up to so long. */
 export const LATE_MILLISECONDS = 1_000;
@@ -49,8 +49,7 @@ export interface ProvisionerOptions {
 }
 
 /** A message to be answered. */
-interface Question {
-  readonly to: PublicKey;
+interface Question extends Destination {
   readonly bytes: Uint8Array;
   /** How often in a row nothing good had come of whom it is for. */
   readonly level: number;
@@ -144,7 +143,7 @@ export class Provisioner {
       const { messages, missing } = await pruntime.provision(late);
       // Another has taken its place meanwhile: it does not know of these.
       if (lanes !== this.#lanes) return;
-      for (const { to, bytes } of messages) this.#queue(to, bytes);
+      for (const { bytes, ...destination } of messages) this.#queue(destination, bytes);
       if (missing === this.#missing) return;
       this.#missing = missing;
       await tell({ kind: "Provisioned", missing });
@@ -153,11 +152,13 @@ export class Provisioner {
     }
   }
 
-  #queue(to: PublicKey, bytes: Uint8Array): void {
+  #queue(destination: Destination, bytes: Uint8Array): void {
+    const { to } = destination;
     const lane = this.#lanes.get(to) ?? { queue: [], sent: null, level: 0 };
     this.#lanes.set(to, lane);
     const { level } = lane;
-    const question: Question = { to, bytes, level, stop: new AbortController(), timer: null, state: "queued" };
+    const stop = new AbortController();
+    const question: Question = { ...destination, bytes, level, stop, timer: null, state: "queued" };
     lane.queue.push(question);
     if (lane.queue.length > QUEUED_MAX) this.#untime(lane.queue.shift()!);
     if (lane.sent !== null) this.#time(lane, question);
@@ -242,7 +243,7 @@ export class Provisioner {
     const { pruntime, transport } = this.#options;
     let answer: Uint8Array | null;
     try {
-      answer = await transport(peer, bytes, stop.signal);
+      answer = await transport(question, bytes, stop.signal);
     } catch (error) {
       if (stop.signal.aborted) return;
       if (!(error instanceof GatekeeperError)) throw error;

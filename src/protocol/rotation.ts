@@ -35,8 +35,8 @@ import type { State } from "./state.ts";
 export const PARTITIONS_MAX = 512;
 /** Bytes of a storage key that a bound between partitions names: a partition may begin anywhere between two keys. */
 const BOUND_KEY_BYTES_MAX = 32;
-/** Partitions that one pRuntime has leased at a time, at most. */
-export const LEASES_MAX = 16;
+/** Partitions that one pRuntime has leased at a time, at most: with as many failures as they may name, receipts of all fit into one message. */
+export const LEASES_MAX = 26;
 /** Records that a receipt names which could not be opened, at most; all are counted. */
 export const FAILURES_NAMED_MAX = 8;
 /** Bytes of a storage key that is named; of a longer one so many are. */

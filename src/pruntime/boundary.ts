@@ -24,7 +24,7 @@ import {
   publicKeyCodec,
 } from "../protocol/account.ts";
 import { BLOCK_BYTES_MAX } from "../protocol/block.ts";
-import { MESSAGE_BYTES_MAX, type Registration, registrationCodec } from "../protocol/call.ts";
+import { ENDPOINT_BYTES_MAX, MESSAGE_BYTES_MAX, type Registration, registrationCodec } from "../protocol/call.ts";
 import { GENESIS_BYTES_MAX } from "../protocol/genesis.ts";
 import {
   type Hex,
@@ -209,8 +209,12 @@ export type Delivered =
 
 /** What is to be asked so that contracts have keys. */
 export interface Provisioned {
-  /** To be delivered to others, whose answers are to be delivered here. */
-  readonly messages: readonly { readonly to: PublicKey; readonly bytes: Uint8Array }[];
+  /** To be delivered to others, whose answers are to be delivered here: with the URLs of their hosts, as the chain has them. */
+  readonly messages: readonly {
+    readonly to: PublicKey;
+    readonly endpoint: Uint8Array | null;
+    readonly bytes: Uint8Array;
+  }[];
   /**
    * Contracts without keys, for each MasterKey in force. Where there are some, it is worth asking again: after answers, after
    * blocks, and when somebody was late.
@@ -390,7 +394,14 @@ const answerCodec = Enum({
     refused: struct({ from: publicKeyCodec, reason: text(REASON_BYTES_MAX), height: u32 }),
   }) as unknown as Codec<Delivered>,
   provision: struct<Provisioned>({
-    messages: boundedVector(struct({ to: publicKeyCodec, bytes: boundedBytes(QUESTION_BYTES_MAX) }), QUESTIONS_MAX),
+    messages: boundedVector(
+      struct({
+        to: publicKeyCodec,
+        endpoint: nullable(boundedBytes(ENDPOINT_BYTES_MAX)),
+        bytes: boundedBytes(QUESTION_BYTES_MAX),
+      }),
+      QUESTIONS_MAX,
+    ),
     missing: u32,
   }),
   execute: boundedBytes(COMMAND_MESSAGE_BYTES_MAX),

@@ -2,9 +2,10 @@
  * The sequences of messages between this pRuntime and others: one that rises for each sender and recipient, so that a
  * message that was accepted once, or before a later one, is not accepted again.
  *
- * Both directions are sealed by the caller: the next sequence before the message that has it leaves, or a pRuntime that
- * starts again gives a sequence twice and is not heard; the highest that was accepted before anything is done that the
- * message asks for, or what it asked for is done twice.
+ * Both directions are sealed by the caller: sequences before the messages that have them leave, or a pRuntime that starts
+ * again gives one twice and is not heard; the highest that was accepted before an answer leaves to what a message asks for,
+ * or it is given twice. Sequences are reserved some at a time, so that not every message waits for a disk; a pRuntime that
+ * starts again skips those that it had left.
  */
 import { GatekeeperError } from "../errors.ts";
 import { type PublicKey, publicKeyCodec } from "../protocol/account.ts";
@@ -13,11 +14,19 @@ import { boundedVector, decode, encode, struct, u64 } from "../protocol/scale.ts
 /** Others that are remembered: 196 KiB of them. */
 export const PEERS_MAX = 4_096;
 
+/** Sequences that are reserved at a time. */
+const RESERVED = 64n;
+
 /** Of one other pRuntime: the sequences of the last message to it, and from it; 0 where there was none. */
 interface Peer {
   readonly identityKey: PublicKey;
   readonly sent: bigint;
   readonly accepted: bigint;
+}
+
+/** The last sequence to it that is reserved, besides. */
+interface KnownPeer extends Peer {
+  readonly reserved: bigint;
 }
 
 /** Why a sequence is not accepted. */
@@ -27,7 +36,8 @@ const peersCodec = boundedVector(struct<Peer>({ identityKey: publicKeyCodec, sen
 
 /** Sequences by the IdentityKey of the other. */
 export class MessageSequences {
-  readonly #peers = new Map<PublicKey, Peer>();
+  readonly #peers = new Map<PublicKey, KnownPeer>();
+  #areReservedSealed = true;
 
   /**
    * What `encode` gave.
@@ -40,12 +50,22 @@ export class MessageSequences {
       throw new GatekeeperError("KEY_UNAVAILABLE", "sealed sequences of messages are malformed");
     }
     const sequences = new MessageSequences();
-    for (const peer of peers) sequences.#peers.set(peer.identityKey, peer);
+    for (const peer of peers) sequences.#peers.set(peer.identityKey, { ...peer, reserved: peer.sent });
     return sequences;
   }
 
+  /** Whether what `encode` gives is sealed as far as messages may leave with what `next` gave. */
+  get areReservedSealed(): boolean {
+    return this.#areReservedSealed;
+  }
+
+  /** What `encode` gave just now is sealed. */
+  noteSealed(): void {
+    this.#areReservedSealed = true;
+  }
+
   /**
-   * The sequence of the next message to another: 1, and so on.
+   * The sequence of the next message to another: 1, and so on, but for those that were left when it began again.
    * @throws GatekeeperError INVALID_ARGUMENT when PEERS_MAX others are remembered.
    */
   next(recipient: PublicKey): bigint {
@@ -54,7 +74,9 @@ export class MessageSequences {
     }
     const peer = this.#of(recipient);
     const sent = peer.sent + 1n;
-    this.#peers.set(recipient, { ...peer, sent });
+    const isReserved = sent <= peer.reserved;
+    this.#peers.set(recipient, { ...peer, sent, reserved: isReserved ? peer.reserved : peer.sent + RESERVED });
+    if (!isReserved) this.#areReservedSealed = false;
     return sent;
   }
 
@@ -79,12 +101,14 @@ export class MessageSequences {
 
   /** All of them, to be sealed. */
   encode(): Uint8Array<ArrayBuffer> {
-    const peers = [...this.#peers.values()].sort((a, b) => (a.identityKey < b.identityKey ? -1 : 1));
+    const peers = [...this.#peers.values()]
+      .sort((a, b) => (a.identityKey < b.identityKey ? -1 : 1))
+      .map(({ identityKey, reserved, accepted }): Peer => ({ identityKey, sent: reserved, accepted }));
     return encode(peersCodec, peers);
   }
 
-  #of(identityKey: PublicKey): Peer {
-    return this.#peers.get(identityKey) ?? { identityKey, sent: 0n, accepted: 0n };
+  #of(identityKey: PublicKey): KnownPeer {
+    return this.#peers.get(identityKey) ?? { identityKey, sent: 0n, reserved: 0n, accepted: 0n };
   }
 
   /** Whether another is remembered, or can be. */

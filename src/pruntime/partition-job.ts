@@ -29,6 +29,8 @@ import type { Provisioning } from "./provisioning.ts";
 
 /** Contracts whose keys are there, or asked for, at a time. */
 const WINDOW_CONTRACTS = 2_048;
+/** Of them, those that are read at a time: a partition has a few, or very many. */
+const CONTRACTS_READ = 64;
 
 /** What a job works with; all of it is lent. */
 export interface JobTools {
@@ -131,10 +133,17 @@ export class PartitionJob implements Disposable {
   async #listed(behind: Hex | null): Promise<Hex[]> {
     const { from, to } = this.lease;
     const first = from === null ? null : before(fromHex(from.contract, "a bound"));
-    const after = behind === null ? first : fromHex(behind, "a contract id");
-    const entries = await this.#tools.store.contracts(after, WINDOW_CONTRACTS / 2);
+    let after = behind === null ? first : fromHex(behind, "a contract id");
     const isInside = (id: Hex): boolean => to === null || id < to.contract || (id === to.contract && to.key.length > 0);
-    return entries.map(({ id }) => toHex(id)).filter(isInside);
+    const listed: Hex[] = [];
+    while (listed.length < WINDOW_CONTRACTS / 2) {
+      const entries = await this.#tools.store.contracts(after, CONTRACTS_READ);
+      const inside = entries.map(({ id }) => toHex(id)).filter(isInside);
+      listed.push(...inside);
+      if (inside.length < CONTRACTS_READ) break;
+      after = entries.at(-1)!.id;
+    }
+    return listed;
   }
 
   /** Asks for the keys of contracts that are in the window now, and gives up those that are not any more. */

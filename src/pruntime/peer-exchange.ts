@@ -33,7 +33,7 @@ export interface Speaker {
   /** Of compressed points. */
   readonly curve: Secp256k1;
   readonly sequences: MessageSequences;
-  /** Seals what `sequences` encodes, before a message leaves, or anything is done that one asks for. */
+  /** Seals what `sequences` encodes: before a message leaves whose sequence was not reserved, or an answer to another's. */
   readonly remember: (encoded: Uint8Array) => void;
   /** The share of a sharing, by the number of its key session; null where there is none. */
   readonly share: (epoch: number) => Share | null;
@@ -72,7 +72,7 @@ export class PeerExchange {
    * @throws GatekeeperError MESSAGE_INVALID, with the reason.
    */
   deliver(ledger: Ledger, ecdhKeys: EcdhKeys, provisioning: Provisioning, bytes: Uint8Array): Delivered {
-    const { signer, curve, sequences, remember, keepEvidence } = this.#speaker;
+    const { signer, curve, sequences, keepEvidence } = this.#speaker;
     const header = readMessageHeader(bytes);
     if (header !== null) this.#makeRoomFor(ledger, header.sender);
     const { sender, body } = openMessage({
@@ -86,13 +86,13 @@ export class PeerExchange {
     });
     using opened = body;
     const message = decodePeerMessage(opened);
-    // Remembered before anything is done that it asks for.
-    remember(sequences.encode());
+    // It is remembered before an answer leaves. What is an answer itself changes nothing when it comes again after a restart:
+    // the question is not known any more.
     if (message === null) throw notUnderstood();
     switch (message.tag) {
       case "ping": {
         const pong: PeerMessage = { tag: "pong", value: { nonce: message.value, height: ledger.state.height } };
-        return { tag: "answer", value: this.#sealTo(ledger, sender, pong) };
+        return { tag: "answer", value: this.#sealAnswer(ledger, sender, pong) };
       }
       case "pong": {
         const { nonce, height } = message.value;
@@ -103,7 +103,7 @@ export class PeerExchange {
       case "partialsRequest": {
         const answer = this.#answerPartials(ledger, sender, message.value);
         try {
-          return { tag: "answer", value: this.#sealTo(ledger, sender, answer) };
+          return { tag: "answer", value: this.#sealAnswer(ledger, sender, answer) };
         } finally {
           wipe(answer);
         }
@@ -129,7 +129,7 @@ export class PeerExchange {
       else outgoing.push({ to, message: { tag: "partialsRequest", value: request } });
     }
     const sealed = this.#sealAll(ledger, outgoing);
-    return outgoing.map(({ to }, at) => ({ to, bytes: sealed[at]! }));
+    return outgoing.map(({ to }, at) => ({ to, endpoint: peerOf(ledger, to)!.endpoint, bytes: sealed[at]! }));
   }
 
   /** @returns partials, which are the caller's to wipe, or why there are none. */
@@ -154,10 +154,28 @@ export class PeerExchange {
     return this.#sealAll(ledger, [{ to, message }])[0]!;
   }
 
+  /** Remembers that what it answers was opened. */
+  #sealAnswer(ledger: Ledger, to: PublicKey, message: PeerMessage): Uint8Array {
+    const sealed = this.#seal(ledger, [{ to, message }]);
+    this.#remember();
+    return sealed[0]!;
+  }
+
   /** Remembers the sequences of all of them at once, before the first leaves. */
   #sealAll(ledger: Ledger, outgoing: readonly Outgoing[]): Uint8Array[] {
-    if (outgoing.length === 0) return [];
-    const { signer: sender, curve, sequences, remember } = this.#speaker;
+    const sealed = this.#seal(ledger, outgoing);
+    if (!this.#speaker.sequences.areReservedSealed) this.#remember();
+    return sealed;
+  }
+
+  #remember(): void {
+    const { sequences, remember } = this.#speaker;
+    remember(sequences.encode());
+    sequences.noteSealed();
+  }
+
+  #seal(ledger: Ledger, outgoing: readonly Outgoing[]): Uint8Array[] {
+    const { signer: sender, curve, sequences } = this.#speaker;
     const numbered = outgoing.map(({ to, message }) => {
       const peer = peerOf(ledger, to);
       if (peer === undefined) throw new GatekeeperError("NOT_FOUND", `${to} is no pRuntime that may serve`);
@@ -165,7 +183,6 @@ export class PeerExchange {
       const sequence = sequences.next(to);
       return { recipient: { identityKey: to, ecdhKey: peer.ecdhKey }, message, sequence };
     });
-    remember(sequences.encode());
     return numbered.map(({ recipient, message, sequence }) => {
       const body = encodePeerMessage(message);
       try {

@@ -63,7 +63,8 @@ export type PartitionAnswer = { readonly end: PartitionEnd } | { readonly error:
 /** How work ends, of whatever kind it is. */
 export type PartitionEnd = LeasedSweepEnd | LeasedVerifyEnd | VerifyCopiedEnd;
 
-let engine: PageEngine | undefined;
+/** Made as the thread starts, so that the first work does not wait for it; where it can't be made, work says why. */
+let engine = engineOrNone();
 let pace: { readonly bytesPerSecond: number; readonly pace: Pace } | undefined;
 const opened = new Map<"store" | "source", { readonly location: string; readonly store: StateStore }>();
 
@@ -101,6 +102,15 @@ async function endOf(context: LeasedContext, work: PartitionTask["work"]): Promi
 
 async function withSource(context: LeasedContext, source: StoreLocation): Promise<CopyContext> {
   return { ...context, source: await storeOf("source", source) };
+}
+
+function engineOrNone(): PageEngine | undefined {
+  try {
+    return new PageEngine();
+  } catch (error) {
+    if (error instanceof GatekeeperError) return undefined;
+    throw error;
+  }
 }
 
 /** The thread's own pace, kept from call to call: a new one would begin with a second's bytes. */

@@ -5,7 +5,7 @@ import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { MessageServer } from "../../src/gatekeeper/message-server.ts";
 import type { CommandHandler, MessageHandler } from "../../src/gatekeeper/message-transport.ts";
 import { GatekeeperNode, type NodeEvent } from "../../src/gatekeeper/node.ts";
-import { httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../../src/gatekeeper/http-transport.ts";
 import { PRuntime } from "../../src/gatekeeper/pruntime.ts";
 import type { Genesis } from "../../src/protocol/genesis.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
@@ -56,7 +56,7 @@ export class TestNode {
     const client = stack.use(new MessageClient());
     const own = stack.use(chain.reopened());
     const watch = new ChainWatch(own);
-    const transport = httpTransport(client, watch);
+    const transport = httpTransport(client);
     this.node = new GatekeeperNode({
       chain: own,
       pruntime: this.pruntime,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
-import { httpTransport } from "../../src/gatekeeper/peer-endpoints.ts";
+import { httpTransport } from "../../src/gatekeeper/http-transport.ts";
 import { idOf } from "../protocol/network.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { TestNode, chainOf, produceUntil } from "./http-nodes.ts";
@@ -34,20 +34,21 @@ describe("nodes", () => {
     const running = nodes.map((node) => node.run(stack, chain));
     await produceUntil(chain, nodes, running, () => nodes.every(({ node }) => (node!.status?.height ?? 0) > 1));
     const client = stack.use(new MessageClient());
-    const transport = httpTransport(client, new ChainWatch(chain.chain));
+    const transport = httpTransport(client);
     for (const [from, to] of [
       [a, b],
       [b, a],
     ] as const) {
       const question = await from.pruntime.ask("ping", to.keys.identityKey);
-      const answer = await transport(to.keys.identityKey, question, NEVER);
+      const destination = { to: to.keys.identityKey, endpoint: Buffer.from(to.endpoint) };
+      const answer = await transport(destination, question, NEVER);
       expect(await from.pruntime.ask("deliver", answer!)).toMatchObject({
         tag: "pong",
         value: { from: to.keys.identityKey },
       });
       // It opens once.
       const again = { code: "PEER_FAILED", detail: { reason: "Refused", status: 400, why: "Replayed" } };
-      await expect(transport(to.keys.identityKey, question, NEVER)).rejects.toMatchObject(again);
+      await expect(transport(destination, question, NEVER)).rejects.toMatchObject(again);
     }
     const response = await fetch(`${a.endpoint}v1/status`);
     expect(await response.json()).toEqual({
@@ -57,7 +58,7 @@ describe("nodes", () => {
       registered: true,
       gatekeeper: true,
     });
-    await expect(transport(idOf("rich"), Uint8Array.of(1), NEVER)).rejects.toMatchObject({
+    await expect(transport({ to: a.keys.identityKey, endpoint: null }, Uint8Array.of(1), NEVER)).rejects.toMatchObject({
       code: "PEER_FAILED",
       detail: { reason: "NoEndpoint" },
     });

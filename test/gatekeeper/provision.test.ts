@@ -41,7 +41,10 @@ class Asking {
 
   /** The next time, it asks these. */
   ask(...peers: readonly PublicKey[]): void {
-    this.asks.push({ messages: peers.map((to) => ({ to, bytes: Buffer.from(`for ${to.slice(2)}`) })), missing: 1 });
+    this.asks.push({
+      messages: peers.map((to) => ({ to, endpoint: null, bytes: Buffer.from(`for ${to.slice(2)}`) })),
+      missing: 1,
+    });
   }
 }
 
@@ -171,7 +174,7 @@ describe("what a pRuntime asks", () => {
     let most = 0;
     const answers: (() => void)[] = [];
     const sent: PublicKey[] = [];
-    begin(async (to) => {
+    begin(async ({ to }) => {
       sent.push(to);
       most = Math.max(most, ++under);
       await new Promise<void>((resolve) => answers.push(resolve));
@@ -345,7 +348,7 @@ describe("a peer", () => {
     stop.abort();
     await running;
     const under: PublicKey[] = [];
-    begin((to, _, signal) => {
+    begin(({ to }, _, signal) => {
       under.push(to);
       return new Promise((_resolve, reject) => {
         signal.addEventListener("abort", () => {
@@ -375,7 +378,11 @@ describe("a peer", () => {
 
   it("has so many messages waiting for it, the last ones", async () => {
     pruntime.asks.push({
-      messages: Array.from({ length: QUEUED_MAX + 5 }, (_, number) => ({ to: A, bytes: Buffer.from(`${number}`) })),
+      messages: Array.from({ length: QUEUED_MAX + 5 }, (_, number) => ({
+        to: A,
+        endpoint: null,
+        bytes: Buffer.from(`${number}`),
+      })),
       missing: 1,
     });
     await wake();

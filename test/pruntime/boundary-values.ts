@@ -88,7 +88,9 @@ const ANSWERS: Values<Answer> = {
     }),
   ),
   provision: fc.record({
-    messages: fc.array(fc.record({ to: hex(33), bytes: bytes(100) }), { maxLength: 4 }),
+    messages: fc.array(fc.record({ to: hex(33), endpoint: fc.option(bytes(100)), bytes: bytes(100) }), {
+      maxLength: 4,
+    }),
     missing: u32,
   }),
   execute: bytes(200),

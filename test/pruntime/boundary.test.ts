@@ -242,8 +242,14 @@ describe("a bound", () => {
     ],
     [
       "questions",
-      { tag: "provision", value: { messages: Array(256).fill({ to: KEY, bytes: value(48 << 10) }), missing: 1 } },
-      { tag: "provision", value: { messages: Array(257).fill({ to: KEY, bytes: value(1) }), missing: 1 } },
+      {
+        tag: "provision",
+        value: { messages: Array(256).fill({ to: KEY, endpoint: value(256), bytes: value(48 << 10) }), missing: 1 },
+      },
+      {
+        tag: "provision",
+        value: { messages: Array(257).fill({ to: KEY, endpoint: null, bytes: value(1) }), missing: 1 },
+      },
     ],
   ])("of %s is the last that comes out", (_, within, beyond) => {
     expect(isDeepStrictEqual(answered(within), { tag: "done", value: within })).toBe(true);

@@ -19,7 +19,7 @@ class Model {
 }
 
 describe("sequences of messages", () => {
-  test("rise by one for each recipient, and are accepted of each sender if they are above all before", () => {
+  test("rise for each recipient, by one until it begins again, and are accepted of each sender if they are above all before", () => {
     const steps = fc.array(
       fc.record({ who: fc.nat(3), sequence: fc.bigInt(0n, 8n), kind: fc.constantFrom("send", "arrive", "restart") }),
       { maxLength: 60 },
@@ -27,14 +27,26 @@ describe("sequences of messages", () => {
     const agrees = (all: readonly { who: number; sequence: bigint; kind: string }[]): void => {
       let sequences = new MessageSequences();
       const model = new Model();
+      let sealed = sequences.encode();
+      let hasBegunAgain = false;
+      const seal = (): void => {
+        sealed = sequences.encode();
+        sequences.noteSealed();
+      };
       for (const { who, sequence, kind } of all) {
         const key = peer(who);
         if (kind === "restart") {
-          sequences = MessageSequences.decode(sequences.encode());
+          sequences = MessageSequences.decode(sealed);
+          hasBegunAgain = true;
         } else if (kind === "send") {
           const sent = model.of(model.sent, key);
-          expect(sequences.next(key)).toBe(BigInt(sent.length + 1));
-          sent.push(sequence);
+          const before = sent.at(-1) ?? 0n;
+          const next = sequences.next(key);
+          // Whatever was not sealed since, no sequence is given twice.
+          if (!sequences.areReservedSealed) seal();
+          expect(next).toBeGreaterThan(before);
+          if (!hasBegunAgain) expect(next).toBe(before + 1n);
+          sent.push(next);
         } else {
           const accepted = model.of(model.accepted, key);
           const isNew = sequence > 0n && accepted.every((before) => before < sequence);
@@ -42,10 +54,24 @@ describe("sequences of messages", () => {
           if (!isNew) continue;
           sequences.accept(key, sequence);
           accepted.push(sequence);
+          seal();
         }
       }
     };
     fc.assert(fc.property(steps, agrees));
+  });
+
+  test("are reserved some at a time, so that few of them have to be sealed before a message leaves", () => {
+    const sequences = new MessageSequences();
+    let seals = 0;
+    for (let count = 0; count < 640; count++) {
+      sequences.next(peer(1));
+      if (sequences.areReservedSealed) continue;
+      seals++;
+      sequences.noteSealed();
+    }
+    expect(seals).toBe(10);
+    expect(MessageSequences.decode(sequences.encode()).next(peer(1))).toBe(641n);
   });
 
   test("are remembered of so many others, and of one more when some are forgotten", () => {
