@@ -1,7 +1,7 @@
 /** A node's metrics, as Prometheus reads them. */
 import { once } from "node:events";
 import { type Socket, connect } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { GatekeeperError } from "../../src/errors.ts";
 import { NodeMetrics } from "../../src/gatekeeper/metrics.ts";
 import { MetricsServer } from "../../src/gatekeeper/metrics-server.ts";
@@ -142,6 +142,7 @@ describe("a node's metrics", () => {
       () => Promise.reject(new GatekeeperError("MESSAGE_INVALID", "none")),
       () => Promise.reject(new GatekeeperError("COMMAND_INVALID", "none")),
       () => Promise.reject(new GatekeeperError("KEY_NOT_PROVISIONED", "not yet")),
+      () => Promise.reject(new GatekeeperError("PRUNTIME_UNAVAILABLE", "it ended")),
       () => Promise.reject(new TypeError("a fault")),
     ];
     for (const answer of answers) {
@@ -166,13 +167,13 @@ describe("a node's metrics", () => {
     expect(Object.fromEntries(all)).toMatchObject({
       'gatekeeper_messages_received_total{outcome="taken"}': 1,
       'gatekeeper_messages_received_total{outcome="refused"}': 2,
-      'gatekeeper_messages_received_total{outcome="failed"}': 2,
+      'gatekeeper_messages_received_total{outcome="failed"}': 3,
       gatekeeper_messages_sent_total: answers.length,
       'gatekeeper_message_troubles_total{trouble="late"}': 1,
       'gatekeeper_message_troubles_total{trouble="wrong"}': 2,
       'gatekeeper_command_duration_seconds_count{outcome="taken"}': 1,
       'gatekeeper_command_duration_seconds_count{outcome="refused"}': 2,
-      'gatekeeper_command_duration_seconds_bucket{le="+Inf",outcome="failed"}': 2,
+      'gatekeeper_command_duration_seconds_bucket{le="+Inf",outcome="failed"}': 3,
       gatekeeper_contracts_without_keys: 5,
     });
     expect(all.get('gatekeeper_command_duration_seconds_sum{outcome="taken"}')).toBeLessThan(20);
@@ -214,6 +215,8 @@ describe("where they are read", () => {
     expect([more.status, more.headers.get("retry-after"), await more.text()]).toEqual([429, "1", "TooMany"]);
     resolve();
     expect((await Promise.all(waiting)).map((response) => response.status)).toEqual(waiting.map(() => 200));
+    // Their places are free again, as soon as their answers are gone.
+    await vi.waitFor(async () => expect((await fetch(url())).status).toBe(200));
     for (let n = 0; n <= ADDRESS_CONNECTIONS_MAX; n++) {
       sockets.push(connect({ port: server.port, host: "127.0.0.1" }).on("error", () => undefined));
     }
