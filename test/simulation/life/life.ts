@@ -86,7 +86,7 @@ export async function live(seed: number): Promise<LifeReport> {
     return await life.run();
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    const again = `SEED=${seed} npx vitest run test/simulation/life`;
+    const again = `LIFE=${seed} npx vitest run test/simulation/life`;
     throw new Error(`seed ${seed}, block ${life.height}: ${what}; again: ${again}`, { cause });
   }
 }
@@ -281,6 +281,11 @@ class Life implements Disposable {
     this.#chain.block(messages);
     const { effects } = this.#chain;
     for (const { kind } of effects) this.#tell(kind);
+    if (process.env["TRACE"]) {
+      const short = (k: unknown): unknown => this.#pRuntimes.find(({ identityKey }) => identityKey === k)?.name ?? this.#pRuntimes.find(({ identityKey }) => accountOf(identityKey) === k)?.name ?? this.#setting.stashes.find((n) => idOf(n) === k) ?? k;
+      for (const e of effects) if (!["MessageDone", "Rewarded", "SessionStarted"].includes(e.kind)) console.log(this.height, JSON.stringify(e, (_, v) => typeof v === "bigint" ? String(v) : typeof v === "string" ? short(v) : v).slice(0, 220));
+      console.log(this.height, this.#pRuntimes.map((p) => `${p.name}${p.isUp ? "@" + p.since + ":" + p.enclave.status.height : "-"}`).join(" "), rates === CALM ? "calm" : "");
+    }
     await this.#check(before.state, effects, rates === CALM);
   }
 
