@@ -45,6 +45,8 @@ const WRITES_MAX = 6;
 const CALM_STEPS = 150;
 /** Blocks in which a rotation must end, and another after it, when nothing fails any more. */
 const PATIENCE = 220;
+/** Blocks after which what was begun before is done. */
+const CALM_STARTS = 12;
 /** Blocks until nobody is late any more from before. */
 const CALM_BEFORE = 40;
 /** One order in so many blocks. */
@@ -352,6 +354,7 @@ class Life implements Disposable {
       if (effects.some(({ kind }) => kind === "SharingAdopted")) this.#keys.learn(sharing, this.#pRuntimes.map(({ disk }) => disk));
     }
     this.#writers.check();
+    if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
     await this.#states.check(this.#machine.memory, sharings.map(({ rotationId }) => rotationId));
   }
 
