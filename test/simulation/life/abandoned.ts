@@ -36,9 +36,11 @@ export class Abandoned {
 
   /** @param before, after - a block with these effects. @throws Error which says what is left. */
   async check(before: State, effects: readonly Effect[], after: State): Promise<void> {
-    for (const { keySession } of [before, after]) if (keySession !== null) this.#generations.set(keySession.epoch, keySession);
+    for (const { keySession } of [before, after])
+      if (keySession !== null) this.#generations.set(keySession.epoch, keySession);
     for (const effect of effects) {
-      if (effect.kind === "RotationAdvanced" && effect.phase === "abandonment") await this.#checkBegun(effect.rotationId, after);
+      if (effect.kind === "RotationAdvanced" && effect.phase === "abandonment")
+        await this.#checkBegun(effect.rotationId, after);
       if (effect.kind === "SharesOutstanding") for (const key of effect.owing) this.#outstanding.add(key);
       if (effect.kind === "ShareDestroyed") {
         const { rotationId } = this.#generations.get(effect.epoch)!;
@@ -56,9 +58,15 @@ export class Abandoned {
     const { memory, failures } = this.#remains.machine;
     this.#since = height;
     this.#outstanding.clear();
-    ensure((await memory.minimumRotationId()) === rotationId, "a MasterKey is abandoned that may still be written under");
+    ensure(
+      (await memory.minimumRotationId()) === rotationId,
+      "a MasterKey is abandoned that may still be written under",
+    );
     const counts = await memory.countByRotationId();
-    ensure([...counts.keys()].every((id) => id === rotationId), "a MasterKey is abandoned that records are under");
+    ensure(
+      [...counts.keys()].every((id) => id === rotationId),
+      "a MasterKey is abandoned that records are under",
+    );
     ensure(failures > 0 || (await memory.keptCount()) === 0, "kept pages are left");
   }
 

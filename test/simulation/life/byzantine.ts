@@ -15,7 +15,13 @@ import { createHash } from "node:crypto";
 import { accountOf } from "../../../src/protocol/account.ts";
 import type { Call, PartitionWork } from "../../../src/protocol/call.ts";
 import { readMessage, signMessage } from "../../../src/protocol/message.ts";
-import { LEASES_MAX, type Partition, type ReceiptClaim, type Rotation, leasesOf } from "../../../src/protocol/rotation.ts";
+import {
+  LEASES_MAX,
+  type Partition,
+  type ReceiptClaim,
+  type Rotation,
+  leasesOf,
+} from "../../../src/protocol/rotation.ts";
 import type { Authority } from "../../pruntime/authority.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ALTERATION_NAMES, type Altered, type AlterationName, alteringStore } from "./alterations.ts";
@@ -92,7 +98,7 @@ export class Byzantine {
         keys: lair.keys,
         states: lair.states,
         random: lair.random,
-        plan: () => (this.altered === null ? this.#planned()?.alters ?? null : null),
+        plan: () => (this.altered === null ? (this.#planned()?.alters ?? null) : null),
         done: (what) => {
           this.made.add(what.name);
           this.altered = what;
@@ -163,7 +169,8 @@ export class Byzantine {
     const rotationId = rotation.from + 1;
     const isAtWork = rotation.phase === "reencryption" || rotation.phase === "verification";
     if (saying === "certifies early") {
-      if (rotation.phase === "abandonment" && random.below(4) === 0) return { tag: "declareCompacted", value: rotationId };
+      if (rotation.phase === "abandonment" && random.below(4) === 0)
+        return { tag: "declareCompacted", value: rotationId };
       if (!isAtWork || random.below(4) > 0) return own;
       this.made.add(saying);
       return { tag: "certifyRotation", value: rotationId };
@@ -191,7 +198,9 @@ export class Byzantine {
         const verifying = leases.filter(({ stage }) => stage === "swept");
         if (verifying.length === 0) return own;
         const value = saying === "faulty verdict" ? "faulty" : saying === "damaged verdict" ? "damaged" : "sound";
-        return works(verifying.map(({ index, attempt }) => ({ partition: index, attempt, outcome: { tag: "verified", value } })));
+        return works(
+          verifying.map(({ index, attempt }) => ({ partition: index, attempt, outcome: { tag: "verified", value } })),
+        );
       }
     }
   }
@@ -199,7 +208,8 @@ export class Byzantine {
 
 /** As if nothing had been there to do, or all were right. */
 function claimed({ index, attempt, stage }: Partition & { readonly index: number }): PartitionWork {
-  const outcome: PartitionWork["outcome"] = stage === "unswept" ? { tag: "swept", value: NOTHING } : { tag: "verified", value: "sound" };
+  const outcome: PartitionWork["outcome"] =
+    stage === "unswept" ? { tag: "swept", value: NOTHING } : { tag: "verified", value: "sound" };
   return { partition: index, attempt, outcome };
 }
 

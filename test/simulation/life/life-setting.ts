@@ -53,7 +53,7 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     keySuite: random.below(60) === 0 ? 2 : 1,
     phaseBlocks: 4 + random.below(2),
     refreshBlocks: random.of([15, 30, 1_000, 1_000]),
-    sessionBlocks: 3 + random.below(4),
+    sessionBlocks: 4 + random.below(4),
     sessionsPerEra: 2 + random.below(3),
     leadBlocks: 1 + random.below(4),
     leaseBlocks: 5 + random.below(4),
@@ -61,7 +61,7 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     intervalBlocks: random.of([0, 0, 20, 30]),
     ecdhBlocks: random.of([15, 40, 1_000]),
     lag: random.of([0, 0, 1, 3]),
-    faultBlocks: random.of([30, 45, 60]),
+    faultBlocks: random.of([25, 40, 55]),
   };
 }
 

@@ -151,7 +151,9 @@ class Life implements Disposable {
     this.#writers = new Writers(this.#states, random);
     const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
     this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
-    this.#byzantine = this.#liar && new Byzantine(this.#liar, { chain, machine, keys, states, random, favourite: ATTACKS[seed % ATTACKS.length]! });
+    this.#byzantine =
+      this.#liar &&
+      new Byzantine(this.#liar, { chain, machine, keys, states, random, favourite: ATTACKS[seed % ATTACKS.length]! });
     const stashes = setting.stashes.filter((name) => name !== setting.byzantine);
     this.#convictions = new Convictions(this.#liar, this.#byzantine, machine, stashes);
     const { carried } = this.#post;
@@ -194,27 +196,17 @@ class Life implements Disposable {
     };
   }
 
-  /** Faults have stopped: the rotation that is under way ends, and one that is ordered then, and all is there. */
+  /** Faults have stopped: the rotation that is under way ends, or else one that is ordered then, and all is there. */
   async #settle(): Promise<void> {
     for (const { name } of this.#pRuntimes) if (this.#machines.isOff(name)) this.#machines.switchOn(name);
     const until = this.height + PATIENCE;
-    let target: number | null = null;
-    for (;;) {
+    const abandoned = this.#told.get("MasterKeyAbandoned") ?? 0;
+    while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned) {
       const { rotation, sharings, rotationOrdered } = this.#state;
-      const newest = sharings.at(-1)?.rotationId ?? null;
-      if (rotation === null && newest !== null) {
-        if (target !== null && newest >= target) break;
-        target ??= newest + 1;
-      }
-      if (this.height >= until && process.env["V"]) {
-        const st = this.#state;
-        console.log(JSON.stringify({ setting: this.#setting, ks: st.keySession && { ...st.keySession, members: st.keySession.members.length }, sh: st.sharings.map((s) => [s.rotationId, s.epoch, s.threshold, s.members.map((m) => [this.#pRuntimes.find((p) => p.identityKey === m.identityKey)?.name, m.confirmed])]), gk: st.gatekeepers.length, ord: st.rotationOrdered, rot: st.rotation, parts: [...st.partitions.values()].map((p) => [p.stage, p.attempt, p.doubters.length, p.verdicts.length, p.holder, p.deadline]), up: this.#pRuntimes.map((p) => [p.name, p.isUp && p.enclave.status]), retired: st.retired.length, validators: [...st.validators.keys()].length, excluded: st.excluded, store: st.stateStore }, (_, v) => typeof v === "bigint" ? String(v) : v instanceof Uint8Array ? "b" : v));
-        console.log([...this.#told].map(([k, v]) => `${k} ${v}`).join(", "));
-      }
-      ensure(this.height < until, `rotation ${rotation?.phase ?? "none"} does not end in ${PATIENCE} blocks without a fault`);
-      const isOrder = target !== null && rotation === null && rotationOrdered === null;
+      ensure(this.height < until, `a rotation in ${rotation?.phase ?? "no phase"} does not end in ${PATIENCE} blocks`);
+      const isOrder = rotation === null && rotationOrdered === null && sharings.length > 0 && this.height % 4 === 0;
       const moves = this.height % 8 === 0 ? this.#elect() : [];
-      await this.#block(CALM, isOrder && this.height % 4 === 0 ? [...moves, ...this.#vote(ROTATE)] : moves);
+      await this.#block(CALM, isOrder ? [...moves, ...this.#vote(ROTATE)] : moves);
     }
     await this.#readAll();
     for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
@@ -235,7 +227,10 @@ class Life implements Disposable {
     const newest = this.#state.sharings.at(-1)!.rotationId;
     const counts = await this.#machine.memory.countByRotationId();
     if (this.#state.rotation === null) {
-      ensure([...counts.keys()].every((id) => id === newest), "records are under a MasterKey that was left");
+      ensure(
+        [...counts.keys()].every((id) => id === newest),
+        "records are under a MasterKey that was left",
+      );
     }
     await this.#writers.readAll(this.#pRuntimes, this.#chain, async () => {
       while (!this.#steps.isIdle) await this.#steps.one();
@@ -261,7 +256,11 @@ class Life implements Disposable {
       const runners = this.#pRuntimes.filter(({ name }) => name !== this.#setting.byzantine);
       return this.#writers.names.map((name, ahead) => {
         const worker = (this.#random.below(3) > 0 ? runners.at(-1)! : this.#random.of(runners)).identityKey;
-        return this.#chain.message("rich", { tag: "deployContract", value: { name: Buffer.from(name), worker } }, ahead);
+        return this.#chain.message(
+          "rich",
+          { tag: "deployContract", value: { name: Buffer.from(name), worker } },
+          ahead,
+        );
       });
     }
     const worker = workers[height - 2];
@@ -279,15 +278,15 @@ class Life implements Disposable {
     this.#post.carry(this.height, rates.lose);
     await this.#work(rates, writes);
     const before = this.#chain.ledger;
-    const messages = [...this.#pushed.splice(0), ...this.#wire.due(this.height + 1, rates), ...this.#orders(), ...moves];
+    const messages = [
+      ...this.#pushed.splice(0),
+      ...this.#wire.due(this.height + 1, rates),
+      ...this.#orders(),
+      ...moves,
+    ];
     this.#chain.block(messages);
     const { effects } = this.#chain;
     for (const { kind } of effects) this.#tell(kind);
-    if (process.env["TRACE"]) {
-      const short = (k: unknown): unknown => this.#pRuntimes.find(({ identityKey }) => identityKey === k)?.name ?? this.#pRuntimes.find(({ identityKey }) => accountOf(identityKey) === k)?.name ?? this.#setting.stashes.find((n) => idOf(n) === k) ?? k;
-      for (const e of effects) if (!["MessageDone", "Rewarded", "SessionStarted"].includes(e.kind)) console.log(this.height, JSON.stringify(e, (_, v) => typeof v === "bigint" ? String(v) : typeof v === "string" ? short(v) : v).slice(0, 220));
-      console.log(this.height, this.#pRuntimes.map((p) => `${p.name}${p.isUp ? "@" + p.since + ":" + p.enclave.status.height : "-"}`).join(" "), rates === CALM ? "calm" : "");
-    }
     await this.#check(before.state, effects, rates === CALM);
   }
 
@@ -351,11 +350,18 @@ class Life implements Disposable {
     await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
     await this.#abandoned.check(before, effects, this.#state);
     for (const sharing of sharings) {
-      if (effects.some(({ kind }) => kind === "SharingAdopted")) this.#keys.learn(sharing, this.#pRuntimes.map(({ disk }) => disk));
+      if (effects.some(({ kind }) => kind === "SharingAdopted"))
+        this.#keys.learn(
+          sharing,
+          this.#pRuntimes.map(({ disk }) => disk),
+        );
     }
     this.#writers.check();
     if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
-    await this.#states.check(this.#machine.memory, sharings.map(({ rotationId }) => rotationId));
+    await this.#states.check(
+      this.#machine.memory,
+      sharings.map(({ rotationId }) => rotationId),
+    );
   }
 
   #shuffled(): LivePRuntime[] {

@@ -71,7 +71,10 @@ export class RememberedLedgers implements Disposable {
     const name = `${hex(headHash)} ${hex(hashHeader(block.header))}`;
     let result = this.#known.get(name);
     if (result === undefined) {
-      const own = this.#checking !== null && headHashOf.get!.call(this.#checking) === headHash ? this.#checking : new Replica(CURVE, ledger, headHash);
+      const own =
+        this.#checking !== null && headHashOf.get!.call(this.#checking) === headHash
+          ? this.#checking
+          : new Replica(CURVE, ledger, headHash);
       const [applied] = follow.call(own, [block]) as [Applied];
       this.#checking = own;
       const place = { ledger: ledgerOf.get!.call(own) as Ledger, headHash: headHashOf.get!.call(own) as Uint8Array };

@@ -139,7 +139,10 @@ export class States {
         ensure(inForce.includes(rotationId), `${name} is under MasterKey ${rotationId}, which is not in force`);
         const value = this.#keys.open(page.contract, key, sealed);
         ensure(value !== null, `${name} can't be read`);
-        ensure(known.possible.has(value), `${name} is ${brief(value)}, not ${[...known.possible].map(brief).join(" or ")}`);
+        ensure(
+          known.possible.has(value),
+          `${name} is ${brief(value)}, not ${[...known.possible].map(brief).join(" or ")}`,
+        );
       }
     }
     for (const [name, known] of this.#known) {

@@ -115,14 +115,18 @@ export class Writers {
 
   #read(running: Running, contract: ContractName, key = this.#key()): void {
     const expected = this.#states.reading(contract, key);
-    this.#call(running, async () => {
-      const bytes = await running.worker.get(contract.id, Buffer.from(key, "latin1"));
-      const value = bytes === null ? null : Buffer.from(bytes).toString("latin1");
-      const allowed = expected();
-      if (allowed === null) return;
-      this.done.read++;
-      ensure(allowed.includes(value), `${key} was read as ${value?.slice(0, 24) ?? "nothing"}`);
-    }, expected);
+    this.#call(
+      running,
+      async () => {
+        const bytes = await running.worker.get(contract.id, Buffer.from(key, "latin1"));
+        const value = bytes === null ? null : Buffer.from(bytes).toString("latin1");
+        const allowed = expected();
+        if (allowed === null) return;
+        this.done.read++;
+        ensure(allowed.includes(value), `${key} was read as ${value?.slice(0, 24) ?? "nothing"}`);
+      },
+      expected,
+    );
   }
 
   #write(running: Running, ours: readonly ContractName[]): void {
