@@ -1,7 +1,18 @@
 /**
  * The whole life of a network in one process, from one seed, in virtual time: blocks. pRuntimes are real `Enclave`s on disks in
  * memory; what they say to the chain and to each other is signed, sealed and opened in earnest. Their threads work on one store,
- * step by step, beside contracts that put, remove and get states there. Machines, hosts, processes and ways fail.
+ * step by step, beside contracts that put, remove and get states there. Hosts are late, messages get lost, pRuntimes are killed
+ * between any two of their writes and steps, the power of the machine with the store fails, stakes move, and one pRuntime, a
+ * gatekeeper's or another, does not do what it should (byzantine.ts). After every block, and at the end, in calm:
+ *
+ *   states        what was acknowledged last is there, once, and readable under a MasterKey that is in force; what somebody has
+ *                 altered is kept aside as it was until it is put right (states.ts)
+ *   answers       contracts read what was written, and do not wait for a rotation (writers.ts)
+ *   abandonment   comes after all is done; then nothing is left that opens anything that was under it (abandoned.ts)
+ *   blame         nobody honest is convicted; who is proved to have lied is (convictions.ts)
+ *   progress      once nothing fails any more, a rotation ends
+ *
+ * A seed draws the same run again, to the last bit: all that waits for another waits for a step (steps.ts), and chance is seeded.
  */
 import { toHex } from "../../../src/bytes.ts";
 import { accountOf } from "../../../src/protocol/account.ts";
@@ -208,14 +219,6 @@ class Life implements Disposable {
   async #readAll(): Promise<void> {
     // Nobody writes any more.
     for (let block = 0; block < 12; block++) await this.#block(CALM, [], false);
-    const newest = this.#state.sharings.at(-1)!.rotationId;
-    const counts = await this.#machine.memory.countByRotationId();
-    if (this.#state.rotation === null) {
-      ensure(
-        [...counts.keys()].every((id) => id === newest),
-        "records are under a MasterKey that was left",
-      );
-    }
     await this.#writers.readAll(this.#pRuntimes, this.#chain, async () => {
       while (!this.#steps.isIdle) await this.#steps.one();
       await settled();
@@ -303,12 +306,9 @@ class Life implements Disposable {
     }
     await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
     await this.#abandoned.check(before, effects, this.#state);
-    for (const sharing of sharings) {
-      if (effects.some(({ kind }) => kind === "SharingAdopted"))
-        this.#keys.learn(
-          sharing,
-          this.#pRuntimes.map(({ disk }) => disk),
-        );
+    if (effects.some(({ kind }) => kind === "SharingAdopted")) {
+      const disks = this.#pRuntimes.map(({ disk }) => disk);
+      for (const sharing of sharings) this.#keys.learn(sharing, disks);
     }
     this.#writers.check();
     if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
