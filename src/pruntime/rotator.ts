@@ -324,10 +324,17 @@ function resultOf<T>(errand: Errand<T> | null, { switchHeight }: Rotation): T | 
   return errand?.switchHeight === switchHeight ? errand.result : null;
 }
 
-/** One who has certified compacts the store; if nothing comes of it in time, the next one does. */
+/**
+ * One who has certified compacts the store; if nothing comes of it in time, the next one does, and then the other holders of
+ * shares: those who certified may hold none any more, and the chain would not hear of it from them.
+ */
 function isTurn({ state, genesis }: Ledger, { certifiers, since }: Rotation, identityKey: PublicKey): boolean {
+  const members = state.sharings.at(-1)?.members ?? [];
+  const holders = members.map((member) => member.identityKey).filter((key) => isHolder(state, key));
+  const certified = certifiers.filter((key) => holders.includes(key));
+  const order = [...certified, ...holders.filter((key) => !certified.includes(key))];
   const turn = Math.floor((state.height - since) / genesis.rotation.leaseBlocks);
-  return certifiers.length > 0 && certifiers[turn % certifiers.length] === identityKey;
+  return order.length > 0 && order[turn % order.length] === identityKey;
 }
 
 /** Whether something can be tried again that failed; or the ledger that is here is behind, and it will not be. */

@@ -125,7 +125,9 @@ export class Shareholder implements Disposable {
 
   /** What there is to say to the chain; null where there is nothing. */
   dueCall(ledger: Ledger): Call | null {
-    return this.#sessionCall(ledger) ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger);
+    // Who is silent in a key session is not punished; who owes a share of a MasterKey that is abandoned has as long as one phase.
+    const urgent = this.#declaration(ledger, true);
+    return urgent ?? this.#sessionCall(ledger) ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger, false);
   }
 
   /**
@@ -300,12 +302,13 @@ export class Shareholder implements Disposable {
   }
 
   /** Of shares that are destroyed, and sealed no more. */
-  #declaration({ state }: Ledger): Call | null {
+  #declaration({ state }: Ledger, abandoned: boolean): Call | null {
     const owed = state.retired.find(
       ({ epoch, rotationId, owing }) =>
+        isAbandoned(state, rotationId) === abandoned &&
         owing.includes(this.#identityKey) &&
         this.share(epoch) === null &&
-        !(this.#met.has(rotationId) && isAbandoned(state, rotationId)),
+        !(abandoned && this.#met.has(rotationId)),
     );
     return owed === undefined ? null : { tag: "declareDestroyed", value: owed.epoch };
   }

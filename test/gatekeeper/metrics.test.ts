@@ -149,7 +149,7 @@ describe("a node's metrics", () => {
       const results = await Promise.allSettled([
         metrics.receiving(answer)(Uint8Array.of(7)),
         metrics.executing(answer)(Uint8Array.of(7)),
-        metrics.sending(answer)(PEER.peer, Uint8Array.of(7), NEVER),
+        metrics.sending(answer)({ to: PEER.peer, endpoint: null }, Uint8Array.of(7), NEVER),
       ]);
       // What is counted is what it was.
       const [plain] = await Promise.allSettled([answer()]);

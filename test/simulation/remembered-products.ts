@@ -3,27 +3,36 @@
  * checked against keys that were made from the same secrets. They are functions of their arguments alone.
  */
 import { Secp256k1Group } from "../../src/keys/secp256k1-group.ts";
-import { Secp256k1 } from "../../src/engine/secp256k1.ts";
+import { type Points, Secp256k1 } from "../../src/engine/secp256k1.ts";
 import type { Secret } from "../../src/secret.ts";
 
 const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = Secp256k1Group.prototype;
-const { invalidSignatures } = Secp256k1.prototype;
+const { invalidSignatures, publicKeys } = Secp256k1.prototype;
 
 /** Remembers what all instances compute until it is disposed. */
 export class RememberedProducts implements Disposable {
   readonly #known = new Map<string, Uint8Array<ArrayBuffer> | null>();
   /** Signatures of one batch that are wrong. */
   readonly #wrong = new Map<string, number[]>();
+  /** Of scalars, most of them a pRuntime's own again and again. */
+  readonly #points = new Map<string, Points>();
 
   constructor() {
     const once = this.#once.bind(this);
     const wrong = this.#wrong;
+    const points = this.#points;
     Object.assign(Secp256k1.prototype, {
       invalidSignatures(this: Secp256k1, hashes: Uint8Array, signatures: Uint8Array, publicKeys: Uint8Array) {
         const key = [hashes, signatures, publicKeys].map(hex).join();
         const found = wrong.get(key) ?? invalidSignatures.call(this, hashes, signatures, publicKeys);
         wrong.set(key, found);
         return [...found];
+      },
+      publicKeys(this: Secp256k1, scalars: Uint8Array) {
+        const key = `${this.form} ${hex(scalars)}`;
+        const found = points.get(key) ?? publicKeys.call(this, scalars);
+        points.set(key, { points: found.points.slice(), invalid: found.invalid });
+        return { points: found.points.slice(), invalid: found.invalid };
       },
     });
     Object.assign(Secp256k1Group.prototype, {
@@ -45,7 +54,7 @@ export class RememberedProducts implements Disposable {
 
   [Symbol.dispose](): void {
     Object.assign(Secp256k1Group.prototype, { multiplyBase, multiplyAll, multiScalar, hashToGroup });
-    Object.assign(Secp256k1.prototype, { invalidSignatures });
+    Object.assign(Secp256k1.prototype, { invalidSignatures, publicKeys });
   }
 
   /** A copy, which the caller may wipe. */

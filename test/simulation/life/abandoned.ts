@@ -42,7 +42,10 @@ export class Abandoned {
       if (effect.kind === "RotationAdvanced" && effect.phase === "abandonment")
         await this.#checkBegun(effect.rotationId, after);
       if (effect.kind === "SharesOutstanding") for (const key of effect.owing) this.#outstanding.add(key);
-      if (effect.kind === "ShareDestroyed") this.#checkDeclared(effect.identityKey, after);
+      if (effect.kind === "ShareDestroyed") {
+        const { rotationId } = this.#generations.get(effect.epoch)!;
+        if (rotationId === after.rotation?.from) this.#checkDeclared(effect.identityKey, after);
+      }
       if (effect.kind === "KeysDestroyed") this.#checkDeclared(effect.identityKey, after);
       if (effect.kind !== "MasterKeyAbandoned") continue;
       for (const key of effect.outstanding) this.#outstanding.add(key);

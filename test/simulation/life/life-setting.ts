@@ -52,16 +52,16 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     byzantine: liars.length > 0 && isByzantine ? random.of(liars) : null,
     keySuite: random.below(60) === 0 ? 2 : 1,
     phaseBlocks: 4 + random.below(2),
-    refreshBlocks: random.of([15, 30, 1_000, 1_000]),
-    sessionBlocks: 3 + random.below(4),
-    sessionsPerEra: 2 + random.below(3),
+    refreshBlocks: random.of([15, 30, 1_000, 1_000, 1_000]),
+    sessionBlocks: 5 + random.below(5),
+    sessionsPerEra: 2 + random.below(2),
     leadBlocks: 1 + random.below(4),
     leaseBlocks: 5 + random.below(4),
     rotationBlocks: random.of([12, 16, 24]),
     intervalBlocks: random.of([0, 0, 20, 30]),
     ecdhBlocks: random.of([15, 40, 1_000]),
     lag: random.of([0, 0, 1, 3]),
-    faultBlocks: random.of([30, 45, 60]),
+    faultBlocks: random.of([25, 40, 55]),
   };
 }
 

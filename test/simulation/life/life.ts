@@ -1,18 +1,29 @@
 /**
  * The whole life of a network in one process, from one seed, in virtual time: blocks. pRuntimes are real `Enclave`s on disks in
  * memory; what they say to the chain and to each other is signed, sealed and opened in earnest. Their threads work on one store,
- * step by step, beside contracts that put, remove and get states there. Machines, hosts, processes and ways fail.
+ * step by step, beside contracts that put, remove and get states there. Hosts are late, messages get lost, pRuntimes are killed
+ * between any two of their writes and steps, the power of the machine with the store fails, stakes move, and one pRuntime, a
+ * gatekeeper's or another, does not do what it should (byzantine.ts). After every block, and at the end, in calm:
+ *
+ *   states        what was acknowledged last is there, once, and readable under a MasterKey that is in force; what somebody has
+ *                 altered is kept aside as it was until it is put right (states.ts)
+ *   answers       contracts read what was written, and do not wait for a rotation (writers.ts)
+ *   abandonment   comes after all is done; then nothing is left that opens anything that was under it (abandoned.ts)
+ *   blame         nobody honest is convicted; who is proved to have lied is (convictions.ts)
+ *   progress      once nothing fails any more, a rotation ends
+ *
+ * A seed draws the same run again, to the last bit: all that waits for another waits for a step (steps.ts), and chance is seeded.
  */
 import { toHex } from "../../../src/bytes.ts";
 import { accountOf } from "../../../src/protocol/account.ts";
-import type { Action, Call } from "../../../src/protocol/call.ts";
+import type { Call } from "../../../src/protocol/call.ts";
 import type { Effect } from "../../../src/protocol/effect.ts";
 import { signMessage } from "../../../src/protocol/message.ts";
 import type { State } from "../../../src/protocol/state.ts";
 import { Authority } from "../../pruntime/authority.ts";
 import { idOf, signerOf } from "../../protocol/network.ts";
 import { Seeded } from "../../slow/seeded.ts";
-import { type FaultRates, Machines, NO_FAULTS, drawRates } from "../faults.ts";
+import { Machines } from "../faults.ts";
 import { ensure } from "../invariants.ts";
 import { Operators } from "../operators.ts";
 import { SeededRandomness } from "../randomness.ts";
@@ -22,33 +33,27 @@ import { Abandoned } from "./abandoned.ts";
 import { ATTACKS, Byzantine } from "./byzantine.ts";
 import { Convictions } from "./convictions.ts";
 import { KnownKeys } from "./known-keys.ts";
+import { CALM, type LifeRates, drawLifeRates } from "./life-rates.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
 import { LivePRuntime } from "./live-pruntime.ts";
 import { Machine } from "./machine.ts";
+import { Orders } from "./orders.ts";
 import { Post } from "./post.ts";
 import { RememberedLedgers } from "./remembered-ledgers.ts";
 import { States } from "./states.ts";
 import { Steps, settled } from "./steps.ts";
 import { Writers } from "./writers.ts";
 
-/** What fails, and how often: of a block, but for `lose`, which is of a message between pRuntimes. */
-interface LifeRates extends FaultRates {
-  readonly lose: number;
-  /** The power of the machine that has the store. */
-  readonly power: number;
-}
-
-const CALM: LifeRates = { ...NO_FAULTS, lose: 0, power: 0 };
 /** Writes to its disk within which a pRuntime is killed. */
 const WRITES_MAX = 6;
 /** Steps of a block, at most, where nothing fails. */
 const CALM_STEPS = 150;
-/** Blocks in which a rotation must end, and another after it, when nothing fails any more. */
+/** Blocks in which a rotation must end when nothing fails any more. */
 const PATIENCE = 220;
+/** Blocks after which what was begun before is done. */
+const CALM_STARTS = 12;
 /** Blocks until nobody is late any more from before. */
 const CALM_BEFORE = 40;
-/** One order in so many blocks. */
-const ORDER_BLOCKS = 25;
 /** What an honest pRuntime's message comes to, if it is not done: it was late, or others were before. */
 const STALE = new Set([
   "SequenceTooLow",
@@ -61,6 +66,7 @@ const STALE = new Set([
   "NoRotation",
   "NotGatekeeper",
   "NotRotationWorker",
+  "NotAssigned",
 ]);
 
 /** What came about in a run. */
@@ -78,15 +84,15 @@ export interface LifeReport {
 
 /** Runs one seed. @throws Error with the seed, the block, and what did not hold. */
 export async function live(seed: number): Promise<LifeReport> {
-  using randomness = new SeededRandomness(seed);
+  using _randomness = new SeededRandomness(seed);
   using _products = new RememberedProducts();
   using _ledgers = new RememberedLedgers();
-  using life = new Life(seed, randomness);
+  using life = new Life(seed);
   try {
     return await life.run();
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    const again = `SEED=${seed} npx vitest run test/simulation/life`;
+    const again = `LIFE=${seed} npx vitest run test/simulation/life`;
     throw new Error(`seed ${seed}, block ${life.height}: ${what}; again: ${again}`, { cause });
   }
 }
@@ -106,6 +112,7 @@ class Life implements Disposable {
   readonly #keys = new KnownKeys();
   readonly #states = new States(this.#keys);
   readonly #writers: Writers;
+  readonly #orders: Orders;
   readonly #byzantine: Byzantine | null;
   readonly #liar: LivePRuntime | null;
   readonly #convictions: Convictions;
@@ -118,7 +125,7 @@ class Life implements Disposable {
   /** Accounts of pRuntimes that do what they should. */
   readonly #isHonest: ReadonlySet<string>;
 
-  constructor(seed: number, _: SeededRandomness) {
+  constructor(seed: number) {
     const random = new Seeded(seed);
     this.#seed = seed;
     this.#random = random;
@@ -134,7 +141,7 @@ class Life implements Disposable {
     this.#machines = new Machines(random);
     this.#wire = new Wire(random);
     this.#post = new Post(this.#pRuntimes, random);
-    const { chain } = { chain: this.#chain };
+    const chain = this.#chain;
     this.#operators = new Operators(
       {
         get state() {
@@ -147,6 +154,7 @@ class Life implements Disposable {
       random,
     );
     this.#writers = new Writers(this.#states, random);
+    this.#orders = new Orders({ chain, setting, pRuntimes: this.#pRuntimes, writers: this.#writers, random });
     const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
     this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
     this.#byzantine =
@@ -166,7 +174,7 @@ class Life implements Disposable {
   }
 
   async run(): Promise<LifeReport> {
-    const rates = this.#drawRates();
+    const rates = drawLifeRates(this.#random);
     while (this.height < this.#setting.faultBlocks) await this.#block(rates, this.#operators.move());
     await this.#settle();
     return {
@@ -183,71 +191,17 @@ class Life implements Disposable {
     for (const pRuntime of this.#pRuntimes) pRuntime.kill();
   }
 
-  #drawRates(): LifeRates {
-    const rates = drawRates(this.#random);
-    return {
-      ...rates,
-      kill: this.#random.of([0, 0.03, 0.1]),
-      down: this.#random.of([0, 0, 0.01, 0.03]),
-      lose: this.#random.of([0, 0.1, 0.4]),
-      power: this.#random.of([0, 0, 0.02, 0.06]),
-    };
-  }
-
-  /** Faults have stopped: the rotation that is under way ends, and one that is ordered then, and all is there. */
+  /** Faults have stopped: the rotation that is under way ends, or else one that is ordered then, and all is there. */
   async #settle(): Promise<void> {
     for (const { name } of this.#pRuntimes) if (this.#machines.isOff(name)) this.#machines.switchOn(name);
     const until = this.height + PATIENCE;
-    let target: number | null = null;
-    for (;;) {
+    const abandoned = this.#told.get("MasterKeyAbandoned") ?? 0;
+    while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned) {
       const { rotation, sharings, rotationOrdered } = this.#state;
-      const newest = sharings.at(-1)?.rotationId ?? null;
-      if (rotation === null && newest !== null) {
-        if (target !== null && newest >= target) break;
-        target ??= newest + 1;
-      }
-      if (this.height >= until && process.env["V"]) {
-        const st = this.#state;
-        console.log(
-          JSON.stringify(
-            {
-              setting: this.#setting,
-              ks: st.keySession && { ...st.keySession, members: st.keySession.members.length },
-              sh: st.sharings.map((s) => [
-                s.rotationId,
-                s.epoch,
-                s.threshold,
-                s.members.map((m) => [this.#pRuntimes.find((p) => p.identityKey === m.identityKey)?.name, m.confirmed]),
-              ]),
-              gk: st.gatekeepers.length,
-              ord: st.rotationOrdered,
-              rot: st.rotation,
-              parts: [...st.partitions.values()].map((p) => [
-                p.stage,
-                p.attempt,
-                p.doubters.length,
-                p.verdicts.length,
-                p.holder,
-                p.deadline,
-              ]),
-              up: this.#pRuntimes.map((p) => [p.name, p.isUp && p.enclave.status]),
-              retired: st.retired.length,
-              validators: [...st.validators.keys()].length,
-              excluded: st.excluded,
-              store: st.stateStore,
-            },
-            (_, v) => (typeof v === "bigint" ? String(v) : v instanceof Uint8Array ? "b" : v),
-          ),
-        );
-        console.log([...this.#told].map(([k, v]) => `${k} ${v}`).join(", "));
-      }
-      ensure(
-        this.height < until,
-        `rotation ${rotation?.phase ?? "none"} does not end in ${PATIENCE} blocks without a fault`,
-      );
-      const isOrder = target !== null && rotation === null && rotationOrdered === null;
+      ensure(this.height < until, `a rotation in ${rotation?.phase ?? "no phase"} does not end in ${PATIENCE} blocks`);
+      const isOrder = rotation === null && rotationOrdered === null && sharings.length > 0 && this.height % 4 === 0;
       const moves = this.height % 8 === 0 ? this.#elect() : [];
-      await this.#block(CALM, isOrder && this.height % 4 === 0 ? [...moves, ...this.#vote(ROTATE)] : moves);
+      await this.#block(CALM, isOrder ? [...moves, ...this.#orders.rotate()] : moves);
     }
     await this.#readAll();
     for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
@@ -265,14 +219,6 @@ class Life implements Disposable {
   async #readAll(): Promise<void> {
     // Nobody writes any more.
     for (let block = 0; block < 12; block++) await this.#block(CALM, [], false);
-    const newest = this.#state.sharings.at(-1)!.rotationId;
-    const counts = await this.#machine.memory.countByRotationId();
-    if (this.#state.rotation === null) {
-      ensure(
-        [...counts.keys()].every((id) => id === newest),
-        "records are under a MasterKey that was left",
-      );
-    }
     await this.#writers.readAll(this.#pRuntimes, this.#chain, async () => {
       while (!this.#steps.isIdle) await this.#steps.one();
       await settled();
@@ -283,37 +229,6 @@ class Life implements Disposable {
     return this.#chain.ledger.state;
   }
 
-  #vote(action: Action): Uint8Array[] {
-    const value = { round: this.#state.governanceRound, action };
-    return ["g1", "g2"].map((member) => this.#chain.message(member, { tag: "govern", value }));
-  }
-
-  /** What governance and the owner of the contracts want in the next block. */
-  #orders(): Uint8Array[] {
-    const { height } = this;
-    const { workers } = this.#setting;
-    if (height === 0) return this.#vote({ tag: "launch", value: undefined });
-    if (height === 1) {
-      const runners = this.#pRuntimes.filter(({ name }) => name !== this.#setting.byzantine);
-      return this.#writers.names.map((name, ahead) => {
-        const worker = (this.#random.below(3) > 0 ? runners.at(-1)! : this.#random.of(runners)).identityKey;
-        return this.#chain.message(
-          "rich",
-          { tag: "deployContract", value: { name: Buffer.from(name), worker } },
-          ahead,
-        );
-      });
-    }
-    const worker = workers[height - 2];
-    if (worker?.mayRotate === true) {
-      const { identityKey } = this.#pRuntimes.find(({ name }) => name === worker.name)!;
-      return this.#vote({ tag: "setRotationWorker", value: { identityKey, may: true } });
-    }
-    // Migrations are ordered here as well, once a network does them.
-    const isTime = this.#state.rotation === null && this.#random.below(ORDER_BLOCKS) === 0;
-    return isTime && height < this.#setting.faultBlocks ? this.#vote(ROTATE) : [];
-  }
-
   async #block(rates: LifeRates, moves: readonly Uint8Array[], writes = true): Promise<void> {
     for (const pRuntime of this.#shuffled()) await this.#act(pRuntime, rates);
     this.#post.carry(this.height, rates.lose);
@@ -322,7 +237,7 @@ class Life implements Disposable {
     const messages = [
       ...this.#pushed.splice(0),
       ...this.#wire.due(this.height + 1, rates),
-      ...this.#orders(),
+      ...this.#orders.due(),
       ...moves,
     ];
     this.#chain.block(messages);
@@ -334,7 +249,8 @@ class Life implements Disposable {
   async #act(pRuntime: LivePRuntime, rates: LifeRates): Promise<void> {
     const { height } = this;
     if (!this.#machines.isOn(pRuntime, height, rates)) return;
-    if (this.#random.fraction() < rates.kill) pRuntime.killSoon(this.#random.below(WRITES_MAX));
+    const isKilled = this.#random.fraction() < rates.kill;
+    pRuntime.killSoon(isKilled ? this.#random.below(WRITES_MAX) : Number.POSITIVE_INFINITY);
     if (!pRuntime.isUp) pRuntime.start();
     if (!pRuntime.isUp) return;
     const to = this.#machines.followsTo(pRuntime, height, rates, rates === CALM ? 0 : this.#setting.lag);
@@ -390,14 +306,12 @@ class Life implements Disposable {
     }
     await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
     await this.#abandoned.check(before, effects, this.#state);
-    for (const sharing of sharings) {
-      if (effects.some(({ kind }) => kind === "SharingAdopted"))
-        this.#keys.learn(
-          sharing,
-          this.#pRuntimes.map(({ disk }) => disk),
-        );
+    if (effects.some(({ kind }) => kind === "SharingAdopted")) {
+      const disks = this.#pRuntimes.map(({ disk }) => disk);
+      for (const sharing of sharings) this.#keys.learn(sharing, disks);
     }
     this.#writers.check();
+    if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
     await this.#states.check(
       this.#machine.memory,
       sharings.map(({ rotationId }) => rotationId),
@@ -417,5 +331,3 @@ class Life implements Disposable {
     this.#told.set(what, (this.#told.get(what) ?? 0) + 1);
   }
 }
-
-const ROTATE: Action = { tag: "rotate", value: undefined };

@@ -98,7 +98,7 @@ export class LivePRuntime {
     process.wipe();
   }
 
-  /** Kills it in the next call, before or after one of its first writes. */
+  /** Kills it before or after one of its next writes. @param writes - which; Infinity: none. */
   killSoon(writes: number): void {
     this.#writesLeft = writes;
   }

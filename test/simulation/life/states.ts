@@ -121,6 +121,8 @@ export class States {
   async check(store: StateStore, inForce: readonly number[]): Promise<void> {
     this.looks++;
     const found = new Set<Known>();
+    /** Of what was altered, what is there all the same. */
+    const recoverable = new Set<Known>();
     const counts = new Map<number, number>();
     const pages = await store.scan(EVERYTHING, null, ALL_BYTES);
     for (const [at, page] of pages.entries()) {
@@ -135,7 +137,11 @@ export class States {
         const known = this.#of(page.contract, name);
         ensure(!found.has(known), `${name} is there twice`);
         found.add(known);
-        if (known.altered !== null) continue;
+        if (known.altered !== null) {
+          const value = inForce.includes(rotationId) ? this.#keys.open(page.contract, key, sealed) : null;
+          if (value !== null && known.possible.has(value)) recoverable.add(known);
+          continue;
+        }
         ensure(inForce.includes(rotationId), `${name} is under MasterKey ${rotationId}, which is not in force`);
         const value = this.#keys.open(page.contract, key, sealed);
         ensure(value !== null, `${name} can't be read`);
@@ -149,8 +155,29 @@ export class States {
       if (found.has(known) || known.altered !== null || known.possible.has(null)) continue;
       throw new Error(`${name.slice(32)} is gone; it was ${[...known.possible].map(brief).join(" or ")}`);
     }
+    if ([...this.#known.values()].some(({ altered }) => altered !== null)) {
+      await this.#checkAltered(store, inForce, recoverable);
+    }
     const told = [...(await store.countByRotationId())].join("; ");
     ensure(told === [...counts].sort(([a], [b]) => a - b).join("; "), `the store counts ${told}`);
+  }
+
+  /** What somebody has altered is not lost: what it was is kept aside, and a key is in force that opens it. */
+  async #checkAltered(store: StateStore, inForce: readonly number[], recoverable: Set<Known>): Promise<void> {
+    for (const { contract, body } of await store.kept(EVERYTHING, null, ALL_BYTES)) {
+      for (const { key, sealed } of parse(body)) {
+        const known = this.#of(contract, Buffer.from(key).toString("latin1"));
+        if (known.altered === null || !inForce.includes(headOf(sealed).rotationId)) continue;
+        const value = this.#keys.open(contract, key, sealed);
+        if (value !== null && known.possible.has(value)) recoverable.add(known);
+      }
+    }
+    for (const [name, known] of this.#known) {
+      const { altered, possible } = known;
+      if (altered === null || recoverable.has(known) || possible.has(null)) continue;
+      if (altered.isForgettable && altered.isWritten) continue;
+      throw new Error(`${name.slice(32)} is lost: ${altered.what}`);
+    }
   }
 
   #of(contract: Uint8Array, key: string): Known {

@@ -15,6 +15,8 @@ const CONTRACTS = 5;
 const KEYS = 14;
 /** Calls of one pRuntime's contracts that are under way at a time. */
 const CALLS_MAX = 3;
+/** Blocks that a call takes at most, where nothing fails: the ledger may be one or two behind the store. */
+const PATIENCE = 6;
 /** Lengths of values: some make pages split. */
 const LENGTHS = [0, 10, 100, 700, 3_000];
 /** Why a contract may have to wait: its keys are not there, yet or any more. */
@@ -24,7 +26,8 @@ const NO_KEYS: readonly ErrorCode[] = ["KEY_NOT_PROVISIONED", "KEY_UNAVAILABLE"]
 interface Running {
   readonly process: object;
   readonly worker: ContractWorker;
-  calls: number;
+  /** Heights at which calls under way have begun. */
+  readonly calls: Set<{ readonly since: number }>;
 }
 
 export class Writers {
@@ -38,6 +41,7 @@ export class Writers {
   /** Writes under way, by the process that does them. */
   readonly #pending = new Map<object, Set<Pending>>();
   #serial = 0;
+  #height = 0;
   /** What is wrong with an answer; null where nothing is. */
   #broken: string | null = null;
 
@@ -56,8 +60,19 @@ export class Writers {
     if (this.#broken !== null) throw new Error(this.#broken);
   }
 
+  /** Where nothing fails, contracts do not wait for a rotation. @throws Error when one does. */
+  checkWaiting(height: number): void {
+    for (const [{ name, process }, running] of this.#running) {
+      if (running.process !== process) continue;
+      for (const { since } of running.calls) {
+        ensure(height - since <= PATIENCE, `a contract of ${name} waits since block ${since}`);
+      }
+    }
+  }
+
   /** Begins calls of the contracts that a pRuntime runs. */
   act(pRuntime: LivePRuntime, { ledger }: Authority): void {
+    this.#height = ledger.state.height;
     this.#forgetDead(pRuntime);
     if (!pRuntime.isUp) return;
     const running = this.#runningOf(pRuntime);
@@ -66,7 +81,7 @@ export class Writers {
       return isOurs && running.worker.isReady(id);
     });
     if (ours.length === 0) return;
-    for (let call = this.#random.below(3); call > 0 && running.calls < CALLS_MAX; call--) {
+    for (let call = this.#random.below(3); call > 0 && running.calls.size < CALLS_MAX; call--) {
       if (this.#random.below(4) === 0) this.#read(running, this.#random.of(ours));
       else this.#write(running, ours);
     }
@@ -153,7 +168,8 @@ export class Writers {
   }
 
   #call(running: Running, act: () => Promise<void>, reading?: () => unknown): void {
-    running.calls++;
+    const call = { since: this.#height };
+    running.calls.add(call);
     act()
       .catch((error: unknown) => {
         if (error instanceof GatekeeperError && NO_KEYS.includes(error.code)) return;
@@ -162,7 +178,7 @@ export class Writers {
         this.#broken ??= error instanceof Error ? error.message : String(error);
       })
       .finally(() => {
-        running.calls--;
+        running.calls.delete(call);
       });
   }
 
@@ -178,7 +194,7 @@ export class Writers {
   #runningOf(pRuntime: LivePRuntime): Running {
     let running = this.#running.get(pRuntime);
     if (running === undefined) {
-      running = { process: pRuntime.process!, worker: pRuntime.worker(), calls: 0 };
+      running = { process: pRuntime.process!, worker: pRuntime.worker(), calls: new Set() };
       this.#running.set(pRuntime, running);
     }
     return running;

@@ -1,0 +1,3 @@
+import { slowLives } from "../simulation/life/slow-lives.ts";
+
+slowLives(1);
