@@ -1,6 +1,7 @@
 /** What becomes of a network's keys, in words. */
 import type { KeyHappening } from "../gatekeeper/chain-watch.ts";
 import type { PublicKey } from "../protocol/account.ts";
+import { describeMigration } from "./migration-words.ts";
 import { counted } from "./progress.ts";
 
 /**
@@ -36,19 +37,25 @@ export function describeHappening(effect: KeyHappening, nameOf: (identityKey: Pu
     case "StoreAnnounced":
       return `contracts' states are in store ${effect.store}, says ${list([effect.identityKey])}`;
     case "StoreSet":
-      return `contracts' states are in store ${effect.store}, says governance`;
+      return `contracts' states are in store ${effect.store} from here on`;
     case "RotationIntervalSet":
       return effect.blocks === 0
         ? "rotations begin by order alone"
         : `a rotation begins ${counted(effect.blocks, "block")} after the last`;
     case "RotationWorkerSet":
       return `${list([effect.identityKey])} may ${effect.may ? "" : "not "}take part in rotations without a share`;
+    case "MigrationOrdered":
+      return `a migration to ${describeMigration(effect.migration)} is ordered from block ${effect.migration.height} on, by ${list(effect.members)}`;
+    case "MigrationCancelled":
+      return `the migration is called off by ${list(effect.members)}`;
     case "RotationOrdered":
       return `a rotation is ordered by ${list(effect.members)}`;
     case "RotationStarted":
-      return `rotation ${effect.rotationId} begins, ${effect.ordered ? "ordered by governance" : "because it is time"}`;
+      return effect.migration === null
+        ? `rotation ${effect.rotationId} begins, ${effect.ordered ? "ordered by governance" : "because it is time"}`
+        : `rotation ${effect.rotationId} begins, a migration to ${describeMigration(effect.migration)}`;
     case "RotationAborted":
-      return `rotation ${effect.rotationId} is given up: no MasterKey came about in time, and the old one stays`;
+      return `rotation ${effect.rotationId} is given up, and the old MasterKey stays`;
     case "SwitchPlanned":
       return `rotation ${effect.rotationId}: states are sealed under the new MasterKey from block ${effect.height} on`;
     case "MasterPubkeyRotated":

@@ -11,6 +11,7 @@ import { Replica } from "../protocol/replica.ts";
 import { openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions } from "./command-line.ts";
 import { Listing } from "./listing.ts";
+import { describeMigration } from "./migration-words.ts";
 import { counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -109,8 +110,9 @@ function totalsOf({ receipts }: RotationRecord): { records: number; bytes: numbe
 }
 
 function describeRotation(rotation: RotationRecord): string {
-  const { rotationId, outcome, orderedBy, partitions, left, outstanding } = rotation;
-  const cause = orderedBy === null ? "by its interval" : `ordered by ${list(orderedBy)}`;
+  const { rotationId, outcome, orderedBy, migration, partitions, left, outstanding } = rotation;
+  const order = orderedBy === null ? "by its interval" : `ordered by ${list(orderedBy)}`;
+  const cause = migration === null ? order : `a migration to ${describeMigration(migration)}, ${order}`;
   const head = `rotation ${rotationId}: ${outcome}, ${blocksOf(rotation)}, ${cause}`;
   if (outcome === "aborted" || rotation.switched === null) return head;
   const { records, bytes } = totalsOf(rotation);
@@ -152,7 +154,7 @@ function receiptLine({
 function auditLine(rotation: RotationRecord, findings: readonly AuditFinding[]): string {
   const { rotationId, outcome, left, outstanding, compactedBy } = rotation;
   const head = `rotation ${rotationId} (${blocksOf(rotation)})`;
-  if (outcome === "aborted") return `${head} was given up: no MasterKey came about, and nothing was sealed under it`;
+  if (outcome === "aborted") return `${head} was given up: all is as it was before`;
   if (outcome === "under way") return `${head} is under way`;
   if (findings.length > 0) return `${head} is not shown to have been complete:`;
   const { swept, verified } = partsOf(rotation);

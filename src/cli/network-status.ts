@@ -1,10 +1,12 @@
 /** A network's status: what its chain says, and nothing else. */
 import { currentSharing } from "../protocol/key-session.ts";
+import { type Migration, missingForMigration } from "../protocol/migration.ts";
 import { keyUsersOwing } from "../protocol/rotation-phases.ts";
 import { type Rotation, isBlocked } from "../protocol/rotation.ts";
 import type { State } from "../protocol/state.ts";
 import { toHex } from "../bytes.ts";
 import { keySessionDocument, masterKeyDocument } from "./key-documents.ts";
+import { describeMigration } from "./migration-words.ts";
 import { counted, formatCount } from "./progress.ts";
 
 /** Where a network stands. */
@@ -19,13 +21,25 @@ export interface NetworkStatus {
   readonly masterKeys: readonly ReturnType<typeof masterKeyDocument>[];
   readonly store: string | null;
   readonly keySession: ReturnType<typeof keySessionDocument>;
+  /** A migration that is ordered, and whose pRuntime holds a share and runs something else: it waits for those. */
+  readonly migrationOrdered: (Migration & { readonly waitsFor: readonly string[] }) | null;
   readonly rotation: RotationStatus | null;
 }
 
 /** How far a rotation is. */
 interface RotationStatus extends Pick<
   Rotation,
-  "phase" | "since" | "deadline" | "switchHeight" | "partitions" | "swept" | "verified" | "records" | "bytes"
+  | "phase"
+  | "migration"
+  | "source"
+  | "since"
+  | "deadline"
+  | "switchHeight"
+  | "partitions"
+  | "swept"
+  | "verified"
+  | "records"
+  | "bytes"
 > {
   /** The generation that it makes. */
   readonly rotationId: number;
@@ -54,7 +68,7 @@ interface RotationStatus extends Pick<
 
 /** @param timeOf - the time of a block that is there, in milliseconds since 1970. */
 export function networkStatus(state: State, timeOf: (height: number) => number): NetworkStatus {
-  const { height, timestamp, gatekeepers, sharings, stateStore, rotation } = state;
+  const { height, timestamp, gatekeepers, sharings, stateStore, migrationOrdered, rotation } = state;
   const members = currentSharing(state)?.members ?? [];
   const holders = new Set(members.filter(({ confirmed }) => confirmed).map(({ identityKey }) => identityKey));
   return {
@@ -65,12 +79,17 @@ export function networkStatus(state: State, timeOf: (height: number) => number):
     masterKeys: sharings.map(masterKeyDocument),
     store: stateStore,
     keySession: keySessionDocument(state),
+    migrationOrdered:
+      migrationOrdered === null
+        ? null
+        : { ...migrationOrdered, waitsFor: missingForMigration(state, migrationOrdered) },
     rotation: rotation === null ? null : rotationStatus(state, rotation, timeOf),
   };
 }
 
 function rotationStatus(state: State, rotation: Rotation, timeOf: (height: number) => number): RotationStatus {
-  const { from, phase, since, deadline, switchHeight, partitions, swept, verified, records, bytes } = rotation;
+  const { from, phase, migration, source, since, deadline, switchHeight } = rotation;
+  const { partitions, swept, verified, records, bytes } = rotation;
   const listed = [...state.partitions.values()];
   const lastReceipt = Math.max(0, ...listed.map(({ receipt }) => receipt?.height ?? 0));
   const sweepMilliseconds = lastReceipt === 0 || switchHeight === null ? 0 : timeOf(lastReceipt) - timeOf(switchHeight);
@@ -81,6 +100,8 @@ function rotationStatus(state: State, rotation: Rotation, timeOf: (height: numbe
   return {
     rotationId: from + 1,
     phase,
+    migration,
+    source,
     since,
     deadline,
     switchHeight,
@@ -122,7 +143,8 @@ function owingOf(state: State, { from, compacted, partitions }: Rotation): Rotat
 
 /** A status in lines. */
 export function describeNetwork(status: NetworkStatus): string {
-  const { height, timestamp, gatekeepers, confirmed, masterKeys, store, keySession, rotation } = status;
+  const { height, timestamp, gatekeepers, confirmed, masterKeys, store, keySession, migrationOrdered, rotation } =
+    status;
   const shares = `${confirmed} with a confirmed share`;
   const lines = [
     `block ${height}, ${new Date(timestamp).toISOString()}`,
@@ -140,14 +162,23 @@ export function describeNetwork(status: NetworkStatus): string {
       `key session ${epoch} (${kind} of MasterKey ${rotationId}): ${phase} until block ${deadline}; missing: ${missing.join(", ") || "nobody"}`,
     );
   }
+  if (migrationOrdered !== null) {
+    const { waitsFor } = migrationOrdered;
+    const waiting =
+      waitsFor.length === 0 ? "" : `; it waits for other pRuntimes to hold the shares of ${waitsFor.join(", ")}`;
+    lines.push(
+      `a migration to ${describeMigration(migrationOrdered)} is ordered from block ${migrationOrdered.height} on${waiting}`,
+    );
+  }
   return [...lines, ...rotationLines(rotation)].join("\n");
 }
 
 function rotationLines(rotation: RotationStatus | null): string[] {
   if (rotation === null) return ["no rotation under way"];
-  const { phase, since, deadline, leases, blocked, owing } = rotation;
+  const { phase, migration, since, deadline, leases, blocked, owing } = rotation;
   return [
     `${progressOf(rotation)}; ${phase} since block ${since}, due by block ${deadline}`,
+    ...(migration === null ? [] : [`  a migration to ${describeMigration(migration)}`]),
     ...leases.map(({ holder, partitions }) => `  ${holder} has leased ${counted(partitions.length, "partition")}`),
     ...blocked.map(({ partition, failed, records, quarantine }) => {
       const named = records.map(({ contract, key }) => `${contract} ${key}`).join(", ");

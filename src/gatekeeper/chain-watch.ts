@@ -19,6 +19,7 @@ const KEY_HAPPENINGS = [
   ...(["ShareConfirmed", "ShareDestroyed", "SharesOutstanding"] as const),
   ...(["ContractDeployed", "ContractAssigned", "ContractKeyPublished"] as const),
   ...(["StoreAnnounced", "StoreSet", "RotationIntervalSet", "RotationWorkerSet", "RotationOrdered"] as const),
+  ...(["MigrationOrdered", "MigrationCancelled"] as const),
   ...(["RotationStarted", "RotationAborted", "SwitchPlanned", "MasterPubkeyRotated"] as const),
   ...(["RotationAdvanced", "RotationLate"] as const),
   ...(["PartitionsRecorded", "PartitionLeased", "LeaseExpired", "PartitionSwept", "PartitionBlocked"] as const),

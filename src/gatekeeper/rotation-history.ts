@@ -3,6 +3,7 @@
  * its state: what a record says was told by messages, one by one, and rotation-audit.ts has something to check the ledger against.
  */
 import type { PublicKey } from "../protocol/account.ts";
+import type { Migration } from "../protocol/migration.ts";
 import type { Effect } from "../protocol/effect.ts";
 import type { Applied } from "../protocol/replica.ts";
 import type { ReceiptClaim, Verdict } from "../protocol/rotation.ts";
@@ -50,6 +51,8 @@ export interface RotationRecord {
   readonly began: number;
   /** Members of governance that ordered it; null where it was time. */
   readonly orderedBy: readonly PublicKey[] | null;
+  /** Where states went besides; null where it is no migration. */
+  readonly migration: Migration | null;
   readonly switched: number | null;
   /** Id of the store at the switch; null where there was none, so that nothing was sealed under the MasterKey that is left. */
   readonly store: Hex | null;
@@ -88,8 +91,9 @@ interface KnownSharing {
 /** Follows a chain from its first block on. What it holds is the rotation under way, and who has something of which MasterKey. */
 export class RotationHistory {
   #rotation: Growing | null = null;
-  /** Votes that ordered the next one. */
+  /** Votes that ordered the next one, and the next migration. */
   #ordered: readonly PublicKey[] | null = null;
+  #migrationOrdered: readonly PublicKey[] = [];
   /** Thresholds of key sessions that may yet make something, by epoch. */
   readonly #thresholds = new Map<number, number>();
   #sharings: readonly KnownSharing[] = [];
@@ -197,8 +201,11 @@ export class RotationHistory {
   #seeRotation(effect: Effect, height: number): RotationRecord | null {
     if (effect.kind === "RotationOrdered") this.#ordered = effect.members;
     if (effect.kind === "StoreAnnounced" || effect.kind === "StoreSet") this.#store = effect.store;
+    if (effect.kind === "MigrationOrdered") this.#migrationOrdered = effect.members;
     if (effect.kind === "RotationStarted") {
-      this.#rotation = { ...NOTHING_YET, rotationId: effect.rotationId, began: height, orderedBy: this.#ordered };
+      const { rotationId, migration } = effect;
+      const orderedBy = migration === null ? this.#ordered : this.#migrationOrdered;
+      this.#rotation = { ...NOTHING_YET, rotationId, began: height, orderedBy, migration };
       this.#ordered = null;
       this.#attempts.clear();
     }
@@ -269,7 +276,11 @@ export class RotationHistory {
   #ended(outcome: "aborted" | "complete", height: number): RotationRecord {
     const rotation = this.#rotation!;
     this.#rotation = null;
-    if (outcome === "aborted") return { ...rotation, outcome, ended: height };
+    if (outcome === "aborted") {
+      // Where its MasterKey was there already, another will have its rotation id.
+      this.#sharings = this.#sharings.filter(({ rotationId }) => rotationId !== rotation.rotationId);
+      return { ...rotation, outcome, ended: height };
+    }
     const from = rotation.rotationId - 1;
     const left = this.#sharings.filter(({ rotationId }) => rotationId === from);
     this.#sharings = this.#sharings.filter(({ rotationId }) => rotationId !== from);
@@ -279,7 +290,7 @@ export class RotationHistory {
   }
 }
 
-const NOTHING_YET: Omit<RotationRecord, "rotationId" | "began" | "orderedBy"> = {
+const NOTHING_YET: Omit<RotationRecord, "rotationId" | "began" | "orderedBy" | "migration"> = {
   outcome: "under way",
   switched: null,
   store: null,

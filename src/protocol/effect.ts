@@ -158,7 +158,7 @@ export type Happening =
   | { readonly kind: "RotationOrdered"; readonly members: readonly PublicKey[] }
   | { readonly kind: "MeasurementAllowed"; readonly measurement: Hex }
   | { readonly kind: "MeasurementWithdrawn"; readonly measurement: Hex }
-  | { readonly kind: "MigrationOrdered"; readonly migration: Migration }
+  | { readonly kind: "MigrationOrdered"; readonly migration: Migration; readonly members: readonly PublicKey[] }
   /** It was called off: before it began, or under way; then it is told as a rotation that was aborted, too. */
   | { readonly kind: "MigrationCancelled"; readonly members: readonly PublicKey[] }
   | { readonly kind: "Launched" }

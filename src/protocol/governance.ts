@@ -94,7 +94,7 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
       // Else it would be another one that begins than that which was voted for last.
       ensure(state.rotation === null || state.rotation.migration === null, "RotationUnderWay");
       state.migrationOrdered = action.value;
-      tell(draft, { kind: "MigrationOrdered", migration: action.value });
+      tell(draft, { kind: "MigrationOrdered", migration: action.value, members });
       break;
   }
 }

@@ -182,7 +182,7 @@ export class ContractStates implements Disposable {
       expects: [mirrored.service.cell, ...[...cells].filter(([id]) => !written.has(id)).map(([, cell]) => cell)],
     });
     if (!cellsHeld || conflicts.length > 0) return contractEdits;
-    pageEdits.forEach(({ edits }, index) => count(edits, changes[index]!, done));
+    for (const [index, { edits }] of pageEdits.entries()) count(edits, changes[index]!, done);
     for (const { contract } of now) {
       const id = toHex(contract.id);
       const keys = written.get(id);

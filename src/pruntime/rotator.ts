@@ -10,7 +10,6 @@ import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
 import { LEASES_MAX, type PartitionBound, type Rotation, leasesOf, mayLease } from "../protocol/rotation.ts";
-import type { Hex } from "../protocol/scale.ts";
 import { type State, numberKey } from "../protocol/state.ts";
 import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";

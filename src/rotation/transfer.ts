@@ -36,7 +36,7 @@ import {
   rotationIdOf,
 } from "../store/page.ts";
 import { editPage, replacePage } from "../store/page-edit.ts";
-import type { CellExpectation, ContractName, Page, PageWrite, StateStore } from "../store/store.ts";
+import type { CellExpectation, ContractName, Page, StateStore } from "../store/store.ts";
 import { readRecords } from "./kept-page.ts";
 import type { KeyPair } from "./page-steps.ts";
 

@@ -1,9 +1,7 @@
 /** What nodes bring each other over HTTP. */
 import { describe, expect, test } from "vitest";
-import { ChainWatch } from "../../src/gatekeeper/chain-watch.ts";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { httpTransport } from "../../src/gatekeeper/http-transport.ts";
-import { idOf } from "../protocol/network.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { TestNode, chainOf, produceUntil } from "./http-nodes.ts";
 
