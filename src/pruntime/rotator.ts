@@ -17,7 +17,6 @@ import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import { PartitionPool } from "../rotation/partition-pool.ts";
-import { dropKept } from "../rotation/verify-leased.ts";
 import type { NetworkStore } from "./network-store.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
@@ -98,7 +97,7 @@ export class Rotator implements AsyncDisposable {
     if (rotation === null || !isOurs || !mayLease(rotation)) {
       this.#endJobs();
     } else {
-      this.#dropVerified(state);
+      this.#dropVerified(state, rotation);
       this.#followLeases(state, rotation, provisioning);
       if (rotation.partitions === null) this.#cut(rotation);
       if (rotation.phase === "verification" && rotation.verified === rotation.partitions)
@@ -224,7 +223,7 @@ export class Rotator implements AsyncDisposable {
     if (this.#verifiedAt?.from !== rotation.from) this.#verifiedAt = { from: rotation.from, height };
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, rotation, async () => {
-      if (mayDrop) await dropKept(store, { from: null, to: null });
+      if (mayDrop) await this.#poolOf(rotation).drop({ from: null, to: null });
       const counts = await store.countByRotationId();
       const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
       return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;
@@ -232,18 +231,16 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** What was kept of a partition is not wanted any more, when the chain has the word of who has verified it. */
-  #dropVerified({ partitions }: State): void {
+  #dropVerified({ partitions }: State, rotation: Rotation): void {
     for (const [index, job] of this.#jobs) {
       const { lease, outcome } = job;
       const isVerified = partitions.get(numberKey(index))?.stage === "verified";
       if (!isVerified || outcome?.tag !== "verified" || outcome.value !== "sound") continue;
       const range = { from: placeOf(lease.from), to: placeOf(lease.to) };
-      this.#run(dropKept(this.#options.store.store, range));
+      this.#poolOf(rotation)
+        .drop(range)
+        .catch((error: unknown) => this.#note(error));
     }
-  }
-
-  #run(work: Promise<unknown>): void {
-    work.catch((error: unknown) => this.#note(error));
   }
 
   #compact(rotation: Rotation): void {
@@ -285,6 +282,8 @@ export class Rotator implements AsyncDisposable {
   }
 
   #note(error: unknown): void {
+    // The rotation is over, and so is what threads had to do for it.
+    if (error instanceof GatekeeperError && error.code === "POOL_CLOSED") return;
     this.#fault = error instanceof GatekeeperError ? error.code : "INTERNAL";
   }
 }

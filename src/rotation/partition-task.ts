@@ -1,4 +1,4 @@
-/** What a thread of a network's rotation runs: it opens the store, and works on one partition with the keys it is lent. */
+/** What a thread of a network's rotation runs: it opens the store, and works on one partition, with the keys it is lent. */
 import { PageEngine } from "../engine/page-engine.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { openStoreAt } from "../store/location.ts";
@@ -8,11 +8,13 @@ import { type LeasedContext, type LeasedSweepEnd, type SweepLeasedOptions, sweep
 import { Pace } from "./pace.ts";
 import { PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
 import type { Receipt } from "./receipt.ts";
-import { type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "./verify-leased.ts";
+import { type LeasedVerifyEnd, type VerifyProgress, dropKept, verifyLeased } from "./verify-leased.ts";
 
 /** A sweep, as a thread is asked for it. */
 export interface SweepWork {
   readonly kind: "sweep";
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
   readonly partition: LeasedPartition;
   readonly options: SweepLeasedOptions;
 }
@@ -20,27 +22,33 @@ export interface SweepWork {
 /** A verification. */
 export interface VerifyWork {
   readonly kind: "verify";
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
   readonly partition: PageRange;
   readonly receipt: Pick<Receipt, "pages" | "digest">;
   readonly sweeper: Uint8Array;
   readonly at: VerifyProgress | null;
 }
 
+/** What was kept of a partition is not wanted any more. */
+export interface DropWork {
+  readonly kind: "drop";
+  readonly partition: PageRange;
+}
+
 /** One thread's work on one partition. */
 export interface PartitionTask {
   readonly store: StoreLocation;
   readonly identity: Uint8Array;
-  /** Lent for the length of the call. */
-  readonly keys: SharedPartitionKeys;
   /** Of this thread; null: no limit. */
   readonly bytesPerSecond: number | null;
   /** An Int32: not zero tells the threads to stop. */
   readonly stop: SharedArrayBuffer;
-  readonly work: SweepWork | VerifyWork;
+  readonly work: SweepWork | VerifyWork | DropWork;
 }
 
-/** What came of it, or why it could not be done. */
-export type PartitionAnswer = { readonly end: LeasedSweepEnd | LeasedVerifyEnd } | { readonly error: WireError };
+/** What came of it, which of what is dropped is null; or why it could not be done. */
+export type PartitionAnswer = { readonly end: LeasedSweepEnd | LeasedVerifyEnd | null } | { readonly error: WireError };
 
 /** Made as the thread starts, so that the first work does not wait for it; where it can't be made, work says why. */
 let engine = engineOrNone();
@@ -49,17 +57,22 @@ let opened: { readonly location: string; readonly store: StateStore } | undefine
 
 export default async function run(task: PartitionTask): Promise<PartitionAnswer> {
   try {
+    const { work } = task;
+    const store = await storeOf(task.store);
+    if (work.kind === "drop") {
+      await dropKept(store, work.partition);
+      return { end: null };
+    }
     engine ??= new PageEngine();
     const flag = new Int32Array(task.stop);
     const context: LeasedContext = {
-      store: await storeOf(task.store),
+      store,
       engine,
-      keys: new PartitionKeys(task.keys),
+      keys: new PartitionKeys(work.keys),
       identity: task.identity,
       stopped: () => Atomics.load(flag, 0) !== 0,
       ...(task.bytesPerSecond === null ? {} : { pace: paceOf(task.bytesPerSecond) }),
     };
-    const { work } = task;
     if (work.kind === "sweep") return { end: await sweepLeased(context, work.partition, work.options) };
     return { end: await verifyLeased(context, work.partition, work.receipt, work.sweeper, work.at) };
   } catch (error) {
