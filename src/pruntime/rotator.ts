@@ -10,7 +10,14 @@ import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
-import { LEASES_MAX, type PartitionBound, type Rotation, leasesOf, mayLease } from "../protocol/rotation.ts";
+import {
+  LEASES_MAX,
+  PARTITIONS_MAX,
+  type PartitionBound,
+  type Rotation,
+  leasesOf,
+  mayLease,
+} from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
 import { type State, numberKey } from "../protocol/state.ts";
 import { removeCheckpoints } from "../rotation/checkpoint.ts";
@@ -28,11 +35,13 @@ import type { Provisioning } from "./provisioning.ts";
  */
 const LEASES_PER_THREAD = 4;
 /**
- * Partitions that a store is cut into, at most: so many that whoever is slow holds nobody up. And pages of one, at the least:
- * with fewer, its two messages and its checkpoints cost more than the work.
+ * Partitions that a store is cut into: so many that whoever is slow holds nobody up. And pages of one, at the least: with
+ * fewer, its two messages and its checkpoints cost more than the work. Of a large store there are more partitions, up to
+ * PARTITIONS_MAX, than that they have more pages: one that has leased its fair part is to be done with all of it in time.
  */
 const PARTITIONS_WANTED = 128;
 const PARTITION_PAGES = 64;
+const PARTITION_PAGES_WANTED = 512;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
 
@@ -94,6 +103,10 @@ export class Rotator implements AsyncDisposable {
     const { state } = ledger;
     const { rotation } = state;
     const isOurs = state.stateStore === this.storeId && mayRotate(state, this.#options.identityKey);
+    // One that was given up may be begun again when the store has grown.
+    if (rotation === null) this.#bounds = null;
+    // Before it can be said: the store is read meanwhile.
+    if (rotation?.phase === "keyGeneration" && isOurs) this.#cut(rotation);
     if (rotation === null || !isOurs || !mayLease(rotation)) {
       this.#endJobs();
     } else {
@@ -210,8 +223,8 @@ export class Rotator implements AsyncDisposable {
   #cut(rotation: Rotation): void {
     const { store } = this.#options.store;
     this.#bounds = this.#errand(this.#bounds, rotation, async () => {
-      const largest = (await store.partitionBounds(PARTITION_PAGES)).length + 1;
-      const bounds = await partitionBoundsFor(store, Math.min(largest, PARTITIONS_WANTED));
+      const most = (await store.partitionBounds(PARTITION_PAGES)).length + 1;
+      const bounds = await partitionBoundsFor(store, partitionsOf(most));
       return bounds.map(({ contract, lowerBound }) => ({ contract: toHex(contract), key: lowerBound }));
     });
   }
@@ -286,6 +299,12 @@ export class Rotator implements AsyncDisposable {
     if (error instanceof GatekeeperError && error.code === "POOL_CLOSED") return;
     this.#fault = error instanceof GatekeeperError ? error.code : "INTERNAL";
   }
+}
+
+/** Of how many partitions a store is to be. @param most - partitions of as few pages as may be. */
+function partitionsOf(most: number): number {
+  const small = Math.ceil((most * PARTITION_PAGES) / PARTITION_PAGES_WANTED);
+  return Math.min(most, Math.max(PARTITIONS_WANTED, Math.min(small, PARTITIONS_MAX)));
 }
 
 /** Partitions that are promised, or leased. */
