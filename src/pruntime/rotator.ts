@@ -9,14 +9,20 @@ import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
-import { LEASES_MAX, type PartitionBound, type Rotation, leasesOf, mayLease } from "../protocol/rotation.ts";
+import {
+  LEASES_MAX,
+  PARTITIONS_MAX,
+  type PartitionBound,
+  type Rotation,
+  leasesOf,
+  mayLease,
+} from "../protocol/rotation.ts";
 import { type State, numberKey } from "../protocol/state.ts";
 import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.ts";
 import { emptyStore } from "../rotation/empty-store.ts";
-import { dropKept } from "../rotation/verify-leased.ts";
 import type { NetworkStore } from "../store/network-store.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
@@ -29,11 +35,13 @@ import { StoreSwitch } from "./store-switch.ts";
  */
 const LEASES_PER_THREAD = 4;
 /**
- * Partitions that a store is cut into, at most: so many that whoever is slow holds nobody up. And pages of one, at the least:
- * with fewer, its two messages and its checkpoints cost more than the work.
+ * Partitions that a store is cut into: so many that whoever is slow holds nobody up. And pages of one, at the least: with
+ * fewer, its two messages and its checkpoints cost more than the work. Of a large store there are more partitions, up to
+ * PARTITIONS_MAX, than that they have more pages: one that has leased its fair part is to be done with all of it in time.
  */
 const PARTITIONS_WANTED = 128;
 const PARTITION_PAGES = 64;
+const PARTITION_PAGES_WANTED = 512;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
 
@@ -66,8 +74,8 @@ interface RotationStores {
 
 /** Something that is done once, beside the following of the chain. */
 interface Errand<T> {
-  /** The block of the switch of the rotation that it is for: no other has it. */
-  readonly switchHeight: number | null;
+  /** What it is for: the block of a rotation's switch, which no other has. */
+  readonly key: number | null;
   /** Null before it is done. */
   result: T | null;
 }
@@ -103,10 +111,14 @@ export class Rotator implements AsyncDisposable {
     const { rotation } = state;
     this.#switch.follow(state);
     const work = this.#workOf(state);
+    // One that was given up may be begun again when the store has grown.
+    if (rotation === null) this.#bounds = null;
+    // Before it can be said: the store is read meanwhile.
+    if (rotation?.phase === "keyGeneration" && work !== null) this.#cut(rotation, work);
     if (rotation === null || work === null || !mayLease(rotation)) {
       this.#endJobs();
     } else {
-      this.#dropVerified(state, work);
+      this.#dropVerified(state, rotation, work);
       this.#followLeases(state, rotation, work, provisioning);
       if (rotation.partitions === null) this.#cut(rotation, work);
       if (rotation.phase === "verification" && rotation.verified === rotation.partitions)
@@ -137,18 +149,19 @@ export class Rotator implements AsyncDisposable {
       case "reencryption":
       case "verification": {
         if (!mayLease(rotation)) return null;
-        const bounds = resultOf(this.#bounds, rotation);
+        const bounds = resultOf(this.#bounds, rotation.from);
         if (rotation.partitions === null) {
           return bounds === null ? null : { tag: "recordPartitions", value: { rotationId, bounds } };
         }
         const work = this.#dueWork(ledger, rotationId);
         if (work !== null) return work;
-        const isClean = rotation.verified === rotation.partitions && resultOf(this.#count, rotation) === true;
+        const isClean =
+          rotation.verified === rotation.partitions && resultOf(this.#count, rotation.switchHeight) === true;
         const certifies = isClean && isHolder(state, identityKey) && !rotation.certifiers.includes(identityKey);
         return certifies ? { tag: "certifyRotation", value: rotationId } : null;
       }
       case "abandonment":
-        return !rotation.compacted && resultOf(this.#compaction, rotation) === true
+        return !rotation.compacted && resultOf(this.#compaction, rotation.switchHeight) === true
           ? { tag: "declareCompacted", value: rotationId }
           : null;
     }
@@ -229,21 +242,22 @@ export class Rotator implements AsyncDisposable {
   /** Where the store is to be cut: everybody finds out, and the first who says it is heard. */
   #cut(rotation: Rotation, work: RotationStores): void {
     const { store } = work.source ?? work.store;
-    this.#bounds = this.#errand(this.#bounds, rotation, async () => {
-      const largest = (await store.partitionBounds(PARTITION_PAGES)).length + 1;
-      const bounds = await partitionBoundsFor(store, Math.min(largest, PARTITIONS_WANTED));
+    this.#bounds = this.#errand(this.#bounds, rotation.from, async () => {
+      const most = (await store.partitionBounds(PARTITION_PAGES)).length + 1;
+      const bounds = await partitionBoundsFor(store, partitionsOf(most));
       return bounds.map(({ contract, lowerBound }) => ({ contract: toHex(contract), key: lowerBound }));
     });
   }
 
   /** Whether nothing is left under the generation that is left, and nothing can come under it: asked until it is so. */
-  #countLeft(rotation: Rotation, { store: { store } }: RotationStores, height: number): void {
+  #countLeft(rotation: Rotation, work: RotationStores, height: number): void {
+    const { store } = work.store;
     const { switchHeight } = rotation;
-    if (this.#count?.switchHeight === switchHeight && this.#count.result === false) this.#count = null;
+    if (this.#count?.key === switchHeight && this.#count.result === false) this.#count = null;
     if (this.#verifiedAt?.switchHeight !== switchHeight) this.#verifiedAt = { switchHeight, height };
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
-    this.#count = this.#errand(this.#count, rotation, async () => {
-      if (mayDrop) await dropKept(store, { from: null, to: null });
+    this.#count = this.#errand(this.#count, switchHeight, async () => {
+      if (mayDrop) await this.#poolOf(rotation, work).drop({ from: null, to: null });
       const counts = await store.countByRotationId();
       const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
       return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;
@@ -251,22 +265,20 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** What was kept of a partition is not wanted any more, when the chain has the word of who has verified it. */
-  #dropVerified({ partitions }: State, { store }: RotationStores): void {
+  #dropVerified({ partitions }: State, rotation: Rotation, work: RotationStores): void {
     for (const [index, job] of this.#jobs) {
       const { lease, outcome } = job;
       const isVerified = partitions.get(numberKey(index))?.stage === "verified";
       if (!isVerified || outcome?.tag !== "verified" || outcome.value !== "sound") continue;
       const range = { from: placeOf(lease.from), to: placeOf(lease.to) };
-      this.#run(dropKept(store.store, range));
+      this.#poolOf(rotation, work)
+        .drop(range)
+        .catch((error: unknown) => this.#note(error));
     }
   }
 
-  #run(work: Promise<unknown>): void {
-    work.catch((error: unknown) => this.#note(error));
-  }
-
   #compact(rotation: Rotation, { store: { store }, source }: RotationStores): void {
-    this.#compaction = this.#errand(this.#compaction, rotation, async () => {
+    this.#compaction = this.#errand(this.#compaction, rotation.switchHeight, async () => {
       await removeCheckpoints(store);
       if (source !== null) await emptyStore(source.store);
       await (source?.store ?? store).compact();
@@ -275,9 +287,9 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** Begins what is to be done once in a rotation, unless it has begun. */
-  #errand<T>(errand: Errand<T> | null, { switchHeight }: Rotation, run: () => Promise<T>): Errand<T> {
-    if (errand?.switchHeight === switchHeight) return errand;
-    const begun: Errand<T> = { switchHeight, result: null };
+  #errand<T>(errand: Errand<T> | null, key: number | null, run: () => Promise<T>): Errand<T> {
+    if (errand !== null && errand.key === key) return errand;
+    const begun: Errand<T> = { key, result: null };
     run().then(
       (result) => {
         begun.result = result;
@@ -304,6 +316,8 @@ export class Rotator implements AsyncDisposable {
   }
 
   #note(error: unknown): void {
+    // The rotation is over, and so is what threads had to do for it.
+    if (error instanceof GatekeeperError && error.code === "POOL_CLOSED") return;
     this.#fault = error instanceof GatekeeperError ? error.code : "INTERNAL";
   }
 }
@@ -314,13 +328,19 @@ function generationOf({ sharings }: State, rotationId: number): Generation {
   return { rotationId, keySuite, suite: cipherSuite };
 }
 
+/** Of how many partitions a store is to be. @param most - partitions of as few pages as may be. */
+function partitionsOf(most: number): number {
+  const small = Math.ceil((most * PARTITION_PAGES) / PARTITION_PAGES_WANTED);
+  return Math.min(most, Math.max(PARTITIONS_WANTED, Math.min(small, PARTITIONS_MAX)));
+}
+
 /** Partitions that are promised, or leased. */
 function promisedIn({ partitions }: State): number {
   return [...partitions.values()].filter(({ holder }) => holder !== null).length;
 }
 
-function resultOf<T>(errand: Errand<T> | null, { switchHeight }: Rotation): T | null {
-  return errand?.switchHeight === switchHeight ? errand.result : null;
+function resultOf<T>(errand: Errand<T> | null, key: number | null): T | null {
+  return errand !== null && errand.key === key ? errand.result : null;
 }
 
 /**

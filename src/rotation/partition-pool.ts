@@ -32,7 +32,7 @@ export interface PartitionPoolOptions {
 /** What works on leased partitions until it is disposed. */
 export type PartitionThreads = Pick<
   PartitionPool,
-  "sweep" | "verify" | "copy" | "verifyCopy" | typeof Symbol.asyncDispose
+  "sweep" | "verify" | "copy" | "verifyCopy" | "drop" | typeof Symbol.asyncDispose
 >;
 
 /** Starts it for a store. */
@@ -73,7 +73,7 @@ export class PartitionPool implements AsyncDisposable {
     keys: SharedPartitionKeys,
     options: SweepLeasedOptions = {},
   ): Promise<LeasedSweepEnd> {
-    return (await this.#run(keys, { kind: "sweep", partition, options })) as LeasedSweepEnd;
+    return (await this.#run({ kind: "sweep", keys, partition, options })) as LeasedSweepEnd;
   }
 
   /**
@@ -88,7 +88,15 @@ export class PartitionPool implements AsyncDisposable {
     sweeper: Uint8Array,
     at: VerifyProgress | null = null,
   ): Promise<LeasedVerifyEnd> {
-    return (await this.#run(keys, { kind: "verify", partition, receipt, sweeper, at })) as LeasedVerifyEnd;
+    return (await this.#run({ kind: "verify", keys, partition, receipt, sweeper, at })) as LeasedVerifyEnd;
+  }
+
+  /**
+   * `dropKept` in a thread, behind work that was asked for before: a store of many kept pages would else hold up its caller.
+   * @throws GatekeeperError STORE_*; POOL_CLOSED when the pool is disposed.
+   */
+  async drop(partition: PageRange): Promise<void> {
+    await this.#run({ kind: "drop", partition });
   }
 
   /**
@@ -103,7 +111,7 @@ export class PartitionPool implements AsyncDisposable {
     keys: SharedPartitionKeys,
     options: SweepLeasedOptions = {},
   ): Promise<LeasedSweepEnd> {
-    return (await this.#run(keys, { kind: "copy", source, partition, options })) as LeasedSweepEnd;
+    return (await this.#run({ kind: "copy", keys, source, partition, options })) as LeasedSweepEnd;
   }
 
   /**
@@ -117,7 +125,7 @@ export class PartitionPool implements AsyncDisposable {
     keys: SharedPartitionKeys,
     at: VerifyCopiedProgress | null = null,
   ): Promise<VerifyCopiedEnd> {
-    return (await this.#run(keys, { kind: "verifyCopy", source, partition, at })) as VerifyCopiedEnd;
+    return (await this.#run({ kind: "verifyCopy", keys, source, partition, at })) as VerifyCopiedEnd;
   }
 
   /** Tells all work to pause at its next commit; work that is asked for later pauses at once. */
@@ -132,12 +140,12 @@ export class PartitionPool implements AsyncDisposable {
     await this.#pool.destroy();
   }
 
-  async #run(keys: SharedPartitionKeys, work: PartitionTask["work"]): Promise<PartitionEnd> {
+  async #run(work: PartitionTask["work"]): Promise<PartitionEnd | null> {
     // A Piscina that was destroyed would start threads anew.
     if (this.#closed) throw poolClosed();
     const { store, identity, threads, bytesPerSecond } = this.#options;
     const limit = bytesPerSecond === undefined ? null : Math.max(1, Math.floor(bytesPerSecond / threads));
-    const task = { store, identity, keys, bytesPerSecond: limit, stop: this.#stop, work };
+    const task = { store, identity, bytesPerSecond: limit, stop: this.#stop, work };
     let answer: PartitionAnswer;
     try {
       answer = await this.#pool.run(task);

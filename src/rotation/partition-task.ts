@@ -1,4 +1,4 @@
-/** What a thread of a network's rotation runs: it opens the store, and works on one partition with the keys it is lent. */
+/** What a thread of a network's rotation runs: it opens the store, and works on one partition, with the keys it is lent. */
 import { PageEngine } from "../engine/page-engine.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { openStoreAt } from "../store/location.ts";
@@ -10,11 +10,13 @@ import { Pace } from "./pace.ts";
 import { PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
 import type { Receipt } from "./receipt.ts";
 import { type VerifyCopiedEnd, type VerifyCopiedProgress, verifyCopied } from "./verify-copied.ts";
-import { type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "./verify-leased.ts";
+import { type LeasedVerifyEnd, type VerifyProgress, dropKept, verifyLeased } from "./verify-leased.ts";
 
 /** A sweep, as a thread is asked for it. */
 export interface SweepWork {
   readonly kind: "sweep";
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
   readonly partition: LeasedPartition;
   readonly options: SweepLeasedOptions;
 }
@@ -22,6 +24,8 @@ export interface SweepWork {
 /** A verification. */
 export interface VerifyWork {
   readonly kind: "verify";
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
   readonly partition: PageRange;
   readonly receipt: Pick<Receipt, "pages" | "digest">;
   readonly sweeper: Uint8Array;
@@ -31,6 +35,8 @@ export interface VerifyWork {
 /** A copy from another store, which the task's store mirrors. */
 export interface CopyWork {
   readonly kind: "copy";
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
   readonly source: StoreLocation;
   readonly partition: LeasedPartition;
   readonly options: SweepLeasedOptions;
@@ -39,26 +45,32 @@ export interface CopyWork {
 /** The verification of one. */
 export interface VerifyCopyWork {
   readonly kind: "verifyCopy";
+  /** Lent for the length of the call. */
+  readonly keys: SharedPartitionKeys;
   readonly source: StoreLocation;
   readonly partition: PageRange;
   readonly at: VerifyCopiedProgress | null;
+}
+
+/** What was kept of a partition is not wanted any more. */
+export interface DropWork {
+  readonly kind: "drop";
+  readonly partition: PageRange;
 }
 
 /** One thread's work on one partition. */
 export interface PartitionTask {
   readonly store: StoreLocation;
   readonly identity: Uint8Array;
-  /** Lent for the length of the call. */
-  readonly keys: SharedPartitionKeys;
   /** Of this thread; null: no limit. */
   readonly bytesPerSecond: number | null;
   /** An Int32: not zero tells the threads to stop. */
   readonly stop: SharedArrayBuffer;
-  readonly work: SweepWork | VerifyWork | CopyWork | VerifyCopyWork;
+  readonly work: SweepWork | VerifyWork | CopyWork | VerifyCopyWork | DropWork;
 }
 
-/** What came of it, or why it could not be done. */
-export type PartitionAnswer = { readonly end: PartitionEnd } | { readonly error: WireError };
+/** What came of it, which of what is dropped is null; or why it could not be done. */
+export type PartitionAnswer = { readonly end: PartitionEnd | null } | { readonly error: WireError };
 
 /** How work ends, of whatever kind it is. */
 export type PartitionEnd = LeasedSweepEnd | LeasedVerifyEnd | VerifyCopiedEnd;
@@ -70,24 +82,30 @@ const opened = new Map<"store" | "source", { readonly location: string; readonly
 
 export default async function run(task: PartitionTask): Promise<PartitionAnswer> {
   try {
+    const { work } = task;
+    const store = await storeOf("store", task.store);
+    if (work.kind === "drop") {
+      await dropKept(store, work.partition);
+      return { end: null };
+    }
     engine ??= new PageEngine();
     const flag = new Int32Array(task.stop);
     const context: LeasedContext = {
-      store: await storeOf("store", task.store),
+      store,
       engine,
-      keys: new PartitionKeys(task.keys),
+      keys: new PartitionKeys(work.keys),
       identity: task.identity,
       stopped: () => Atomics.load(flag, 0) !== 0,
       ...(task.bytesPerSecond === null ? {} : { pace: paceOf(task.bytesPerSecond) }),
     };
-    return { end: await endOf(context, task.work) };
+    return { end: await endOf(context, work) };
   } catch (error) {
     if (error instanceof GatekeeperError) return { error: error.toWire() };
     throw error;
   }
 }
 
-async function endOf(context: LeasedContext, work: PartitionTask["work"]): Promise<PartitionEnd> {
+async function endOf(context: LeasedContext, work: Exclude<PartitionTask["work"], DropWork>): Promise<PartitionEnd> {
   switch (work.kind) {
     case "sweep":
       return await sweepLeased(context, work.partition, work.options);

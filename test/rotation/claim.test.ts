@@ -55,7 +55,7 @@ describe("a claim", () => {
     const dead = sweepClaimed(await sweepContext(dying, generations, 1), { ...alone, owner: "dead" });
     await expect(dead).rejects.toThrowError("killed");
     const left = (await readPartitions(store)).filter(({ value }) => value.owner === "dead" && !value.done);
-    expect(left.map(({ value }) => value.cursor)).toEqual([expect.anything()]);
+    expect(left).toHaveLength(1);
     const claims: string[] = [];
     const watched = hooked(store, {
       before: (method, args) => {

@@ -59,6 +59,11 @@ describe("a pool for partitions", () => {
     );
     expect(records).toBe(3_000);
     expect(verified.every((end) => end.end === "verdict" && end.verdict === "sound" && end.records > 0)).toBe(true);
+    const kept = await store.keptCount();
+    await second.drop(partitions[0]!);
+    expect(await store.keptCount()).toBeLessThan(kept);
+    await Promise.all(partitions.map((partition) => second.drop(partition)));
+    expect(await store.keptCount()).toBe(0);
     const after = await readAll(store, generations);
     expect(plain(after)).toEqual(plain(before));
     expect(recount(after)).toEqual(new Map([[1, 3_000]]));

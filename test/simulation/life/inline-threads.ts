@@ -6,7 +6,7 @@ import { type LeasedContext, sweepLeased } from "../../../src/rotation/leased-pa
 import type { PartitionThreads } from "../../../src/rotation/partition-pool.ts";
 import { PartitionKeys, type SharedPartitionKeys } from "../../../src/rotation/partition-keys.ts";
 import { verifyCopied } from "../../../src/rotation/verify-copied.ts";
-import { verifyLeased } from "../../../src/rotation/verify-leased.ts";
+import { dropKept, verifyLeased } from "../../../src/rotation/verify-leased.ts";
 import type { StateStore, StoreLocation } from "../../../src/store/store.ts";
 
 /** Engines that nobody works with. */
@@ -48,6 +48,11 @@ export class InlineThreads implements PartitionThreads {
 
   readonly verifyCopy: PartitionThreads["verifyCopy"] = (source, range, keys, at) =>
     this.#run(keys, (context) => verifyCopied({ ...context, source: this.#open(source) }, range, at));
+
+  readonly drop: PartitionThreads["drop"] = async (range) => {
+    if (this.#ended.signal.aborted) throw poolClosed();
+    await dropKept(this.#store, range);
+  };
 
   /** Ends them wherever they are. */
   end(): void {
