@@ -181,7 +181,9 @@ export class ContractStates implements Disposable {
       expects: [mirrored.service.cell, ...[...cells].filter(([id]) => !written.has(id)).map(([, cell]) => cell)],
     });
     if (!cellsHeld || conflicts.length > 0) return contractEdits;
-    pageEdits.forEach(({ edits }, index) => count(edits, changes[index]!, done));
+    pageEdits.forEach(({ edits }, index) => {
+      count(edits, changes[index]!, done);
+    });
     for (const { contract } of now) {
       const id = toHex(contract.id);
       const keys = written.get(id);

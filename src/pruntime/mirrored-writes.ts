@@ -18,7 +18,7 @@ const CARRIED_MAX = 16_384;
 let engine: PageEngine | undefined;
 
 /** The store that mirrors another, as who writes that one has it. */
-export interface Mirror {
+interface Mirror {
   readonly store: StateStore;
   /** What its states are sealed under. */
   readonly under: SealedUnder;

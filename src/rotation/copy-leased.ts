@@ -14,7 +14,7 @@ import { CONTEXT } from "../context.ts";
 import { splitPage, replacePage } from "../store/page-edit.ts";
 import { comparePlaces } from "../store/page.ts";
 import { readMirror } from "../store/service.ts";
-import type { CellExpectation, CellWrite, ContractName, Page, PageRef, PageWrite, StateStore } from "../store/store.ts";
+import type { CellExpectation, CellWrite, Page, PageRef, PageWrite, StateStore } from "../store/store.ts";
 import { type Checkpoint, type LeasedPartition, sweepAnew, takeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { FAILURES_NAMED_MAX, packRef, unpackRef, type Versioned } from "./control.ts";
 import { readRecords } from "./kept-page.ts";

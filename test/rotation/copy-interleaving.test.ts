@@ -103,17 +103,20 @@ class History {
   killed = 0;
   readonly #both: Mirrored;
   readonly #suite: Suite;
+  readonly #isCalm: boolean;
   #number = 0;
 
-  constructor(both: Mirrored, suite: Suite) {
+  constructor(both: Mirrored, suite: Suite, isCalm: boolean) {
     this.#both = both;
     this.#suite = suite;
+    this.#isCalm = isCalm;
   }
 
   /** Whoever writes is a process of its own. */
   async play(what: Write | { readonly reads: Place }): Promise<void> {
     if ("reads" in what) return this.#read(what.reads);
-    const { at, dies, second, secondBytes = null, use = null } = what;
+    const { at, second, secondBytes = null, use = null } = what;
+    const dies = this.#isCalm ? null : what.dies;
     await this.#write(at, what.bytes, dies, use, async () => {
       if (second !== undefined) await this.#write(second, secondBytes, null, null, async () => undefined);
     });
@@ -187,8 +190,8 @@ function lying(target: StateStore, lies: number[], lied: () => void): StateStore
 }
 
 describe.each([
-  ["memory", "aes-256-gcm", async (): Promise<StateStore> => new MemoryStore(), 80],
-  ["memory", "chacha20-poly1305", async (): Promise<StateStore> => new MemoryStore(), 40],
+  ["memory", "aes-256-gcm", async (): Promise<StateStore> => new MemoryStore(), 50],
+  ["memory", "chacha20-poly1305", async (): Promise<StateStore> => new MemoryStore(), 25],
   ["embedded", "aes-256-gcm", async (): Promise<StateStore> => openStore({ path: freshPath(), create: true }), 8],
 ] as const)("any interleaving, in the %s store, to %s,", (_, suite, open, runs) => {
   it("ends with a mirror that has every write that was acknowledged or read, its last value, and nothing else", async () => {
@@ -199,10 +202,13 @@ describe.each([
         fc.array(place, { maxLength: 4 }),
         fc.array(fc.nat(9), { maxLength: 12 }),
         fc.array(event, { maxLength: 8 }),
-        async (events, kills, bounds, lies, late) => {
+        fc.boolean(),
+        async (events, kills, bounds, maybeLies, late, isCalm) => {
           const generations = new Generations();
           const both = await mirrored(generations, 0, 0, await open(), await open());
-          const history = new History(both, suite);
+          // With no liar and no writer that is killed, every copy is sound.
+          const history = new History(both, suite, isCalm);
+          const lies = isCalm ? [] : maybeLies;
           for (let key = 0; key < KEYS; key++) {
             await history.play({ at: { contract: key % 2, key }, bytes: 900, dies: null });
           }

@@ -13,7 +13,7 @@ import {
   mirrored,
   writeSource,
 } from "./mirrored.ts";
-import { contractOf, damage, Generations, nameOf, plain, put, readAll, statesOf, text } from "./sealed-store.ts";
+import { contractOf, damage, Generations, nameOf, plain, readAll, text } from "./sealed-store.ts";
 
 const EVERYTHING = { from: null, to: null };
 const generations = new Generations();
