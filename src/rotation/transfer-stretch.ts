@@ -21,6 +21,7 @@ import {
   type CarriedRecord,
   max,
   mergeCarried,
+  raised,
   reencryptPages,
   type TransferMeans,
   type TransferStores,
@@ -172,7 +173,7 @@ function groupsFor(
     const said = page === null || existing === null ? 0n : highestWriteVersion(page);
     const before = exact && said >= WRITE_VERSION_LIMIT ? 0n : said;
     const merged = mergeCarried(existing ?? [], part, isGone);
-    const highest = max(floor, before);
+    const highest = raised(before, floor);
     const changes =
       existing === null ||
       highest !== said ||

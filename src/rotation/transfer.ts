@@ -22,7 +22,9 @@
  * the mirror does not have yet would else leave the page as another saw it who has read the record before it was deleted.
  *
  * A page of the mirror says that it has given write versions at least as high as those of the source's pages that have, or
- * had, the same keys: versions don't fall when the mirror takes the source's place.
+ * had, the same keys: versions don't fall when the mirror takes the source's place. Pages are not the same in both, and what
+ * is written under one key raises the versions of its page in the source, but not of all pages in the mirror that have other
+ * keys of that page. So whenever the mirror says less, it is made to say much more.
  */
 import { compareBytes, toHex } from "../bytes.ts";
 import type { PageEngine } from "../engine/page-engine.ts";
@@ -41,6 +43,8 @@ import { readRecords } from "./kept-page.ts";
 import type { KeyPair } from "./page-steps.ts";
 
 const NO_KEY = new Uint8Array(0);
+/** More writes than a page of the source sees in a migration; and of migrations, so many fit 64 bits. */
+const WRITE_VERSION_ROOM = 2n ** 32n;
 
 /** Between what records are carried over. */
 export interface TransferStores {
@@ -105,7 +109,8 @@ export async function transferKeys(
       const place = page ?? { contract, lowerBound: NO_KEY, version: null };
       const existing = page === null ? [] : [...recordsOf(page)];
       const records = mergeCarried(existing, part, (key) => names.has(toHex(key)));
-      return replacePage(place, existing, records, max(floor, page === null ? 0n : highestWriteVersion(page)));
+      const highest = raised(page === null ? 0n : highestWriteVersion(page), floor);
+      return replacePage(place, existing, records, highest);
     });
     const { rotationId } = means.keys.to;
     const result = await target.commit({ groups, sealedUnder: rotationId, contracts, expects });
@@ -190,6 +195,11 @@ export async function namesOf(store: StateStore, ids: readonly Uint8Array[]): Pr
 /** The greater of two write versions. */
 export function max(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
+}
+
+/** What a page of the mirror is to say of write versions that says this now, and must not say less than the source's do. */
+export function raised(said: bigint, least: bigint): bigint {
+  return said >= least ? said : least + WRITE_VERSION_ROOM;
 }
 
 /** Some records of one contract, in ascending order. */

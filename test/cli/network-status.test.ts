@@ -69,6 +69,7 @@ function stateOf(rotation: Rotation | null, partitions: readonly Partition[] = [
         session: CONTRACT,
         rotationId: 5,
         keySuite: 1,
+        cipherSuite: "aes-256-gcm",
         threshold: 1,
         publicKey: ANN,
         height: 8,
@@ -79,6 +80,7 @@ function stateOf(rotation: Rotation | null, partitions: readonly Partition[] = [
       },
     ],
     stateStore: CONTRACT,
+    migrationOrdered: null,
     keySession: null,
     retired: [],
     rotation,
@@ -136,4 +138,22 @@ test("in abandonment it is told who owes the destruction of what", () => {
   const status = networkStatus(state, timeOf);
   expect(status.rotation!.owing).toEqual({ shares: [BEN], keys: [EVE], compaction: true });
   expect(describeNetwork(status)).toContain(`${EVE} has not declared its keys destroyed`);
+});
+
+test("a migration that is ordered or under way says where to, and whom it waits for", () => {
+  const migration = {
+    measurement: CONTRACT,
+    envelopeVersion: 1,
+    cipherSuite: "chacha20-poly1305",
+    keySuite: 2,
+    store: CONTRACT,
+    height: 20,
+  } as const;
+  const ordered = networkStatus(stateOf(null, [], { migrationOrdered: migration }), timeOf);
+  expect(ordered.migrationOrdered).toEqual({ ...migration, waitsFor: [ANN, BEN] });
+  const words = `a migration to chacha20-poly1305, key suite 2, store ${CONTRACT}, pRuntimes of ${CONTRACT}`;
+  expect(describeNetwork(ordered)).toContain(`${words} is ordered from block 20 on; it waits for other pRuntimes`);
+  const underWay = networkStatus(stateOf({ ...ROTATION, migration, source: CONTRACT }, []), timeOf);
+  expect(underWay.rotation).toMatchObject({ migration, source: CONTRACT });
+  expect(describeNetwork(underWay)).toContain(words);
 });

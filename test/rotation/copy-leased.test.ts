@@ -18,9 +18,10 @@ import {
   type Mirrored,
   mirrored,
   removeRecord,
+  sourceStates,
   writeSource,
 } from "./mirrored.ts";
-import { contractOf, damage, Generations, hooked, nameOf, plain, readAll, text } from "./sealed-store.ts";
+import { contractOf, damage, Generations, hooked, nameOf, plain, put, readAll, text } from "./sealed-store.ts";
 
 const generations = new Generations();
 const hex = (bytes: Uint8Array): string => `0x${Buffer.from(bytes).toString("hex")}`;
@@ -108,6 +109,22 @@ describe("a copied partition", () => {
       records += verdict.records;
     }
     expect(records).toBe(1_600);
+  });
+
+  it("stays sound when a page of the source is written that the mirror has as several", async () => {
+    const both = await mirrored(generations, 1, 20);
+    const bound = { contract: contractOf(0).id, lowerBound: text(key(10)) };
+    const partitions = [
+      { ...WHOLE, to: bound },
+      { ...WHOLE, index: 1, from: bound },
+    ];
+    for (const partition of partitions) await copyToEnd(await copyContext(both, 1), partition);
+    using states = sourceStates(both);
+    for (const value of ["one", "two", null]) await put(states, 0, { [key(15)]: value });
+    for (const partition of partitions) {
+      expect(await copyVerdict(await copyContext(both, 2), partition)).toMatchObject({ verdict: "sound" });
+    }
+    await expectMirrored(both);
   });
 
   it("is left where keys are missing, which are named, and gone on with when they have come", async () => {
