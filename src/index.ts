@@ -93,6 +93,7 @@ export { Secret } from "./secret.ts";
 export { EMBEDDED_STORE, openStoreAt } from "./store/location.ts";
 export type {
   Cell,
+  CellExpectation,
   CellWrite,
   Commit,
   CommitResult,
