@@ -2,12 +2,16 @@
  * A network of real processes that rotates its MasterKey again and again, of which some are killed now and then while users
  * write: all that was acknowledged is there in the end, and nobody is blamed.
  */
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { EmbeddedChain } from "../../src/chain/embedded.ts";
 import { execute } from "../../src/cli/contract-commands.ts";
 import { runNetwork } from "../../src/cli/network-command.ts";
 import { GatekeeperError } from "../../src/errors.ts";
 import { createLocalNetwork, storePath } from "../../src/gatekeeper/local-network.ts";
+import { hashGenesis } from "../../src/protocol/genesis.ts";
+import { openNetworkStore } from "../../src/store/network-store.ts";
 import { openStore } from "../../src/store/embedded.ts";
 import { Seeded } from "../slow/seeded.ts";
 import { processesOf } from "./network-kills.ts";
@@ -37,6 +41,8 @@ export interface RotationKills {
   readonly milliseconds: number;
   /** From one kill to the next, at most. */
   readonly pauseMilliseconds: number;
+  /** Whether the states go to another store, and to another cipher, meanwhile. */
+  readonly migrates: boolean;
 }
 
 /** What came of it. */
@@ -130,8 +136,9 @@ function passIfUnanswered(error: unknown): void {
  * @throws Error, which names the seed, when something is lost, somebody is blamed, or it does not go on.
  */
 export async function killRotatingNetwork(folder: string, kills: RotationKills): Promise<KilledRotations> {
-  const { port, seed, milliseconds } = kills;
+  const { port, seed, milliseconds, migrates } = kills;
   await createLocalNetwork(folder, { ...SIZE, port }, Date.now());
+  const target = migrates ? await newStore(folder) : null;
   const stop = new AbortController();
   const failed = new AbortController();
   const running = runNetwork(folder, () => Promise.resolve(), stop.signal);
@@ -146,6 +153,18 @@ export async function killRotatingNetwork(folder: string, kills: RotationKills):
     const calm = new AbortController();
     const writing = Promise.all(writers.map((writer) => writer.write(AbortSignal.any([calm.signal, failed.signal]))));
     writing.catch(() => failed.abort());
+    if (target !== null) {
+      chain.follow();
+      const stays = { measurement: null, envelopeVersion: 1, keySuite: 1 } as const;
+      const migration = {
+        ...stays,
+        cipherSuite: "chacha20-poly1305",
+        store: target,
+        height: chain.state.height + 10,
+      } as const;
+      const action = { tag: "migrate", value: migration } as const;
+      await chain.send("governance.key", { tag: "govern", value: { round: chain.state.governanceRound, action } });
+    }
     const killed = await killSome(folder, new Seeded(seed), milliseconds, kills.pauseMilliseconds, failed.signal);
     // One rotation that is whole from its beginning to its end comes behind the last kill.
     chain.follow();
@@ -157,6 +176,7 @@ export async function killRotatingNetwork(folder: string, kills: RotationKills):
         return started >= begun;
       });
     await chain.until(isWhole, PATIENCE_MILLISECONDS);
+    if (target !== null) await chain.until(() => chain.state.stateStore === target, PATIENCE_MILLISECONDS);
     calm.abort();
     await writing;
     for (const writer of writers) await writer.checkAll();
@@ -177,8 +197,20 @@ export async function killRotatingNetwork(folder: string, kills: RotationKills):
     await running;
   }
   expect(processesOf(folder)).toEqual([]);
-  await expectWhole(folder, came.rotations);
+  await expectWhole(target === null ? storePath(folder) : nextStorePath(folder), came.rotations);
   return came;
+}
+
+function nextStorePath(folder: string): string {
+  return join(folder, "states-2.sqlite");
+}
+
+/** Makes a store that the states of a network can go to. @returns its id. */
+async function newStore(folder: string): Promise<string> {
+  using chain = EmbeddedChain.open(join(folder, "chain.sqlite"));
+  const { store, id } = await openNetworkStore(nextStorePath(folder), hashGenesis(chain.genesis));
+  await store.close();
+  return id;
 }
 
 /** @returns how many were killed. */
@@ -209,8 +241,8 @@ async function killSome(
 }
 
 /** The store of a network that has stopped, perhaps in the midst of the next rotation: nothing is under a MasterKey that is abandoned. */
-async function expectWhole(folder: string, rotations: number): Promise<void> {
-  const store = await openStore({ path: storePath(folder) });
+async function expectWhole(path: string, rotations: number): Promise<void> {
+  const store = await openStore({ path });
   try {
     const rotationIds = [...(await store.countByRotationId()).keys()];
     expect(rotationIds.filter((rotationId) => rotationId < rotations)).toEqual([]);

@@ -16,6 +16,7 @@ test(
       seed: SEED,
       milliseconds: MINUTES * 60_000,
       pauseMilliseconds: 6_000,
+      migrates: true,
     });
     process.stdout.write(`${JSON.stringify(came)}\n`);
     expect(came.rotations).toBeGreaterThan(0);
