@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { MessageClient } from "../../src/gatekeeper/message-client.ts";
 import { httpTransport } from "../../src/gatekeeper/http-transport.ts";
-import { idOf } from "../protocol/network.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { TestNode, chainOf, produceUntil } from "./http-nodes.ts";
 
