@@ -21,8 +21,13 @@ import type { FollowedChain } from "./network-chain.ts";
 const VALUE_BYTES = 200;
 /** Between an answer and the next command. */
 const PAUSE_MILLISECONDS = 10;
-/** Before a command is sent again that could not be taken: its pRuntime is replaced, or the switch has come between. */
+/**
+ * Before a command is sent again that could not be taken, or done: its pRuntime is replaced, the switch has come between, or the
+ * contract's new key has not come yet.
+ */
 const RETRY_MILLISECONDS = 10;
+/** Codes of failures that pass. */
+const NOT_YET = ["KEY_NOT_PROVISIONED", "KEY_UNAVAILABLE", "STORE_BUSY"];
 /** Keys of a contract. */
 const KEYS = 4;
 const NEVER = new AbortController().signal;
@@ -110,6 +115,10 @@ export class ContractUser {
     for (;;) {
       try {
         const value = await this.#send(contract, command);
+        if (value === "not yet") {
+          await sleep(RETRY_MILLISECONDS);
+          continue;
+        }
         this.#samples.push({ kind: command.tag, at, milliseconds: performance.now() - began });
         return value;
       } catch (error) {
@@ -120,7 +129,7 @@ export class ContractUser {
   }
 
   /** To the EcdhKey that the chain has of the contract now. */
-  async #send(contract: string, command: KeyValueCommand): Promise<Uint8Array | null> {
+  async #send(contract: string, command: KeyValueCommand): Promise<Uint8Array | null | "not yet"> {
     this.#followed.look();
     const { contracts, sharings, workers } = this.#followed.replica.ledger.state;
     const { ecdhKey, worker } = contracts.get(contract)!;
@@ -141,7 +150,10 @@ export class ContractUser {
     const answer = decodeKeyValueAnswer(opened);
     if (answer?.tag === "value") return answer.value.slice();
     if (answer?.tag === "done") return null;
-    throw new Error(`a command was answered with ${answer?.tag ?? "nothing that is known"}`);
+    if (answer?.tag !== "failed") throw new Error(`a command was answered with ${answer?.tag ?? "what nobody knows"}`);
+    const { code } = answer.value;
+    if (!NOT_YET.includes(code)) throw new Error(`a command failed: ${code}`);
+    return "not yet";
   }
 }
 

@@ -288,7 +288,11 @@ describe("a leased partition", () => {
     const generations = new Generations();
     const store = await switched(generations, 2, 300);
     let commits = 0;
-    const counted = hooked(store, { before: (method) => void (commits += method === "commit" ? 1 : 0) });
+    const counted = hooked(store, {
+      before: (method) => {
+        if (method === "commit") commits++;
+      },
+    });
     await sweepToEnd({ ...(await leasedContext(store, generations, 1)), store: counted });
     // The store's minimum, the checkpoint's holder, and all pages.
     expect(commits).toBe(3);
