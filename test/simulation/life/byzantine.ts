@@ -83,8 +83,8 @@ export interface Lair {
 export class Byzantine {
   /** Names of the attacks that were made. */
   readonly made = new Set<string>();
-  /** What it has altered in the rotation that is under way. */
-  altered: Altered | null = null;
+  /** What it has altered in the rotation that is under way, perhaps in several partitions at once. */
+  altered: readonly Altered[] = [];
   readonly #pRuntime: LivePRuntime;
   readonly #lair: Lair;
   #plan: Plan | null = null;
@@ -98,10 +98,10 @@ export class Byzantine {
         keys: lair.keys,
         states: lair.states,
         random: lair.random,
-        plan: () => (this.altered === null ? (this.#planned()?.alters ?? null) : null),
+        plan: () => (this.#planned()?.alters !== undefined && this.altered.length === 0 ? this.#plan!.alters : null),
         done: (what) => {
           this.made.add(what.name);
-          this.altered = what;
+          this.altered = [...this.altered, what];
         },
       });
   }
@@ -139,7 +139,7 @@ export class Byzantine {
     if (this.#plan?.from !== rotation.from) {
       const { favourite } = this.#lair;
       const attack = random.below(3) > 0 ? favourite : random.of(ATTACKS);
-      this.altered = null;
+      this.altered = [];
       this.#plan = {
         from: rotation.from,
         alters: ALTERATION_NAMES.find((name) => name === attack) ?? null,

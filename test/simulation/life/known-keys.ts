@@ -61,11 +61,6 @@ export class KnownKeys {
     for (const share of shares) share[Symbol.dispose]();
   }
 
-  /** Whether the MasterKey of a generation is known. */
-  has(rotationId: number): boolean {
-    return this.#masterKeys.has(rotationId);
-  }
-
   /** What is in a sealed state; null where no key that was ever in force opens it. */
   open(contract: Uint8Array, key: Uint8Array, sealed: Uint8Array): string | null {
     const name = `${latin1(contract)} ${latin1(key)} ${latin1(sealed)}`;

@@ -1,7 +1,7 @@
 /** The whole life of simulated networks, each from a seed: `LIFE=n` runs that one alone. */
 import { describe, expect, test } from "vitest";
 import { live } from "./life.ts";
-import { runLives } from "./run-lives.ts";
+import { noLives, runLives } from "./run-lives.ts";
 
 const SEED = process.env["LIFE"];
 /** Other seeds than test/slow/life-*.slow.ts has. */
@@ -10,7 +10,9 @@ const COUNT = 12;
 
 const all = (): void => {
   test("keeps every state, blames nobody honest, and rotates to the end", { timeout: 5 * 60_000 }, async () => {
-    const { told } = await runLives(FIRST, COUNT);
+    const totals = noLives();
+    await runLives(totals, FIRST, COUNT);
+    const { told } = totals;
     for (const what of ["MasterKeyAbandoned", "GatekeeperChange", "SharingAdopted", "written", "removed", "read"]) {
       expect(told.get(what), what).toBeGreaterThan(0);
     }

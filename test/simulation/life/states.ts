@@ -43,8 +43,6 @@ export class States {
   readonly #keys: KnownKeys;
   /** By contract and key. */
   readonly #known = new Map<string, Known>();
-  /** Where states are now: how often they were looked at. */
-  looks = 0;
 
   constructor(keys: KnownKeys) {
     this.#keys = keys;
@@ -119,7 +117,6 @@ export class States {
    * @throws Error which says what is not as it must be.
    */
   async check(store: StateStore, inForce: readonly number[]): Promise<void> {
-    this.looks++;
     const found = new Set<Known>();
     /** Of what was altered, what is there all the same. */
     const recoverable = new Set<Known>();

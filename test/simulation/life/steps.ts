@@ -22,11 +22,6 @@ export class Steps {
     return this.#waiting.length === 0;
   }
 
-  /** Whether somebody waits for the store. */
-  waits(owner: object): boolean {
-    return this.#waiting.some((waiting) => waiting.owner === owner);
-  }
-
   /** Does something when its turn comes; never, if its owner is dropped before. */
   take<T>(owner: object, act: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
