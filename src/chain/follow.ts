@@ -18,7 +18,7 @@ export function openReplica(chain: EmbeddedChain, curve: Secp256k1): Replica {
 }
 
 /** A replica where there is the least to be followed. @param curve - of compressed points. @throws as openReplica. */
-function beginReplica(chain: EmbeddedChain, curve: Secp256k1): Replica {
+export function beginReplica(chain: EmbeddedChain, curve: Secp256k1): Replica {
   return fromSnapshot(chain, curve) ?? new Replica(curve, Ledger.atGenesis(chain.genesis));
 }
 
