@@ -91,7 +91,9 @@ async function* replayed(chain: EmbeddedChain, terminal: Terminal): AsyncGenerat
 /** Who did what, each once. */
 function partsOf({ receipts }: RotationRecord): { swept: PublicKey[]; verified: PublicKey[] } {
   const standing = receipts.filter(({ stands }) => stands);
-  const sound = standing.flatMap(({ judgements }) => judgements.filter(({ verdict }) => verdict === "sound"));
+  const sound = standing.flatMap(({ judgements }) =>
+    judgements.filter(({ verdict }) => verdict === "sound" || verdict === "overwritten"),
+  );
   return { swept: each(standing), verified: each(sound) };
 }
 

@@ -159,7 +159,7 @@ function describe(effect: Effect, names: ReadonlyMap<string, string>): string | 
     case "PartitionSwept":
       return null;
     case "PartitionJudged":
-      if (effect.verdict === "sound") return null;
+      if (effect.verdict === "sound" || effect.verdict === "overwritten") return null;
   }
   return isKeyHappening(effect) ? describeHappening(effect, (key) => names.get(key) ?? key) : null;
 }

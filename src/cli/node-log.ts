@@ -70,7 +70,7 @@ function levelOf(event: NodeEvent): Level {
     case "Changed":
       return event.status.rotationFault === null ? "info" : "warn";
     case "PartitionJudged":
-      return event.verdict === "sound" ? "info" : "warn";
+      return event.verdict === "sound" || event.verdict === "overwritten" ? "info" : "warn";
     default:
       return WARNINGS.has(event.kind) ? "warn" : "info";
   }

@@ -66,8 +66,10 @@ function auditPartition(receipt: ReceiptRecord | undefined, partition: number, t
   if (receipt === undefined) return { kind: "unswept", partition };
   const { by, judgements } = receipt;
   const sound = judgements.filter(({ verdict }) => verdict === "sound");
-  if (sound.some((judgement) => judgement.by === by)) return { kind: "verifiedBySweeper", partition, by };
+  // Where nobody said anything else before, what was written since is as good.
+  const found = judgements.filter(({ verdict }) => verdict === "sound" || verdict === "overwritten");
+  if (found.some((judgement) => judgement.by === by)) return { kind: "verifiedBySweeper", partition, by };
   const isDisputed = judgements.some(({ verdict }) => verdict === "faulty");
-  const isVerified = isDisputed ? sound.length >= threshold - 1 : sound.length > 0;
+  const isVerified = isDisputed ? sound.length >= threshold - 1 : found.length > 0;
   return isVerified ? null : { kind: "unverified", partition, by };
 }

@@ -171,7 +171,7 @@ function takeVerdict(
   }
   const verdict: PartitionVerdict = { by, verdict: outcome.value };
   const verdicts = [...partition.verdicts, verdict];
-  if (outcome.value === "sound" && partition.verdicts.length === 0) {
+  if (outcome.value !== "faulty" && partition.verdicts.length === 0) {
     verified(draft, index, free);
     return;
   }
@@ -181,7 +181,7 @@ function takeVerdict(
 
 /**
  * A receipt is its sweeper's word that all is right, and counts as one where it holds a share: of 2t - 1 holders with t - 1 liars
- * there are only t that say so, and it may be one of them.
+ * there are only t that say so, and it may be one of them. Who finds that it was written since says nothing of what was there before.
  */
 function decide(draft: Draft, index: number, partition: Partition): void {
   const { state } = draft;

@@ -43,14 +43,15 @@ export const FAILURES_NAMED_MAX = 8;
 export const FAILURE_KEY_BYTES_MAX = 256;
 
 const PHASES = ["keyGeneration", "reencryption", "verification", "abandonment"] as const;
-export const VERDICTS = ["sound", "faulty", "damaged"] as const;
+export const VERDICTS = ["sound", "faulty", "damaged", "overwritten"] as const;
 const STAGES = ["unswept", "swept", "verified"] as const;
 
 export type RotationPhase = (typeof PHASES)[number];
 /** How far a partition is. */
 export type PartitionStage = (typeof STAGES)[number];
 /**
- * What a pRuntime finds that verifies a partition: all is right; or what its receipt vouches for is wrong; or something is wrong
+ * What a pRuntime finds that verifies a partition: all is right, as the sweeper left it; or all is right, and some of it was written
+ * since ("overwritten"): then it contradicts nobody who found something else before; or what its receipt vouches for is wrong; or something is wrong
  * or unfinished that the receipt does not vouch for, so that nobody is to blame.
  */
 export type Verdict = (typeof VERDICTS)[number];
@@ -150,7 +151,7 @@ export interface NamedRecord {
 /** What one pRuntime found. */
 export interface PartitionVerdict {
   readonly by: PublicKey;
-  readonly verdict: "sound" | "faulty";
+  readonly verdict: "sound" | "faulty" | "overwritten";
 }
 
 /** A pRuntime that has, or may have, what is derived from a MasterKey: it runs contracts, or has leased partitions. */
@@ -210,7 +211,7 @@ export const partitionCodec: Codec<Partition> = struct<Partition>({
   quarantine: boolean,
   receipt: nullable(struct<Receipt>({ by: publicKeyCodec, height: u32, ...receiptClaimCodecs })),
   verdicts: boundedVector(
-    struct<PartitionVerdict>({ by: publicKeyCodec, verdict: wordCodec(["sound", "faulty"] as const) }),
+    struct<PartitionVerdict>({ by: publicKeyCodec, verdict: wordCodec(["sound", "faulty", "overwritten"] as const) }),
     PARTIES_MAX,
   ),
   doubters: boundedVector(publicKeyCodec, PARTIES_MAX),

@@ -269,7 +269,7 @@ export class Rotator implements AsyncDisposable {
     for (const [index, job] of this.#jobs) {
       const { lease, outcome } = job;
       const isVerified = partitions.get(numberKey(index))?.stage === "verified";
-      if (!isVerified || outcome?.tag !== "verified" || outcome.value !== "sound") continue;
+      if (!isVerified || outcome?.tag !== "verified" || !["sound", "overwritten"].includes(outcome.value)) continue;
       const range = { from: placeOf(lease.from), to: placeOf(lease.to) };
       this.#poolOf(rotation, work)
         .drop(range)

@@ -66,7 +66,7 @@ export async function judgePages(context: JudgeContext, pages: readonly KeptPage
 }
 
 /** Whether a page was written since it took a kept one's place. */
-function isWrittenSince({ kept, now }: Pick<JudgedPage, "kept" | "now">): boolean {
+export function isWrittenSince({ kept, now }: Pick<JudgedPage, "kept" | "now">): boolean {
   return now !== null && now.version > kept.version + 1;
 }
 

@@ -10,13 +10,14 @@
  * "faulty" blames the sweeper, so it needs what nobody else can have brought about: the receipt has the page's statement,
  * which names the tags of a record before and after; both records are there, and open with these tags; and yet the one is
  * not what a re-encryption makes of the other. (Who holds the contract's key could make another text with the same tag.)
+ * "overwritten" is as good as "sound", but some of it was written since it was swept: it may have been wrong before.
  * All else is "damaged". A record that is gone, say, may have been taken by whoever can write the store's file, or never
  * have been in the page that was swept.
  */
 import { compareBytes, freeBytes, toHex } from "../bytes.ts";
 import type { KeptPage, KeptRef, Page, PageRange, PageRef, StateStore } from "../store/store.ts";
 import type { PartitionState } from "./control.ts";
-import { type JudgedPage, judgePages } from "./kept-page.ts";
+import { type JudgedPage, isWrittenSince, judgePages } from "./kept-page.ts";
 import { type LeasedContext, raiseMinimum } from "./leased-partition.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
 import { isEmptyPage } from "./page-steps.ts";
@@ -34,7 +35,7 @@ type RecordName = PartitionState["failures"][number];
 /** What was found. */
 export interface Verdict {
   readonly end: "verdict";
-  readonly verdict: "sound" | "faulty" | "damaged";
+  readonly verdict: "sound" | "overwritten" | "faulty" | "damaged";
   /** Records of the partition that are under the new rotation id and open; all of them where it is sound. */
   readonly records: number;
   /** What is wrong; null where nothing is, or where the list of kept pages is not the receipt's. */
@@ -51,6 +52,8 @@ export interface VerifyProgress {
   /** The last page that was scanned. */
   readonly page: PageRef | null;
   readonly records: number;
+  /** Whether some of them were written since. */
+  readonly overwritten: boolean;
   /** The first damage that was found; blame may still be. */
   readonly damage: RecordName | null;
 }
@@ -61,7 +64,15 @@ export type LeasedVerifyEnd =
   | { readonly end: "missing"; readonly missingKeys: readonly Uint8Array[]; readonly at: VerifyProgress }
   | { readonly end: "stopped"; readonly at: VerifyProgress };
 
-const BEGINNING: VerifyProgress = { kept: null, allKept: false, stated: 0, page: null, records: 0, damage: null };
+const BEGINNING: VerifyProgress = {
+  kept: null,
+  allKept: false,
+  stated: 0,
+  overwritten: false,
+  page: null,
+  records: 0,
+  damage: null,
+};
 
 /**
  * Verifies a partition against its sweeper's receipt.
@@ -115,8 +126,9 @@ async function judgeKept(
     const known = await knownKeys(context, partition, some, ({ contract }) => context.keys.pair(contract) !== null);
     if ("missingKeys" in known) return { ...known, at };
     const { pages } = known;
-    let { stated, damage } = at;
+    let { stated, overwritten, damage } = at;
     for (const judged of await judgePages(context, pages)) {
+      overwritten ||= isWrittenSince(judged);
       const statement = own.statements.get(keptName(judged.kept));
       if (statement !== undefined) stated++;
       if (judged.wrong === null) continue;
@@ -129,7 +141,14 @@ async function judgeKept(
     context.pace?.spend(bytesOf(pages));
     for (const { body } of some) freeBytes(body);
     const last = pages.at(-1);
-    at = { ...at, stated, damage, allKept: last === undefined, kept: last === undefined ? at.kept : refOf(last) };
+    at = {
+      ...at,
+      stated,
+      overwritten,
+      damage,
+      allKept: last === undefined,
+      kept: last === undefined ? at.kept : refOf(last),
+    };
   }
   return at;
 }
@@ -165,7 +184,10 @@ async function scanAll(context: LeasedContext, partition: PageRange, at: VerifyP
     if ("missingKeys" in known) return { ...known, at };
     const { pages } = known;
     const last = pages.at(-1);
-    if (last === undefined) return { end: "verdict", verdict: "sound", records: at.records, why: null };
+    if (last === undefined) {
+      const verdict = at.overwritten ? "overwritten" : "sound";
+      return { end: "verdict", verdict, records: at.records, why: null };
+    }
     const filled = pages.filter((page) => !isEmptyPage(page));
     const jobs = filled.map(({ contract, body }) => ({ contract, body, key: keys.fresh(contract)! }));
     const outcomes = engine.verify(suite, rotationId, rotationId, jobs);

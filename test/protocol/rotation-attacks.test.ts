@@ -199,6 +199,20 @@ describe("a dispute", () => {
     ]);
   });
 
+  test("convicts nobody who saw what a contract has overwritten since", () => {
+    const { network, rotators } = reencrypting();
+    rotators.until("RotationAdvanced", honest);
+    const seen: Outcome = (name, index, stage) => {
+      const { attempt, verdicts } = partitionsOf(network)[0]!;
+      if (stage === "unswept" || index !== 0 || attempt > 0) return honest(name, index, stage);
+      return judged(verdicts.length === 0 ? "faulty" : "overwritten");
+    };
+    const told = toEnd(network, () => rotators.block(seen), 200);
+    expect(told.filter(({ kind }) => kind === "Convicted")).toEqual([]);
+    expect(told.filter((effect) => effect.kind === "PartitionJudged" && effect.verdict === "faulty")).toHaveLength(1);
+    expect(kinds(told)).toContain("PartitionReopened");
+  });
+
   test("does not count the word of who was convicted", () => {
     const { network, rotators } = reencrypting();
     rotators.until("MasterPubkeyRotated");

@@ -27,7 +27,7 @@ export function claimOf(records = 10, failed = 0): ReceiptClaim {
 export type Outcome = (name: string, index: number, stage: string) => PartitionWork["outcome"] | null;
 
 export const swept = { tag: "swept", value: claimOf() } as const;
-export const judged = (value: "sound" | "faulty" | "damaged") => ({ tag: "verified", value }) as const;
+export const judged = (value: "sound" | "faulty" | "damaged" | "overwritten") => ({ tag: "verified", value }) as const;
 export const honest: Outcome = (_, __, stage) => (stage === "unswept" ? swept : judged("sound"));
 
 /** Their next call in a rotation; null where there is none. */

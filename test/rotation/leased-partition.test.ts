@@ -221,7 +221,7 @@ describe("a leased partition", () => {
     await put(states, 0, { "key 00010": "mended" });
     const mended = await sweepToEnd(context);
     expect(mended).toMatchObject({ records: 399, failed: 0, failures: [] });
-    expect(await verdictOf(other, mended, identity(1))).toMatchObject({ verdict: "sound", records: 400 });
+    expect(await verdictOf(other, mended, identity(1))).toMatchObject({ verdict: "overwritten", records: 400 });
   });
 
   it("puts records that can't be opened aside when governance says so, and is sound without them", async () => {
@@ -254,7 +254,7 @@ describe("a leased partition", () => {
     expect(found.size).toBe(397);
     expect([...found.values()].every(({ value, rotationId }) => value !== null && rotationId === 1)).toBe(true);
     const other = await leasedContext(store, generations, 2);
-    expect(await verdictOf(other, swept.receipt, identity(1))).toMatchObject({ verdict: "sound", records: 397 });
+    expect(await verdictOf(other, swept.receipt, identity(1))).toMatchObject({ verdict: "overwritten", records: 397 });
     // What is not where it was put aside was taken.
     const [{ name, version }] = (await store.cells("quarantine/", null, 1)) as [Cell];
     await store.commit({ groups: [], sealedUnder: null, cells: [{ name, expected: version, value: null }] });

@@ -27,8 +27,6 @@ export class Convictions {
   readonly #machine: Machine;
   readonly #stashes: readonly string[];
   #proofs: Proof[] = [];
-  /** What the liar has altered and vouched for, in the rotation that is under way. */
-  #vouched: readonly Altered[] = [];
   /** Lies that had to be punished, and were. */
   proved = 0;
 
@@ -45,17 +43,14 @@ export class Convictions {
     for (const effect of effects) {
       switch (effect.kind) {
         case "Convicted":
-          if (effect.identityKey !== this.#liar?.identityKey) {
-            ensure(this.#isOverwritten(effect.offence), `an honest one was convicted of ${effect.offence}`);
-            break;
-          }
+          ensure(effect.identityKey === this.#liar?.identityKey, `an honest one was convicted of ${effect.offence}`);
           this.convicted.add(effect.identityKey);
           if (this.#proofs.length > 0) this.proved++;
           this.#proofs = [];
           break;
         case "OffenceReported":
           if (this.#stashes.includes(effect.stash) && (isCalm || !OF_SILENCE.includes(effect.offence))) {
-            ensure(this.#isOverwritten(effect.offence), `an honest one was punished for ${effect.offence}`);
+            ensure(false, `an honest one was punished for ${effect.offence}`);
           }
           break;
         case "PartitionSwept":
@@ -78,7 +73,6 @@ export class Convictions {
           break;
         case "RotationAdvanced": {
           if (effect.phase !== "abandonment") break;
-          this.#vouched = [];
           const proof = this.#proofs.find(({ holds }) => holds());
           ensure(proof === undefined, `somebody got away with a ${proof?.offence ?? "lie"}`);
           this.#proofs = [];
@@ -86,14 +80,6 @@ export class Convictions {
         }
       }
     }
-  }
-
-  /**
-   * A contract that writes its state takes away what showed that it had been altered: who has seen that is contradicted by who
-   * comes after, and the ledger takes the one for a liar. That is a limit of the protocol, and no more is excused.
-   */
-  #isOverwritten(offence: string): boolean {
-    return offence === "falseVerdict" && this.#vouched.some(({ alteration }) => alteration.isWritten);
   }
 
   /** Whether it has vouched for a text that it has put in the place of another, and that is still there. */
@@ -111,7 +97,6 @@ export class Convictions {
     const page = await this.#machine.memory.find(contract, key);
     const isThere = page !== null && Buffer.compare(findRecord(page, key) ?? new Uint8Array(0), sealed) === 0;
     if (!isThere) return;
-    this.#vouched = [...this.#vouched, altered];
     this.#proofs.push({ partition: index, offence: "falseReceipt", holds: () => !alteration.isWritten });
   }
 }
