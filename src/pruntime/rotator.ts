@@ -111,6 +111,8 @@ export class Rotator implements AsyncDisposable {
     const { rotation } = state;
     this.#switch.follow(state);
     const work = this.#workOf(state);
+    // Of one that was given up, the next has the number, and its partitions theirs: who missed that has worked on other leases.
+    if (this.#pool !== null && this.#pool.switchHeight !== rotation?.switchHeight) this.#endJobs();
     // One that was given up may be begun again when the store has grown.
     if (rotation === null) this.#bounds = null;
     // Before it can be said: the store is read meanwhile.
