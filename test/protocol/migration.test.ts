@@ -65,7 +65,7 @@ describe("a migration to another store", () => {
   test("copies under the old MasterKey, switches when the copy is certified, and then abandons", () => {
     const { network, rotators } = running();
     order(network, migrate(network, { store: THERE }));
-    rotators.until("PartitionsRecorded");
+    rotators.until("PartitionLeased");
     expect(network.state).toMatchObject({ stateStore: HERE, rotation: { source: HERE, phase: "reencryption" } });
     expect(sealedUnder(network.state)).toBe(0);
     rotators.until("PartitionJudged");
