@@ -127,7 +127,9 @@ export class Rotator implements AsyncDisposable {
         this.#countLeft(rotation, work, state.height);
     }
     const isOurs = work !== null && rotation?.phase === "abandonment";
-    if (isOurs && isTurn(ledger, rotation, this.#options.identityKey)) {
+    // What a migration leaves is emptied when the other store serves: the rotation is not over before.
+    const isInForce = work?.source == null || (rotation !== null && this.#switch.isSwitched(rotation));
+    if (isOurs && isInForce && isTurn(ledger, rotation, this.#options.identityKey)) {
       this.#compact(rotation, work);
     }
     this.wake();
