@@ -25,6 +25,10 @@ export function announceStore(draft: Draft, signer: PublicKey, store: Hex): void
   ensure(mayServe(state, workerOf(draft, accountOf(signer))), "MeasurementNotAllowed");
   ensure(state.stateStore === null, "NothingToDo");
   state.stateStore = store;
+  const { rotation } = state;
+  const target = rotation?.migration?.store ?? null;
+  // From here on states are written there: a migration that began when there were none has to carry them over.
+  if (rotation !== null && target !== null && target !== store) state.rotation = { ...rotation, source: store };
   tell(draft, { kind: "StoreAnnounced", store, identityKey: signer });
 }
 

@@ -254,7 +254,8 @@ export class Provisioning implements Disposable {
       this.#supplies.delete(rotationId);
       this.#blamed.clear();
       this.#late.clear();
-      if (current === undefined) this.#keys.end(rotationId);
+      // One that was called off may have had this number: its keys are not those of the MasterKey that has it now.
+      if (current?.publicKey !== supply.sharing.publicKey) this.#keys.end(rotationId);
     }
     for (const sharing of sharings) {
       const { rotationId } = sharing;

@@ -24,6 +24,7 @@ import type { Generation } from "../rotation/partition-keys.ts";
 import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.ts";
 import { emptyStore } from "../rotation/empty-store.ts";
 import type { NetworkStore } from "../store/network-store.ts";
+import { readMirror } from "../store/service.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
@@ -111,6 +112,8 @@ export class Rotator implements AsyncDisposable {
     const { rotation } = state;
     this.#switch.follow(state);
     const work = this.#workOf(state);
+    // Of one that was given up, the next has the number, and its partitions theirs: who missed that has worked on other leases.
+    if (this.#pool !== null && this.#pool.switchHeight !== rotation?.switchHeight) this.#endJobs();
     // One that was given up may be begun again when the store has grown.
     if (rotation === null) this.#bounds = null;
     // Before it can be said: the store is read meanwhile.
@@ -125,7 +128,9 @@ export class Rotator implements AsyncDisposable {
         this.#countLeft(rotation, work, state.height);
     }
     const isOurs = work !== null && rotation?.phase === "abandonment";
-    if (isOurs && isTurn(ledger, rotation, this.#options.identityKey)) {
+    // What a migration leaves is emptied when the other store serves: the rotation is not over before.
+    const isInForce = work?.source == null || (rotation !== null && this.#switch.isSwitched(rotation));
+    if (isOurs && isInForce && isTurn(ledger, rotation, this.#options.identityKey)) {
       this.#compact(rotation, work);
     }
     this.wake();
@@ -252,12 +257,15 @@ export class Rotator implements AsyncDisposable {
   /** Whether nothing is left under the generation that is left, and nothing can come under it: asked until it is so. */
   #countLeft(rotation: Rotation, work: RotationStores, height: number): void {
     const { store } = work.store;
+    const source = work.source?.store ?? null;
     const { switchHeight } = rotation;
     if (this.#count?.key === switchHeight && this.#count.result === false) this.#count = null;
     if (this.#verifiedAt?.switchHeight !== switchHeight) this.#verifiedAt = { switchHeight, height };
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, switchHeight, async () => {
       if (mayDrop) await this.#poolOf(rotation, work).drop({ from: null, to: null });
+      // One that is a mirror no longer lacks what was written since.
+      if (source !== null) await readMirror(source, store, rotation.from + 1);
       const counts = await store.countByRotationId();
       const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
       return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;

@@ -25,6 +25,8 @@ const migration = {
   rotationId: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(U32_MAX)),
   /** Id of the other store. */
   other: v.pipe(v.string(), v.regex(/^0x(?:[0-9a-f]{2})+$/)),
+  /** From which on states may be copied: no two migrations have the same. */
+  height: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(U32_MAX)),
 };
 const schema = v.strictObject({
   /**
@@ -45,6 +47,8 @@ export interface Service {
   readonly rotationId: number | null;
   /** Id of the other store; null where there was no migration. */
   readonly other: string | null;
+  /** The block from which on states may be copied in that migration; null where there was none. */
+  readonly height: number | null;
   /** For commits that depend on it. */
   readonly cell: CellExpectation;
 }
@@ -56,12 +60,16 @@ export interface StoreMigration {
   /** What the chain knows the stores by: 0x-hex. */
   readonly sourceId: string;
   readonly targetId: string;
+  /** The block from which on states may be copied: what comes later has a greater one, and what is over can't begin anew. */
+  readonly height: number;
 }
 
 /** @throws GatekeeperError STORE_CORRUPT when the cell is malformed; STORE_*. */
 export async function readService(store: StateStore): Promise<Service> {
   const cell = await store.cell(CELL);
-  if (cell === null) return { state: "serves", rotationId: null, other: null, cell: { name: CELL, expected: null } };
+  if (cell === null) {
+    return { state: "serves", rotationId: null, other: null, height: null, cell: { name: CELL, expected: null } };
+  }
   return { ...decode(cell), cell: { name: CELL, expected: cell.version } };
 }
 
@@ -78,7 +86,7 @@ export function notServing({ state, other }: Service): GatekeeperError {
  * or the source is in another one; STORE_*.
  */
 export async function beginMirror(source: StateStore, target: StateStore, migration: StoreMigration): Promise<void> {
-  const { rotationId, sourceId, targetId } = migration;
+  const { rotationId, sourceId, targetId, height } = migration;
   const before = await readService(source);
   if (!is(before, "mirrored", rotationId, targetId)) checkMayBegin(before, migration);
   await change(target, async (now) => {
@@ -88,12 +96,12 @@ export async function beginMirror(source: StateStore, target: StateStore, migrat
     if (minimum > rotationId) throw unfit(targetId, `its minimum rotation id is ${minimum}, above ${rotationId}`);
     const other = [...(await target.countByRotationId()).keys()].find((id) => id !== rotationId);
     if (other !== undefined) throw unfit(targetId, `it has records under rotation id ${other}`);
-    return { state: "mirror", rotationId, other: sourceId };
+    return { state: "mirror", rotationId, other: sourceId, height };
   });
   await change(source, (now) => {
     if (is(now, "mirrored", rotationId, targetId)) return null;
     checkMayBegin(now, migration);
-    return { state: "mirrored", rotationId, other: targetId };
+    return { state: "mirrored", rotationId, other: targetId, height };
   });
 }
 
@@ -102,39 +110,46 @@ export async function beginMirror(source: StateStore, target: StateStore, migrat
  * @throws GatekeeperError ROTATION_STATE when the source is not mirrored by the target in this migration; STORE_*.
  */
 export async function switchStores(source: StateStore, target: StateStore, migration: StoreMigration): Promise<void> {
-  const { rotationId, sourceId, targetId } = migration;
+  const { rotationId, sourceId, targetId, height } = migration;
   await change(source, (now) => {
     if (is(now, "closed", rotationId, targetId)) return null;
     if (!is(now, "mirrored", rotationId, targetId)) throw wrongState(sourceId, now, migration);
-    return { state: "closed", rotationId, other: targetId };
+    return { state: "closed", rotationId, other: targetId, height };
   });
   await change(target, (now) => {
     if (is(now, "serves", rotationId, sourceId)) return null;
     if (!is(now, "mirror", rotationId, sourceId)) throw wrongState(targetId, now, migration);
-    return { state: "serves", rotationId, other: sourceId };
+    return { state: "serves", rotationId, other: sourceId, height };
   });
 }
 
 /**
  * Gives a migration up: the source serves alone, as ever, and the target is closed for good.
+ * @param target - null where it is not to be had: then it stays a mirror, which nobody writes for any more.
  * @throws GatekeeperError ROTATION_STATE when the stores were switched, or are in another migration; STORE_*.
  */
-export async function endMirror(source: StateStore, target: StateStore, migration: StoreMigration): Promise<void> {
-  const { rotationId, sourceId, targetId } = migration;
+export async function endMirror(
+  source: StateStore,
+  target: StateStore | null,
+  migration: StoreMigration,
+): Promise<void> {
+  const { rotationId, sourceId, targetId, height } = migration;
   await change(source, (now) => {
     if (is(now, "serves", rotationId, targetId)) return null;
     // Where it never began, it is written all the same: else it could begin later.
-    if (now.state !== "serves" && !is(now, "mirrored", rotationId, targetId)) {
+    const isLater = now.height !== null && now.height > height;
+    if (isLater || (now.state !== "serves" && !is(now, "mirrored", rotationId, targetId))) {
       throw wrongState(sourceId, now, migration);
     }
-    return { state: "serves", rotationId, other: targetId };
+    return { state: "serves", rotationId, other: targetId, height };
   });
+  if (target === null) return;
   await change(target, (now) => {
     if (is(now, "closed", rotationId, sourceId)) return null;
     if (now.rotationId !== null && !is(now, "mirror", rotationId, sourceId)) {
       throw wrongState(targetId, now, migration);
     }
-    return { state: "closed", rotationId, other: sourceId };
+    return { state: "closed", rotationId, other: sourceId, height };
   });
 }
 
@@ -161,7 +176,7 @@ function is(now: Service, state: Service["state"], rotationId: number, other: st
 
 /** @throws GatekeeperError ROTATION_STATE unless a source may come to be mirrored. */
 function checkMayBegin(now: Service, migration: StoreMigration): void {
-  const isOver = now.rotationId === migration.rotationId && now.other === migration.targetId;
+  const isOver = now.height !== null && now.height >= migration.height;
   if (now.state !== "serves" || isOver) throw wrongState(migration.sourceId, now, migration);
 }
 

@@ -4,7 +4,7 @@ import { decode } from "../../src/protocol/scale.ts";
 import { type Migration, missingForMigration } from "../../src/protocol/migration.ts";
 import { sealedUnder } from "../../src/protocol/rotation.ts";
 import { type Network, measurementOf, outcomes } from "./network.ts";
-import { NAMES, kinds, order, rotate, running } from "./rotators.ts";
+import { NAMES, kinds, order, rotate, running, say } from "./rotators.ts";
 
 const HERE = `0x${"5a".repeat(32)}` as const;
 const THERE = `0x${"7b".repeat(32)}` as const;
@@ -65,7 +65,7 @@ describe("a migration to another store", () => {
   test("copies under the old MasterKey, switches when the copy is certified, and then abandons", () => {
     const { network, rotators } = running();
     order(network, migrate(network, { store: THERE }));
-    rotators.until("PartitionsRecorded");
+    rotators.until("PartitionLeased");
     expect(network.state).toMatchObject({ stateStore: HERE, rotation: { source: HERE, phase: "reencryption" } });
     expect(sealedUnder(network.state)).toBe(0);
     rotators.until("PartitionJudged");
@@ -120,6 +120,22 @@ describe("a migration to another store", () => {
     rotators.until("MasterPubkeyRotated");
     expect(network.state).toMatchObject({ stateStore: THERE, rotation: { source: null } });
     rotators.until("MasterKeyAbandoned");
+  });
+
+  test("copies from a store that is announced while its MasterKey is made", () => {
+    for (const [store, source] of [
+      [HERE, HERE],
+      [THERE, null],
+    ] as const) {
+      const { network, rotators } = running({}, null);
+      order(network, migrate(network, { store: THERE }));
+      rotators.until("SwitchPlanned");
+      expect(say(network, "a", { tag: "announceStore", value: store })).toBe("done");
+      rotators.until("PartitionSwept");
+      expect(network.state).toMatchObject({ stateStore: store, rotation: { source } });
+      rotators.until("MasterKeyAbandoned");
+      expect(network.state.stateStore).toBe(THERE);
+    }
   });
 
   test("goes on when a phase is late, with the same MasterKey, and can still be called off", () => {

@@ -333,7 +333,7 @@ describe("the cells of what was written", () => {
     expect(await both.source.cells("mirror/", null, 9)).toEqual([]);
     // A next migration goes well.
     const target = new MemoryStore();
-    await beginMirror(both.source, target, { ...MIGRATION, targetId: "0x99" });
+    await beginMirror(both.source, target, { ...MIGRATION, targetId: "0x99", height: 30 });
     await expect(put(states, 0, { a: "two" })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   });
 });

@@ -7,6 +7,7 @@ import type { PartialsAnswer, ProvisioningLedger } from "../../src/pruntime/part
 import type { PartialsReply } from "../../src/pruntime/peer-message.ts";
 import type { Question } from "../../src/pruntime/provisioning.ts";
 import { identity, publicOf, runs } from "../protocol/network.ts";
+import { order } from "../protocol/rotators.ts";
 import { type Answers, OTHER_WORKER, Parties, contractOf } from "./provisioning-parties.ts";
 
 const names = (count: number, prefix = "c"): string[] => Array.from({ length: count }, (_, at) => `${prefix}${at}`);
@@ -119,6 +120,34 @@ describe.each<[string, KeySuite]>([
     expect(parties.heldKeys(before)).toEqual(held);
     expect(parties.heldKeys([...before, ...after])).toEqual(parties.expectedKeys([...before, ...after]));
   });
+});
+
+test("keys of a MasterKey that was called off are not taken for those of the next, which has its number", () => {
+  using parties = new Parties(1, 2);
+  const contracts = parties.give(names(3));
+  const { network, gatekeepers } = parties;
+  const stays = {
+    measurement: null,
+    envelopeVersion: 1,
+    cipherSuite: "aes-256-gcm",
+    keySuite: 1,
+    store: null,
+  } as const;
+  order(network, { tag: "migrate", value: { ...stays, height: network.state.height + 4 } });
+  gatekeepers.until("SharingAdopted");
+  parties.follow();
+  expect(parties.provide()).toEqual([]);
+  const called = parties.heldKeys(contracts);
+  expect(called).toEqual(parties.expectedKeys(contracts));
+  // The host brings all of this at once.
+  order(network, { tag: "cancelMigration", value: undefined });
+  order(network, { tag: "migrate", value: { ...stays, keySuite: 2, height: network.state.height + 4 } });
+  gatekeepers.until("SharingAdopted");
+  expect(parties.sharing).toMatchObject({ rotationId: 1, keySuite: 2 });
+  parties.follow();
+  expect(parties.provisioning.missing).toBe(3);
+  expect(parties.provide()).toEqual([]);
+  expect(parties.heldKeys(contracts)).toEqual(parties.expectedKeys(contracts));
 });
 
 describe("an answer", () => {

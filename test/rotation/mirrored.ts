@@ -32,7 +32,7 @@ import {
   values,
 } from "./sealed-store.ts";
 
-export const MIGRATION: StoreMigration = { rotationId: 1, sourceId: "0x50", targetId: "0x7a" };
+export const MIGRATION: StoreMigration = { rotationId: 1, sourceId: "0x50", targetId: "0x7a", height: 20 };
 export const ENGINE = new PageEngine();
 
 /** A store and its mirror, with the keys of both generations. */

@@ -14,7 +14,7 @@ import { hooked } from "../rotation/sealed-store.ts";
 import { commitOf, contractId, NO_KEY, pageWrite, text } from "./records.ts";
 
 const [SOURCE, TARGET, OTHER] = ["0x5011", "0x7a26", "0x0712"] as const;
-const MIGRATION: StoreMigration = { rotationId: 3, sourceId: SOURCE, targetId: TARGET };
+const MIGRATION: StoreMigration = { rotationId: 3, sourceId: SOURCE, targetId: TARGET, height: 20 };
 const STEPS = { begin: beginMirror, switch: switchStores, end: endMirror };
 type Step = keyof typeof STEPS;
 
@@ -32,6 +32,7 @@ describe("two stores", () => {
       state: "serves",
       rotationId: null,
       other: null,
+      height: null,
       cell: { name: "service", expected: null },
     });
     await beginMirror(source, target, MIGRATION);
@@ -53,7 +54,7 @@ describe("two stores", () => {
     expect(notServing(await readService(source))).toMatchObject({ detail: { other: TARGET, state: "closed" } });
     await expect(readMirror(source, target, 3)).rejects.toMatchObject({ code: "ROTATION_STATE" });
     // What serves now can be the source of the next one.
-    await beginMirror(target, new MemoryStore(), { rotationId: 4, sourceId: TARGET, targetId: OTHER });
+    await beginMirror(target, new MemoryStore(), { rotationId: 4, sourceId: TARGET, targetId: OTHER, height: 30 });
     expect(await stateOf(target)).toBe("mirrored");
   });
 
@@ -65,11 +66,26 @@ describe("two stores", () => {
     for (const step of [beginMirror, switchStores]) {
       await expect(step(source, target, MIGRATION)).rejects.toMatchObject({ code: "ROTATION_STATE" });
     }
-    const again = { ...MIGRATION, rotationId: 4 };
+    const again = { ...MIGRATION, rotationId: 4, height: 30 };
     await expect(beginMirror(source, target, again)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
-    await beginMirror(source, new MemoryStore(), { ...MIGRATION, targetId: OTHER });
+    await beginMirror(source, new MemoryStore(), { ...MIGRATION, targetId: OTHER, height: 30 });
     expect(await readService(source)).toMatchObject({ state: "mirrored", other: OTHER });
     await expect(endMirror(source, target, MIGRATION)).rejects.toMatchObject({ code: "ROTATION_STATE" });
+    // Nor does one begin that was over before another was.
+    await endMirror(source, null, { ...MIGRATION, targetId: OTHER, height: 30 });
+    await expect(endMirror(source, null, MIGRATION)).rejects.toMatchObject({ code: "ROTATION_STATE" });
+    const early = { ...MIGRATION, targetId: "0x0713", height: 25 };
+    await expect(beginMirror(source, new MemoryStore(), early)).rejects.toMatchObject({ code: "ROTATION_STATE" });
+  });
+
+  it("are given back where the target is lost: the source serves, and the target can be closed later", async () => {
+    const [source, target] = [new MemoryStore(), new MemoryStore()];
+    await beginMirror(source, target, MIGRATION);
+    await endMirror(source, null, MIGRATION);
+    expect(await statesOf(source, target)).toBe("serves mirror");
+    await expect(beginMirror(source, target, MIGRATION)).rejects.toMatchObject({ code: "ROTATION_STATE" });
+    await endMirror(source, target, MIGRATION);
+    expect(await statesOf(source, target)).toBe("serves closed");
   });
 
   it("are left alone where the target is no new one", async () => {

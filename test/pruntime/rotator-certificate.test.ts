@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { ProvisionedKeys } from "../../src/pruntime/provisioned-keys.ts";
+import { Provisioning } from "../../src/pruntime/provisioning.ts";
+import { Rotator } from "../../src/pruntime/rotator.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { beginMirror, endMirror } from "../../src/store/service.ts";
+import type { Says } from "../protocol/shareholders.ts";
+import { honest, keyOf, order, running } from "../protocol/rotators.ts";
+
+const HERE = `0x${"5a".repeat(32)}`;
+const THERE = `0x${"7b".repeat(32)}`;
+
+/** A network whose migration to another store is verified, and certified by nobody. */
+function verified() {
+  const { network, rotators } = running();
+  const stays = { measurement: null, envelopeVersion: 1, cipherSuite: "aes-256-gcm", keySuite: 1 } as const;
+  order(network, { tag: "migrate", value: { ...stays, store: THERE, height: network.state.height + 4 } });
+  const says: Says = (_, call) => (call?.tag === "certifyRotation" ? null : call);
+  for (let block = 0; network.state.rotation?.verified !== network.state.rotation?.partitions || block < 9; block++) {
+    expect(block).toBeLessThan(100);
+    rotators.block(honest, says);
+  }
+  return network.ledger;
+}
+
+test.each([true, false])("a copy is certified while the store that it is in is a mirror: %s", async (isMirror) => {
+  const ledger = verified();
+  const { rotation } = ledger.state;
+  expect(rotation).toMatchObject({ phase: "verification", source: HERE });
+  const [source, target] = [new MemoryStore(), new MemoryStore()];
+  const migration = { rotationId: 1, sourceId: HERE, targetId: THERE, height: rotation!.switchHeight! };
+  await beginMirror(source, target, migration);
+  // What is written from then on is in the one alone.
+  if (!isMirror) await endMirror(source, target, migration);
+  using keys = new ProvisionedKeys();
+  using provisioning = new Provisioning(keyOf("a"), keys);
+  await using rotator = new Rotator({
+    stores: [
+      { store: source, location: { module: "", options: null }, id: HERE },
+      { store: target, location: { module: "", options: null }, id: THERE },
+    ],
+    startThreads: () => {
+      throw new Error("all is verified");
+    },
+    keys,
+    identityKey: keyOf("a"),
+    pace: { threads: 1, bytesPerSecond: null },
+  });
+  for (let block = 0; block < 3; block++) {
+    rotator.follow(ledger, provisioning);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  }
+  expect(rotator.dueCall(ledger)?.tag ?? null).toBe(isMirror ? "certifyRotation" : null);
+  expect(rotator.fault).toBe(isMirror ? null : "ROTATION_STATE");
+});

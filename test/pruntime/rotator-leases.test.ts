@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import type { Ledger } from "../../src/protocol/ledger.ts";
+import type { Rotation } from "../../src/protocol/rotation.ts";
+import { ProvisionedKeys } from "../../src/pruntime/provisioned-keys.ts";
+import { Provisioning } from "../../src/pruntime/provisioning.ts";
+import { Rotator } from "../../src/pruntime/rotator.ts";
+import type { LeasedSweepEnd } from "../../src/rotation/leased-partition.ts";
+import type { PartitionThreads } from "../../src/rotation/partition-pool.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { keyOf, reencrypting } from "../protocol/rotators.ts";
+
+const counts = { pages: 1, records: 1, bytes: 1, failed: 0, failures: [], quarantined: 0 };
+const done: LeasedSweepEnd = { end: "done", receipt: { ...counts, digest: new Uint8Array(32) } };
+
+/** Threads that have swept everything at once, or never are done. */
+function threadsThat(sweep: PartitionThreads["sweep"], ended: () => void): PartitionThreads {
+  const refused = (): never => {
+    throw new Error("only sweeps are asked for");
+  };
+  const end = async (): Promise<void> => ended();
+  return { sweep, verify: refused, copy: refused, verifyCopy: refused, drop: refused, [Symbol.asyncDispose]: end };
+}
+
+describe("who is told at once that a rotation was given up and another one began", () => {
+  test("does not give receipts of the one for leases of the other", async () => {
+    const { network, rotators } = reencrypting();
+    rotators.until("PartitionLeased", () => null);
+    const { genesis, state } = network.ledger;
+    const name = ["a", "b", "c", "d"].find((each) =>
+      [...state.partitions.values()].some((p) => p.holder === keyOf(each)),
+    )!;
+    const ledgerOf = (changes: Partial<Rotation>): Ledger =>
+      ({ genesis, state: { ...state, rotation: { ...state.rotation!, ...changes } } }) as unknown as Ledger;
+    using keys = new ProvisionedKeys();
+    using provisioning = new Provisioning(keyOf(name), keys);
+    let sweep: PartitionThreads["sweep"] = async () => done;
+    let ended = 0;
+    await using rotator = new Rotator({
+      stores: [{ store: new MemoryStore(), location: { module: "", options: null }, id: state.stateStore! }],
+      startThreads: () =>
+        threadsThat(
+          (...work) => sweep(...work),
+          () => ended++,
+        ),
+      keys,
+      identityKey: keyOf(name),
+      pace: { threads: 1, bytesPerSecond: null },
+    });
+    const receiptsIn = async (ledger: Ledger): Promise<number> => {
+      rotator.follow(ledger, provisioning);
+      await new Promise(setImmediate);
+      const call = rotator.dueCall(ledger);
+      return call?.tag === "workPartitions" ? call.value.done.length : 0;
+    };
+    expect(await receiptsIn(ledgerOf({}))).toBeGreaterThan(0);
+    sweep = () => new Promise(() => undefined);
+    expect(await receiptsIn(ledgerOf({}))).toBeGreaterThan(0);
+    // A lease of the same number, of the same attempt, in a rotation that has another switch.
+    expect(await receiptsIn(ledgerOf({ switchHeight: state.rotation!.switchHeight! - 1 }))).toBe(0);
+    expect(ended).toBe(1);
+  });
+});
