@@ -61,7 +61,10 @@ const receipt = tagged(
     digest: id,
   }),
 );
-const verdict = tagged("verified", fc.constantFrom("sound" as const, "faulty" as const, "damaged" as const, "overwritten" as const));
+const verdict = tagged(
+  "verified",
+  fc.constantFrom("sound" as const, "faulty" as const, "damaged" as const, "overwritten" as const),
+);
 
 export const call: fc.Arbitrary<Call> = fc.oneof(
   tagged("transfer", fc.record({ to: id, amount })),
