@@ -66,6 +66,8 @@ export function describeHappening(effect: KeyHappening, nameOf: (identityKey: Pu
       return `rotation ${effect.rotationId} is late: ${effect.phase}${remaining(effect.remaining)}`;
     case "PartitionsRecorded":
       return `rotation ${effect.rotationId}: the store is cut into ${counted(effect.partitions, "partition")} by ${list([effect.identityKey])}`;
+    case "PartitionPromised":
+      return `${list([effect.holder])} is to have partition ${effect.partition} from the switch on`;
     case "PartitionLeased":
       return `${list([effect.holder])} has leased partition ${effect.partition}, which is ${effect.stage}`;
     case "LeaseExpired":

@@ -155,6 +155,7 @@ function describe(effect: Effect, names: ReadonlyMap<string, string>): string | 
       return `elected ${counted(effect.stashes.length, "gatekeeper")} for era ${effect.era}`;
     case "EraStarted":
       return `era ${effect.era} begins`;
+    case "PartitionPromised":
     case "PartitionLeased":
     case "PartitionSwept":
       return null;

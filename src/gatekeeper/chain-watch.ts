@@ -22,7 +22,14 @@ const KEY_HAPPENINGS = [
   ...(["MigrationOrdered", "MigrationCancelled"] as const),
   ...(["RotationStarted", "RotationAborted", "SwitchPlanned", "MasterPubkeyRotated"] as const),
   ...(["RotationAdvanced", "RotationLate"] as const),
-  ...(["PartitionsRecorded", "PartitionLeased", "LeaseExpired", "PartitionSwept", "PartitionBlocked"] as const),
+  ...([
+    "PartitionsRecorded",
+    "PartitionPromised",
+    "PartitionLeased",
+    "LeaseExpired",
+    "PartitionSwept",
+    "PartitionBlocked",
+  ] as const),
   ...(["PartitionJudged", "PartitionReopened", "QuarantineOrdered"] as const),
   ...(["RotationCertified", "StoreCompacted", "KeysDestroyed", "MasterKeyAbandoned"] as const),
 ] as const;

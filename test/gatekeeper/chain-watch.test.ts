@@ -33,7 +33,7 @@ test(
     expect(told.every(({ height }, at) => height > before && height >= (told[at - 1]?.height ?? 0))).toBe(true);
     const kinds = told.map(({ kind }) => kind);
     const steps = ["RotationOrdered", "RotationStarted", "KeySessionStarted", "SharingAdopted", "SwitchPlanned"];
-    const work = ["MasterPubkeyRotated", "PartitionsRecorded", "PartitionLeased", "PartitionSwept", "PartitionJudged"];
+    const work = ["PartitionsRecorded", "MasterPubkeyRotated", "PartitionLeased", "PartitionSwept", "PartitionJudged"];
     const end = ["RotationCertified", "KeysDestroyed", "MasterKeyAbandoned"];
     const firsts = [...steps, ...work, ...end].map((kind) => kinds.indexOf(kind as KeyEvent["kind"]));
     expect(firsts).toEqual(firsts.toSorted((a, b) => a - b));
