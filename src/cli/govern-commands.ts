@@ -93,20 +93,21 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
   );
 }
 
-/** @throws GatekeeperError NOT_FOUND where the network has no MasterKey yet, so that nothing can be as it is. */
-function migrationOf({ measurement, cipherSuite, keySuite, store, height }: MigrateOptions, state: State): Migration {
+/** @throws GatekeeperError NOT_FOUND where a suite is to stay as it is, and the network has no MasterKey yet. */
+function migrationOf({ measurement, store, height, ...options }: MigrateOptions, state: State): Migration {
   const sharing = currentSharing(state);
-  if (sharing === undefined) {
-    throw new GatekeeperError(
-      "NOT_FOUND",
-      "the network has no MasterKey yet: nothing is sealed under it that could move",
-    );
+  const cipherSuite = options.cipherSuite ?? sharing?.cipherSuite;
+  const keySuite = options.keySuite ?? sharing?.keySuite;
+  if (cipherSuite === undefined || keySuite === undefined) {
+    const message =
+      "the network has no MasterKey yet, whose suites could stay: name both, --cipher-suite and --key-suite";
+    throw new GatekeeperError("NOT_FOUND", message);
   }
   return {
     measurement: measurement ?? null,
     envelopeVersion: ENVELOPE_VERSIONS.at(-1)!,
-    cipherSuite: cipherSuite ?? sharing.cipherSuite,
-    keySuite: keySuite ?? sharing.keySuite,
+    cipherSuite,
+    keySuite,
     store: store ?? null,
     height,
   };
