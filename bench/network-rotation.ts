@@ -89,9 +89,8 @@ interface NetworkTimes {
   readonly verification: number;
   /** From the order to the end. */
   readonly whole: number;
-  /** That were re-encrypted, and that there are. */
+  /** All of them are under the new MasterKey: receipts count fewer where a lease ended and another went on. */
   readonly records: number;
-  readonly states: number;
   readonly idle: Latencies;
   readonly rotating: Latencies;
   /** MiB that the largest pRuntime of a gatekeeper, and that of the contracts, had at most. */
@@ -169,7 +168,7 @@ async function networkTimes(folder: string, contracts: number, records: number):
     const cpu = use.cpuSeconds();
     await followed.for("RotationAdvanced", ({ phase }) => phase === "verification");
     const sweepCpu = use.cpuSeconds() - cpu;
-    const { records: done } = await Promise.race([
+    await Promise.race([
       followed.for("MasterKeyAbandoned"),
       inUse.then(() => Promise.reject(new Error("nobody uses contracts any more"))),
     ]);
@@ -195,8 +194,7 @@ async function networkTimes(folder: string, contracts: number, records: number):
       sweepCpu,
       verification: (verified - last) / 1_000,
       whole,
-      records: done,
-      states,
+      records: states,
       idle: latencies(idleSince, idleUntil),
       rotating: latencies(first, Date.now()),
       gatekeeperPeak: Math.max(...gatekeepers.map((name) => use.peakMebibytes(name))),

@@ -233,11 +233,6 @@ export function isBeforeSwitch({ phase, source }: Pick<Rotation, "phase" | "sour
   return phase === "keyGeneration" || (source !== null && phase !== "abandonment");
 }
 
-/** Whether states are being copied from one store into another. */
-export function isCopying({ phase, source }: Pick<Rotation, "phase" | "source">): boolean {
-  return source !== null && (phase === "reencryption" || phase === "verification");
-}
-
 /** Whether records of a partition can't be opened, by the word of who has tried last, so that it is not swept. */
 export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt">): boolean {
   return stage === "unswept" && receipt !== null && receipt.failed > 0;

@@ -8,7 +8,6 @@
  * in force is looked at in every block.
  */
 import type { Rotation } from "../protocol/rotation.ts";
-import { isCopying } from "../protocol/rotation.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { State } from "../protocol/state.ts";
 import {
@@ -85,7 +84,6 @@ export class StoreSwitch {
       return { name: `settle ${height}`, run: () => this.#settle(state) };
     }
     const isSwitched = rotation.phase === "abandonment";
-    if (!isCopying(rotation) && !isSwitched) return null;
     const [source, target] = [this.store(rotation.source), this.store(rotation.migration!.store)];
     if (source === null || target === null) return null;
     const migration = {
