@@ -57,7 +57,7 @@ export function describeHappening(effect: KeyHappening, nameOf: (identityKey: Pu
     case "RotationAborted":
       return `rotation ${effect.rotationId} is given up, and the old MasterKey stays`;
     case "SwitchPlanned":
-      return `rotation ${effect.rotationId}: states are sealed under the new MasterKey from block ${effect.height} on`;
+      return `rotation ${effect.rotationId}: states are re-encrypted from block ${effect.height} on`;
     case "MasterPubkeyRotated":
       return `the switch: from here on states are sealed under MasterKey ${effect.rotationId}`;
     case "RotationAdvanced":
