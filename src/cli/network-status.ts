@@ -1,6 +1,7 @@
 /** A network's status: what its chain says, and nothing else. */
 import { currentSharing } from "../protocol/key-session.ts";
 import { type Migration, missingForMigration } from "../protocol/migration.ts";
+import { retiredOf } from "../protocol/retirement.ts";
 import { keyUsersOwing } from "../protocol/rotation-phases.ts";
 import { type Rotation, isBlocked } from "../protocol/rotation.ts";
 import type { State } from "../protocol/state.ts";
@@ -133,7 +134,7 @@ function etaSeconds({ phase, partitions, swept, verified }: Rotation, spent: num
 }
 
 function owingOf(state: State, { from, compacted, partitions }: Rotation): RotationStatus["owing"] {
-  const shares = state.retired.filter(({ rotationId }) => rotationId === from).flatMap(({ owing }) => owing);
+  const shares = retiredOf(state, from).flatMap(({ owing }) => owing);
   return {
     shares: [...new Set(shares)],
     keys: keyUsersOwing(state, from).map(({ identityKey }) => identityKey),

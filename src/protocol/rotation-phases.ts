@@ -10,7 +10,7 @@ import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
 import { punishUndestroyed } from "./offences.ts";
 import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
-import { hasShare, retire } from "./retirement.ts";
+import { endRetired, hasShare, retire, retiredOf } from "./retirement.ts";
 import { type KeyUser, type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { Sharing } from "./sharing.ts";
@@ -114,6 +114,7 @@ export function callOffMigration(draft: Draft): void {
     state.sharings = state.sharings.filter((sharing) => sharing !== made);
     retire(draft, made, made.members.filter(hasShare));
   }
+  endRetired(draft, rotationId, "calledOff");
   state.partitions = emptyTables().partitions;
   end(draft);
   tell(draft, { kind: "RotationAborted", rotationId });
@@ -237,7 +238,7 @@ function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
   const { state } = draft;
   const { from, deadline, late, records, bytes, partitions, compacted } = rotation;
   const isTime = late > 0 || state.height > deadline;
-  const isShared = state.retired.some(({ rotationId }) => rotationId === from);
+  const isShared = retiredOf(state, from).length > 0;
   if (isShared || (!compacted && partitions !== 0)) {
     if (state.height > deadline) wait(draft, null);
     return;

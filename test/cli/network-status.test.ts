@@ -128,8 +128,9 @@ test("in abandonment it is told who owes the destruction of what", () => {
   const { keyUsers } = emptyTables();
   const state = stateOf({ ...ROTATION, phase: "abandonment" }, [], {
     retired: [
-      { epoch: 0, rotationId: 4, threshold: 1, height: 12, owing: [BEN] },
-      { epoch: 1, rotationId: 5, threshold: 1, height: 12, owing: [ANN] },
+      { epoch: 0, rotationId: 4, fate: "standing", threshold: 1, height: 12, owing: [BEN] },
+      { epoch: 0, rotationId: 4, fate: "calledOff", threshold: 1, height: 9, owing: [EVE] },
+      { epoch: 1, rotationId: 5, fate: "standing", threshold: 1, height: 12, owing: [ANN] },
     ],
     keyUsers: keyUsers
       .set(numberKey(1), { identityKey: EVE, since: 4 })

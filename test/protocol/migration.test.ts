@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type Action, actionCodec } from "../../src/protocol/call.ts";
+import { type Action, type Call, actionCodec } from "../../src/protocol/call.ts";
 import { decode } from "../../src/protocol/scale.ts";
 import { type Migration, missingForMigration } from "../../src/protocol/migration.ts";
 import { sealedUnder } from "../../src/protocol/rotation.ts";
-import { type Network, measurementOf, outcomes } from "./network.ts";
-import { NAMES, kinds, order, rotate, running, say } from "./rotators.ts";
+import { type Network, idOf, measurementOf, outcomes } from "./network.ts";
+import { NAMES, keyOf, kinds, order, rotate, running, say } from "./rotators.ts";
 
 const HERE = `0x${"5a".repeat(32)}` as const;
 const THERE = `0x${"7b".repeat(32)}` as const;
@@ -112,6 +112,44 @@ describe("a migration to another store", () => {
       rotators.until("MasterKeyAbandoned", undefined, undefined, 200);
       expect(network.state).toMatchObject({ stateStore: THERE, rotation: null });
     }
+  });
+
+  test("that was called off leaves shares to be destroyed, which are told apart from those of the next MasterKey of its number", () => {
+    const { network, rotators } = running();
+    const [owing, late] = ["d", "a"];
+    const silent = (names: readonly string[]) => (name: string, call: Call | null) =>
+      names.includes(name) && call?.tag === "declareDestroyed" ? null : call;
+    order(network, migrate(network, { store: THERE }));
+    rotators.until("PartitionsRecorded");
+    const { epoch } = network.state.sharings[1]!;
+    order(network, cancel);
+    order(network, migrate(network, { store: THERE }));
+    rotators.until("SharingAdopted", undefined, silent([owing, late]));
+    expect(network.state.retired).toMatchObject([{ epoch, rotationId: 1, owing: [late, owing].map(keyOf) }]);
+    const told = rotators.until("SharesOutstanding", undefined, silent([owing]));
+    expect(told).toContainEqual(expect.objectContaining({ kind: "SharesOutstanding", epoch, owing: [keyOf(owing)] }));
+    expect(told).toContainEqual(
+      expect.objectContaining({ kind: "OffenceReported", offence: "undestroyed", stash: idOf(owing) }),
+    );
+  });
+
+  test("that was called off holds up no later abandonment, however many keep its shares", () => {
+    const { network, rotators } = running();
+    order(network, migrate(network, { store: THERE }));
+    rotators.until("PartitionsRecorded");
+    order(network, cancel);
+    const gone = ["e", "f"].map(keyOf);
+    const { state } = network;
+    network.ledger = network.ledger.with({
+      ...state,
+      retired: state.retired.map((each) => ({ ...each, owing: gone })),
+    });
+    for (const rotationId of [1, 2]) {
+      order(network, rotate);
+      const told = rotators.until("MasterKeyAbandoned", undefined, undefined, 200);
+      expect(told).toContainEqual(expect.objectContaining({ rotationId: rotationId - 1, outstanding: [] }));
+    }
+    expect(network.state.retired).toMatchObject([{ rotationId: 1, fate: "calledOff", owing: gone }]);
   });
 
   test("where the network has no store yet, says which one is to be", () => {
