@@ -47,7 +47,7 @@ export type FailureReason =
   | "NoKeys"
   /** The pRuntime belongs to another account. */
   | "NotOperator"
-  /** The pRuntime acts as a gatekeeper, or will. */
+  /** The pRuntime acts as a gatekeeper, or will; or it answers for its part in a rotation. */
   | "InUse"
   | "StaleRegistration"
   /** An attestation, or the quote in it, can't be read. */
@@ -152,6 +152,14 @@ export type Happening =
   | { readonly kind: "SlashDeferred"; readonly id: number; readonly stash: AccountId; readonly dueSession: number }
   | { readonly kind: "SlashCancelled"; readonly id: number }
   | { readonly kind: "Slashed"; readonly stash: AccountId; readonly amount: bigint }
+  /** Of a pRuntime that has nothing at stake. */
+  | {
+      readonly kind: "DepositSlashed";
+      readonly offence: keyof OffenceFractions;
+      readonly identityKey: PublicKey;
+      readonly operator: AccountId;
+      readonly amount: bigint;
+    }
   | { readonly kind: "ReporterPaid"; readonly reporter: AccountId; readonly amount: bigint }
   | { readonly kind: "Voted"; readonly member: PublicKey; readonly votes: number; readonly threshold: number }
   /** By the votes of these. */

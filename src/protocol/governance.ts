@@ -7,7 +7,7 @@ import type { PublicKey } from "./account.ts";
 import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import type { Migration } from "./migration.ts";
-import { putPartition } from "./partitions.ts";
+import { nameRotationWorker, putPartition } from "./partitions.ts";
 import { callOffMigration } from "./rotation-phases.ts";
 import { numberKey } from "./state.ts";
 
@@ -109,9 +109,7 @@ function setRotationWorker(draft: Draft, { identityKey, may }: RotationWorker): 
   const { state } = draft;
   ensure(state.rotationWorkers.includes(identityKey) !== may, "NothingToDo");
   ensure(!may || state.rotationWorkers.length < ROTATION_WORKERS_MAX, "TooManyRotationWorkers");
-  const others = state.rotationWorkers.filter((worker) => worker !== identityKey);
-  state.rotationWorkers = may ? [...others, identityKey].sort() : others;
-  tell(draft, { kind: "RotationWorkerSet", identityKey, may });
+  nameRotationWorker(draft, identityKey, may);
 }
 
 /** What can't be opened in a partition is put aside when it is swept the next time, at once. @throws Failure */

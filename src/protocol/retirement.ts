@@ -47,6 +47,6 @@ export function forgetSettled(draft: Draft): void {
     const isInForce = fate === "standing" && state.sharings.some((sharing) => sharing.rotationId === rotationId);
     // Who owed a share when governance closed an abandonment was punished then.
     if (isInForce || fate === "closed") continue;
-    for (const identityKey of owing) punishUndestroyed(draft, identityKey);
+    for (const identityKey of owing) punishUndestroyed(draft, identityKey, true);
   }
 }

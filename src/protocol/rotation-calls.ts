@@ -125,7 +125,7 @@ export function declareAbandoned(draft: Draft, signer: PublicKey, rotationId: nu
   ensure(user !== undefined && user.since <= from, "NothingToDo");
   // Of one that is not registered any more nothing else will ever be to be declared.
   state.keyUsers = state.workers.has(id)
-    ? state.keyUsers.set(id, { ...user, since: from + 1 })
+    ? state.keyUsers.set(id, { ...user, since: from + 1, hasLeased: false })
     : state.keyUsers.delete(id);
   tell(draft, { kind: "KeysDestroyed", rotationId: from, identityKey: signer });
 }

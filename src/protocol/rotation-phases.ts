@@ -245,8 +245,9 @@ function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
   }
   const owing = keyUsersOwing(state, from);
   if (owing.length > 0 && !isTime) return;
-  for (const { identityKey } of owing) {
-    punishUndestroyed(draft, identityKey);
+  for (const { identityKey, hasLeased } of owing) {
+    // Who only runs contracts may have been assigned some by a stranger.
+    punishUndestroyed(draft, identityKey, hasLeased);
     // Who is not registered any more is given nothing, and no later rotation has to wait for it.
     const id = accountOf(identityKey);
     if (!state.workers.has(id)) state.keyUsers = state.keyUsers.delete(id);

@@ -159,6 +159,8 @@ export interface KeyUser {
   readonly identityKey: PublicKey;
   /** Of generations before this one it has nothing any more. */
   readonly since: number;
+  /** Whether it has leased partitions since, or was promised some: it may have been given keys of any contract, by its own doing. */
+  readonly hasLeased: boolean;
 }
 
 export const partitionBoundCodec = struct<PartitionBound>({
@@ -217,7 +219,11 @@ export const partitionCodec: Codec<Partition> = struct<Partition>({
   doubters: boundedVector(publicKeyCodec, PARTIES_MAX),
 });
 
-export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({ identityKey: publicKeyCodec, since: u32 });
+export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({
+  identityKey: publicKeyCodec,
+  since: u32,
+  hasLeased: boolean,
+});
 
 /**
  * The generation that states are sealed under: the newest, but for the blocks before a switch. Null where none is in force.

@@ -133,8 +133,8 @@ test("in abandonment it is told who owes the destruction of what", () => {
       { epoch: 1, rotationId: 5, fate: "standing", threshold: 1, height: 12, owing: [ANN] },
     ],
     keyUsers: keyUsers
-      .set(numberKey(1), { identityKey: EVE, since: 4 })
-      .set(numberKey(2), { identityKey: ANN, since: 5 }),
+      .set(numberKey(1), { identityKey: EVE, since: 4, hasLeased: true })
+      .set(numberKey(2), { identityKey: ANN, since: 5, hasLeased: true }),
   });
   const status = networkStatus(state, timeOf);
   expect(status.rotation!.owing).toEqual({ shares: [BEN], keys: [EVE], compaction: true });
