@@ -89,7 +89,9 @@ export type Action =
   /** Has records of a partition put aside that can't be opened. */
   | { readonly tag: "quarantine"; readonly value: QuarantineOrder }
   /** Calls off a migration that has not switched yet. */
-  | { readonly tag: "cancelMigration"; readonly value: undefined };
+  | { readonly tag: "cancelMigration"; readonly value: undefined }
+  /** Ends the rotation to this MasterKey, whose abandonment is late, although the one before is not shown to be destroyed. */
+  | { readonly tag: "closeAbandonment"; readonly value: number };
 
 /** A pRuntime, and whether it may take part. */
 export interface RotationWorker {
@@ -253,6 +255,7 @@ export const actionCodec = Enum({
   setStore: hashCodec,
   quarantine: struct<QuarantineOrder>({ rotationId: u32, partition: u32 }),
   cancelMigration: nothing,
+  closeAbandonment: u32,
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({

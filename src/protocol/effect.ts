@@ -7,6 +7,7 @@ import type { OffenceFractions } from "./genesis.ts";
 import type { KeySessionPhase } from "./key-session.ts";
 import type { GatekeeperOffence } from "./offences.ts";
 import type { PartitionStage, Receipt, RotationPhase, Verdict } from "./rotation.ts";
+import type { OwedShares } from "./retirement.ts";
 import type { Hex } from "./scale.ts";
 import type { ContractEcdhKey } from "./state.ts";
 
@@ -105,6 +106,8 @@ export type FailureReason =
   | "BadEndpoint"
   /** A rotation is ordered or under way already. */
   | "RotationUnderWay"
+  /** The phase that the rotation is in has its time still. */
+  | "NotLate"
   /** No rotation to this MasterKey is under way. */
   | "NoRotation"
   /** It neither holds a share nor was named by governance, or was convicted. */
@@ -288,6 +291,20 @@ export type Happening =
       readonly rotationId: number;
       readonly records: number;
       readonly bytes: number;
+      readonly outstanding: readonly PublicKey[];
+    }
+  /**
+   * Governance has closed the rotation by the votes of these, although what was there of this MasterKey is not shown to be gone: shares
+   * that nobody has declared destroyed, of sharings of which so many stand for the key; or the store's copies.
+   */
+  | {
+      readonly kind: "AbandonmentClosed";
+      readonly rotationId: number;
+      readonly records: number;
+      readonly bytes: number;
+      readonly members: readonly PublicKey[];
+      readonly shares: readonly OwedShares[];
+      readonly compacted: boolean;
       readonly outstanding: readonly PublicKey[];
     };
 

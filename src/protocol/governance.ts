@@ -8,7 +8,7 @@ import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } f
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import type { Migration } from "./migration.ts";
 import { nameRotationWorker, putPartition } from "./partitions.ts";
-import { callOffMigration } from "./rotation-phases.ts";
+import { callOffMigration, closeAbandonment } from "./rotation-phases.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -87,6 +87,9 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
       if (state.migrationOrdered !== null) state.migrationOrdered = null;
       else callOffMigration(draft);
       tell(draft, { kind: "MigrationCancelled", members });
+      break;
+    case "closeAbandonment":
+      closeAbandonment(draft, action.value, members);
       break;
     case "migrate":
       ensure(action.value.height > state.height, "HeightInThePast");

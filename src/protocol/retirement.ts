@@ -2,8 +2,17 @@
 import { type Draft, tell } from "./draft.ts";
 import { keysOf } from "./key-session.ts";
 import { punishUndestroyed } from "./offences.ts";
+import type { ClosedAbandonment } from "./rotation.ts";
 import type { RetiredFate, RetiredSharing, Sharing, SharingMember } from "./sharing.ts";
 import type { State } from "./state.ts";
+
+/** Who owes shares of one sharing, and how many of them would stand for the key. */
+export type OwedShares = Pick<RetiredSharing, "epoch" | "threshold" | "owing">;
+
+/** A MasterKey that is not shown to be destroyed, because governance closed its abandonment; with what is missing. */
+export interface UnprovedAbandonment extends ClosedAbandonment {
+  readonly shares: readonly OwedShares[];
+}
 
 /** Whether somebody of a committee was given a share. */
 export function hasShare({ verificationShare }: Pick<SharingMember, "verificationShare">): boolean {
@@ -29,6 +38,24 @@ export function retiredOf({ retired }: Pick<State, "retired">, rotationId: numbe
 export function endRetired({ state }: Draft, rotationId: number, fate: RetiredFate): void {
   const ended = retiredOf(state, rotationId);
   state.retired = state.retired.map((sharing) => (ended.includes(sharing) ? { ...sharing, fate } : sharing));
+}
+
+/** MasterKeys that are not shown to be destroyed: those whose holders have declared it since, and whose store was compacted, are. */
+export function unprovedAbandonments({
+  closedAbandonments,
+  retired,
+}: Pick<State, "closedAbandonments" | "retired">): UnprovedAbandonment[] {
+  return closedAbandonments
+    .map((closed) => {
+      const owed = retired.filter(({ rotationId, fate }) => rotationId === closed.rotationId && fate === "closed");
+      return { ...closed, shares: owed.map(owedShares) };
+    })
+    .filter(({ shares, compacted }) => shares.length > 0 || !compacted);
+}
+
+/** What is owed of a sharing. */
+export function owedShares({ epoch, threshold, owing }: RetiredSharing): OwedShares {
+  return { epoch, threshold, owing };
 }
 
 /**

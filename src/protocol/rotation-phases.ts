@@ -10,8 +10,15 @@ import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
 import { punishUndestroyed } from "./offences.ts";
 import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
-import { endRetired, hasShare, retire, retiredOf } from "./retirement.ts";
-import { type KeyUser, type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
+import { endRetired, hasShare, owedShares, retire, retiredOf } from "./retirement.ts";
+import {
+  type KeyUser,
+  type Partition,
+  type Rotation,
+  type RotationPhase,
+  isBeforeSwitch,
+  isCompacted,
+} from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { Sharing } from "./sharing.ts";
 import type { State } from "./state.ts";
@@ -236,15 +243,49 @@ function abandon(draft: Draft, rotation: Rotation): void {
  */
 function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
   const { state } = draft;
-  const { from, deadline, late, records, bytes, partitions, compacted } = rotation;
+  const { from, deadline, late, records, bytes } = rotation;
   const isTime = late > 0 || state.height > deadline;
-  const isShared = retiredOf(state, from).length > 0;
-  if (isShared || (!compacted && partitions !== 0)) {
+  if (retiredOf(state, from).length > 0 || !isCompacted(rotation)) {
     if (state.height > deadline) wait(draft, null);
     return;
   }
-  const owing = keyUsersOwing(state, from);
-  if (owing.length > 0 && !isTime) return;
+  if (keyUsersOwing(state, from).length > 0 && !isTime) return;
+  const outstanding = punishKeyUsers(draft, from);
+  end(draft);
+  tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding });
+}
+
+/**
+ * Ends a rotation whose abandonment is late and would not end by itself, because t holders of shares say nothing, or the store is not to be
+ * had that was to be compacted. It stays on record that the MasterKey is not shown to be destroyed. Whoever owes a share is punished now,
+ * and owes it still.
+ * @param members - of governance, by whose votes.
+ * @throws Failure
+ */
+export function closeAbandonment(draft: Draft, rotationId: number, members: readonly PublicKey[]): void {
+  const { state } = draft;
+  const { rotation } = state;
+  ensure(rotation !== null && rotation.from + 1 === rotationId, "NoRotation");
+  ensure(rotation.phase === "abandonment", "WrongPhase");
+  ensure(rotation.late > 0, "NotLate");
+  const { from, records, bytes } = rotation;
+  const shares = retiredOf(state, from).map(owedShares);
+  const compacted = isCompacted(rotation);
+  // Else it ends by itself, and is complete.
+  ensure(!compacted || shares.some(({ owing, threshold }) => owing.length >= threshold), "NothingToDo");
+  for (const { owing } of shares) for (const identityKey of owing) punishUndestroyed(draft, identityKey, true);
+  endRetired(draft, from, "closed");
+  const outstanding = punishKeyUsers(draft, from);
+  state.closedAbandonments = [...state.closedAbandonments, { rotationId: from, height: state.height, compacted }];
+  end(draft);
+  const told = { rotationId: from, records, bytes, members, shares, compacted, outstanding };
+  tell(draft, { kind: "AbandonmentClosed", ...told });
+}
+
+/** Nobody waits any more for who owes the destruction of keys of contracts. @returns who they are. */
+function punishKeyUsers(draft: Draft, rotationId: number): PublicKey[] {
+  const { state } = draft;
+  const owing = keyUsersOwing(state, rotationId);
   for (const { identityKey, hasLeased } of owing) {
     // Who only runs contracts may have been assigned some by a stranger.
     punishUndestroyed(draft, identityKey, hasLeased);
@@ -252,8 +293,7 @@ function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
     const id = accountOf(identityKey);
     if (!state.workers.has(id)) state.keyUsers = state.keyUsers.delete(id);
   }
-  end(draft);
-  tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding: keysOf(owing) });
+  return keysOf(owing);
 }
 
 /** Who may have, of the keys of contracts, something that is derived from a generation. */

@@ -7,7 +7,8 @@
  *   reencryption   from the switch block on states are sealed under r + 1, and a rotation only goes forward. The store's states
  *                  are cut into partitions; pRuntimes lease them, re-encrypt them, and say so in receipts
  *   verification   other pRuntimes check each partition, without a plaintext; then t of them certify that nothing is left under r
- *   abandonment    MasterKey r and what was derived from it is destroyed, by all who had any of it
+ *   abandonment    MasterKey r and what was derived from it is destroyed, by all who had any of it; governance can end what does not
+ *                  come to an end, and then it stays on record that nobody knows whether r is gone
  *
  * A migration to another store (migration.ts) copies states instead: its switch is where its abandonment begins, and until then it
  * can be called off.
@@ -163,6 +164,15 @@ export interface KeyUser {
   readonly hasLeased: boolean;
 }
 
+/** A MasterKey that a rotation left, and of which governance ended the abandonment before it was shown to be destroyed. */
+export interface ClosedAbandonment {
+  readonly rotationId: number;
+  /** When it was closed. */
+  readonly height: number;
+  /** Whether what was sealed under it is out of its store, by the word of a gatekeeper. */
+  readonly compacted: boolean;
+}
+
 export const partitionBoundCodec = struct<PartitionBound>({
   contract: hashCodec,
   key: boundedBytes(BOUND_KEY_BYTES_MAX),
@@ -225,6 +235,12 @@ export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({
   hasLeased: boolean,
 });
 
+export const closedAbandonmentCodec: Codec<ClosedAbandonment> = struct<ClosedAbandonment>({
+  rotationId: u32,
+  height: u32,
+  compacted: boolean,
+});
+
 /**
  * The generation that states are sealed under: the newest, but for the blocks before a switch. Null where none is in force.
  */
@@ -242,6 +258,11 @@ export function isBeforeSwitch({ phase, source }: Pick<Rotation, "phase" | "sour
 /** Whether records of a partition can't be opened, by the word of who has tried last, so that it is not swept. */
 export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt">): boolean {
   return stage === "unswept" && receipt !== null && receipt.failed > 0;
+}
+
+/** Whether nothing is left in a file of what was sealed under the generation that is left: it was declared, or there was no store. */
+export function isCompacted({ compacted, partitions }: Pick<Rotation, "compacted" | "partitions">): boolean {
+  return compacted || partitions === 0;
 }
 
 /** Whether keys of both generations are in force, so that who works on partitions may be given some. */

@@ -5,23 +5,25 @@
 import { describe, expect, test } from "vitest";
 import type { Call } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
-import { type Network, idOf, identity, measurementOf, register } from "./network.ts";
+import { idOf, identity, measurementOf, register } from "./network.ts";
 import {
+  DEPOSIT,
   NAMES,
   type Outcome,
   honest,
   judged,
   keyOf,
   kinds,
+  LISTED,
   order,
   partitionsOf,
+  putDown,
   rotate,
   running,
   say,
   swept,
 } from "./rotators.ts";
 
-const DEPOSIT = 1_000n;
 /** A tenth, as the genesis of tests has it for each of these offences. */
 const PART = DEPOSIT / 10n;
 
@@ -38,18 +40,6 @@ function reencrypting(changes: Parameters<typeof running>[0] = {}) {
   const deregister = () => network.send("rich", { tag: "deregisterWorker", value: keyOf("w") });
   const lease = (wanted: number): Call => ({ tag: "workPartitions", value: { rotationId: 1, done: [], wanted } });
   return { ...started, depositOf, reserved, deregister, lease };
-}
-
-/** As if a gatekeeper had been registered by its operator, and were not one of the genesis, which ask for no deposit. */
-function putDown(network: Network, name: string): void {
-  const { state } = network;
-  const id = idOf(identity(name));
-  const account = state.accounts.get(idOf(name))!;
-  network.ledger = network.ledger.with({
-    ...state,
-    workers: state.workers.set(id, { ...state.workers.get(id)!, deposit: DEPOSIT }),
-    accounts: state.accounts.set(idOf(name), { ...account, free: account.free - DEPOSIT, reserved: DEPOSIT }),
-  });
 }
 
 const slashed = (effects: readonly Effect[]) => effects.filter(({ kind }) => kind === "DepositSlashed");
@@ -129,11 +119,7 @@ describe("keys that are not declared destroyed", () => {
 
 describe("shares that are not declared destroyed", () => {
   test("cost who does not act any more its deposit's part", () => {
-    const listed = {
-      gatekeepers: { tag: "listed" as const, value: NAMES.map(keyOf) },
-      stakers: [],
-    };
-    const { network, rotators } = reencrypting(listed);
+    const { network, rotators } = reencrypting(LISTED);
     const silent = (name: string, call: Call | null): Call | null =>
       name === "d" && call?.tag === "declareDestroyed" ? null : call;
     putDown(network, "d");

@@ -46,6 +46,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   ),
   tagged("cancelMigration", nothing),
+  tagged("closeAbandonment", u32),
 );
 
 const count = fc.maxSafeNat();

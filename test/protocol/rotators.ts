@@ -171,3 +171,24 @@ export function toEnd(network: Network, block: () => readonly Effect[], most: nu
   }
   return told;
 }
+
+/** What the genesis of tests asks for a pRuntime. */
+export const DEPOSIT = 1_000n;
+
+/** Gatekeepers that have nothing at stake. */
+export const LISTED = {
+  gatekeepers: { tag: "listed" as const, value: NAMES.map(keyOf) },
+  stakers: [],
+};
+
+/** As if a gatekeeper had been registered by its operator, and were not one of the genesis, which ask for no deposit. */
+export function putDown(network: Network, name: string): void {
+  const { state } = network;
+  const id = idOf(identity(name));
+  const account = state.accounts.get(idOf(name))!;
+  network.ledger = network.ledger.with({
+    ...state,
+    workers: state.workers.set(id, { ...state.workers.get(id)!, deposit: DEPOSIT }),
+    accounts: state.accounts.set(idOf(name), { ...account, free: account.free - DEPOSIT, reserved: DEPOSIT }),
+  });
+}
