@@ -278,7 +278,10 @@ export type Happening =
       readonly identityKey: PublicKey;
       readonly verdict: Verdict;
     }
-  /** It has to be swept anew: it is damaged, or what its receipt vouches for is wrong, or too few looked at it in a dispute. */
+  /**
+   * It has to be swept anew: it is damaged, or what its receipt vouches for is wrong; or too few looked at it in a dispute, or have
+   * certified in time when all was verified.
+   */
   | { readonly kind: "PartitionReopened"; readonly partition: number; readonly attempt: number }
   | { readonly kind: "QuarantineOrdered"; readonly rotationId: number; readonly partition: number }
   | { readonly kind: "RotationCertified"; readonly rotationId: number; readonly identityKey: PublicKey }

@@ -176,7 +176,7 @@ function takeVerdict(
   const verdict: PartitionVerdict = { by, verdict: outcome.value };
   const verdicts = [...partition.verdicts, verdict];
   if (outcome.value !== "faulty" && partition.verdicts.length === 0) {
-    verified(draft, index, free);
+    verified(draft, index, { ...free, verdicts });
     return;
   }
   putPartition(draft, index, { ...free, verdicts });

@@ -59,7 +59,8 @@ export function reopen(draft: Draft, index: number, partition: Partition, doubte
     verdicts: [],
     doubters,
   });
-  state.rotation = { ...rotation, swept: rotation.swept - 1 };
+  const verified = rotation.verified - (partition.stage === "verified" ? 1 : 0);
+  state.rotation = { ...rotation, swept: rotation.swept - 1, verified };
   tell(draft, { kind: "PartitionReopened", partition: index, attempt });
 }
 
@@ -168,6 +169,7 @@ function goOn(draft: Draft, rotation: Rotation): void {
   expireLeases(draft);
   if (state.height > rotation.deadline) {
     reopenDisputed(draft);
+    reopenUncertified(draft);
     const { phase, partitions, swept, verified } = state.rotation!;
     wait(draft, partitions === null ? null : partitions - (phase === "reencryption" ? swept : verified));
   }
@@ -202,6 +204,20 @@ function expireLeases(draft: Draft): void {
 function reopenDisputed(draft: Draft): void {
   for (const [index, partition] of [...draft.state.partitions.values()].entries()) {
     if (partition.verdicts.length > 0 && partition.stage === "swept") reopen(draft, index, partition, []);
+  }
+}
+
+/**
+ * Where all is verified, and too few have certified in all that time, two may have lied together: all is done anew, by others than these
+ * first. What was done is soon seen to be. A copy is not made again: a migration that nobody certifies can be called off.
+ */
+function reopenUncertified(draft: Draft): void {
+  const { rotation, partitions } = draft.state;
+  if (rotation?.phase !== "verification" || rotation.verified !== rotation.partitions || rotation.source !== null)
+    return;
+  for (const [index, partition] of [...partitions.values()].entries()) {
+    const sound = partition.verdicts.filter(({ verdict }) => verdict !== "faulty").map(({ by }) => by);
+    reopen(draft, index, partition, doubted([partition.receipt!.by], ...sound));
   }
 }
 

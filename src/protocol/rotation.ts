@@ -111,7 +111,7 @@ export interface Partition {
   /** Whether what can't be opened is to be put aside. */
   readonly quarantine: boolean;
   readonly receipt: Receipt | null;
-  /** What was found of this receipt where that is in dispute. */
+  /** What was found of this receipt: a single good word, or where that is in dispute, holders' words. */
   readonly verdicts: readonly PartitionVerdict[];
   /**
    * With whom it came to nothing, and nobody is to blame: whose lease ended, who could not open all of it, who found it damaged and
