@@ -3,8 +3,8 @@ import { type Action, type Call, actionCodec } from "../../src/protocol/call.ts"
 import { decode } from "../../src/protocol/scale.ts";
 import { type Migration, missingForMigration } from "../../src/protocol/migration.ts";
 import { sealedUnder } from "../../src/protocol/rotation.ts";
-import { type Network, idOf, measurementOf, outcomes } from "./network.ts";
-import { NAMES, keyOf, kinds, order, rotate, running, say } from "./rotators.ts";
+import { type Network, idOf, identity, measurementOf, outcomes } from "./network.ts";
+import { NAMES, keyOf, kinds, order, rotate, rotationCall, running, say } from "./rotators.ts";
 
 const HERE = `0x${"5a".repeat(32)}` as const;
 const THERE = `0x${"7b".repeat(32)}` as const;
@@ -150,6 +150,27 @@ describe("a migration to another store", () => {
       expect(told).toContainEqual(expect.objectContaining({ rotationId: rotationId - 1, outstanding: [] }));
     }
     expect(network.state.retired).toMatchObject([{ rotationId: 1, fate: "calledOff", owing: gone }]);
+  });
+
+  test("that was called off leaves no certificates for the next one, which has its rotation id", () => {
+    const { network, rotators } = running();
+    const uncertified = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+    const untilVerified = (): void => {
+      order(network, migrate(network, { store: THERE }));
+      for (let block = 0; network.state.rotation?.verified !== 4; block++) {
+        expect(block).toBeLessThan(60);
+        rotators.block(undefined, uncertified);
+      }
+    };
+    untilVerified();
+    // Its host has not brought it to the chain before it was called off.
+    const late = rotationCall(network, identity("b"))!;
+    expect(late.tag).toBe("certifyRotation");
+    order(network, cancel);
+    untilVerified();
+    expect(say(network, "b", late)).toBe("NoRotation");
+    expect(network.state.rotation?.certifiers).toEqual([]);
+    expect(say(network, "b", rotationCall(network, identity("b"))!)).toBe("done");
   });
 
   test("where the network has no store yet, says which one is to be", () => {

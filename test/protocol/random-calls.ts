@@ -152,7 +152,7 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
       wanted: u32,
     }),
   ),
-  tagged("certifyRotation", u32),
+  tagged("certifyRotation", fc.record({ rotationId: u32, switchHeight: u32 })),
   tagged("declareCompacted", u32),
   tagged("declareAbandoned", u32),
 );

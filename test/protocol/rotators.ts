@@ -30,6 +30,12 @@ export const swept = { tag: "swept", value: claimOf() } as const;
 export const judged = (value: "sound" | "faulty" | "damaged" | "overwritten") => ({ tag: "verified", value }) as const;
 export const honest: Outcome = (_, __, stage) => (stage === "unswept" ? swept : judged("sound"));
 
+/** What certifies the rotation that is under way. */
+export function certification({ state }: Network): Call {
+  const { from, switchHeight } = state.rotation!;
+  return { tag: "certifyRotation", value: { rotationId: from + 1, switchHeight: switchHeight ?? 0 } };
+}
+
 /** Their next call in a rotation; null where there is none. */
 export function rotationCall(network: Network, name: string, outcome: Outcome = honest): Call | null {
   const { state } = network.ledger;
@@ -52,7 +58,7 @@ export function rotationCall(network: Network, name: string, outcome: Outcome = 
     if (done.length + wanted > 0) return { tag: "workPartitions", value: { rotationId, done, wanted } };
     const isDue = rotation.phase === "verification" && rotation.verified === rotation.partitions;
     const isHolder = state.sharings.at(-1)!.members.some(({ identityKey }) => identityKey === key);
-    if (isDue && isHolder && !rotation.certifiers.includes(key)) return { tag: "certifyRotation", value: rotationId };
+    if (isDue && isHolder && !rotation.certifiers.includes(key)) return certification(network);
     return null;
   }
   if (rotation.phase !== "abandonment") return null;
