@@ -63,6 +63,14 @@ export function addGovernCommands(program: Command, terminal: Terminal): void {
     .action((rotationId: number, partition: number, options: GovernOptions) =>
       vote(options, { tag: "quarantine", value: { rotationId, partition } }),
     );
+  command(
+    "close-abandonment",
+    "end a rotation whose abandonment is late and can't end: that the old MasterKey is destroyed stays unproved",
+  )
+    .argument("<rotation>", "the rotation id that is gone to", numberArgument)
+    .action((rotationId: number, options: GovernOptions) =>
+      vote(options, { tag: "closeAbandonment", value: rotationId }),
+    );
   command("allow", "let pRuntimes of a measurement serve")
     .argument("<measurement>", "0x and 64 hex digits", hashArgument)
     .action((measurement: string, options: GovernOptions) => vote(options, { tag: "allow", value: measurement }));

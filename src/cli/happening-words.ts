@@ -3,6 +3,7 @@ import type { KeyHappening } from "../gatekeeper/chain-watch.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import { describeMigration } from "./migration-words.ts";
 import { counted } from "./progress.ts";
+import { describeUnproved } from "./unproved-words.ts";
 
 /**
  * A line about what happened.
@@ -90,6 +91,11 @@ export function describeHappening(effect: KeyHappening, nameOf: (identityKey: Pu
       return `${list([effect.identityKey])} has destroyed its keys of MasterKey ${effect.rotationId}`;
     case "MasterKeyAbandoned":
       return `MasterKey ${effect.rotationId} is gone; not declared destroyed: ${list(effect.outstanding)}`;
+    case "AbandonmentClosed":
+      return (
+        `the abandonment of MasterKey ${effect.rotationId} is closed by ${list(effect.members)}: ${describeUnproved(effect, nameOf)}; ` +
+        `keys of contracts not declared destroyed: ${list(effect.outstanding)}`
+      );
     case "ContractDeployed":
     case "ContractAssigned":
       return `contract ${effect.contract} is run by ${list([effect.worker])}`;

@@ -14,6 +14,7 @@ import { Listing } from "./listing.ts";
 import { describeMigration } from "./migration-words.ts";
 import { counted, formatCount } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
+import { describeUnproved } from "./unproved-words.ts";
 
 /** Digits of a public key that are shown where many stand on a line. */
 const KEY_DIGITS = 12;
@@ -125,7 +126,13 @@ function describeRotation(rotation: RotationRecord): string {
       : `${counted(partitions, "partition")}, ${counted(records, "record")}, ${formatCount(bytes)} bytes; swept by ${list(swept)}; ` +
         `verified by ${list(verified)}; certified by ${list(countingCertifiers(rotation))}`;
   const owing = [...new Set([...left.flatMap((sharing) => sharing.owing), ...outstanding])];
-  return `${head}; ${work}; outstanding: ${list(owing)}`;
+  const end = rotation.closed === null ? "" : `; closed by ${list(rotation.closed.members)}: ${unproved(rotation)}`;
+  return `${head}; ${work}; outstanding: ${list(owing)}${end}`;
+}
+
+/** Of one that governance closed. */
+function unproved({ rotationId, closed }: RotationRecord): string {
+  return `MasterKey ${rotationId - 1}: ${describeUnproved(closed!, short)}`;
 }
 
 function blocksOf({ began, switched, ended }: RotationRecord): string {
@@ -185,6 +192,8 @@ function describeFinding(finding: AuditFinding): string {
       return "nobody has declared that the store was compacted";
     case "sharesLeft":
       return `not declared destroyed, and enough for the old MasterKey: shares of key session ${finding.epoch} of ${list(finding.owing)}`;
+    case "closed":
+      return `governance closed it, by ${list(finding.members)}: the forward secrecy of what was under MasterKey ${finding.rotationId - 1} is not proved`;
     case "owingDiffers":
       return `keys of contracts are owed by ${list(finding.owing)}, and the ledger names ${list(finding.told)}`;
   }

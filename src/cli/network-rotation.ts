@@ -18,6 +18,7 @@ import { homeFolder } from "./environment.ts";
 import { interruptible } from "./interruption.ts";
 import { type Stage, counted } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
+import { describeUnproved } from "./unproved-words.ts";
 
 const POLL_MILLISECONDS = 50;
 const WORDS = {
@@ -38,7 +39,7 @@ export function hasChain(options: CommonOptions): boolean {
 
 /**
  * Orders a rotation unless one is under way, and waits for its end.
- * @throws GatekeeperError MESSAGE_REFUSED when it can't be ordered; ROTATION_STATE when it was given up; ABORTED.
+ * @throws GatekeeperError MESSAGE_REFUSED when it can't be ordered; ROTATION_STATE when it was given up, or closed by governance; ABORTED.
  */
 export async function rotateNetwork(terminal: Terminal, options: NetworkRotationOptions): Promise<void> {
   using chain = openChain(options);
@@ -85,6 +86,7 @@ async function waitForEnd(
     for (const { height, effects } of catchUp(chain, replica)) {
       for (const effect of effects) {
         if (effect.kind === "RotationAborted" && effect.rotationId === from + 1) throw givenUp(from + 1);
+        if (effect.kind === "AbandonmentClosed" && effect.rotationId === from) throw closed(effect);
         if (effect.kind !== "MasterKeyAbandoned" || effect.rotationId !== from) continue;
         terminal.progress.clear();
         await answer(terminal, effect, { began, ended: height });
@@ -118,6 +120,15 @@ function stageOf({ rotation }: State): { readonly stage: Stage; readonly done: n
   const inPartitions = phase === "reencryption" || phase === "verification";
   const stage = { name: phase, unit: inPartitions ? "partitions" : "", total: inPartitions ? partitions : null };
   return { stage, done: phase === "reencryption" ? swept : phase === "verification" ? verified : 0 };
+}
+
+function closed(effect: Extract<Effect, { readonly kind: "AbandonmentClosed" }>): GatekeeperError {
+  const { rotationId } = effect;
+  return new GatekeeperError(
+    "ROTATION_STATE",
+    `governance closed the abandonment of MasterKey ${rotationId}: ${describeUnproved(effect, (key) => key)}`,
+    { rotationId: rotationId + 1 },
+  );
 }
 
 function givenUp(rotationId: number): GatekeeperError {

@@ -1,6 +1,7 @@
 /** A network's status: what its chain says, and nothing else. */
 import { currentSharing } from "../protocol/key-session.ts";
 import { type Migration, missingForMigration } from "../protocol/migration.ts";
+import { type UnprovedAbandonment, retiredOf, unprovedAbandonments } from "../protocol/retirement.ts";
 import { keyUsersOwing } from "../protocol/rotation-phases.ts";
 import { type Rotation, isBlocked } from "../protocol/rotation.ts";
 import type { State } from "../protocol/state.ts";
@@ -8,6 +9,7 @@ import { toHex } from "../bytes.ts";
 import { keySessionDocument, masterKeyDocument } from "./key-documents.ts";
 import { describeMigration } from "./migration-words.ts";
 import { counted, formatCount } from "./progress.ts";
+import { describeUnproved } from "./unproved-words.ts";
 
 /** Where a network stands. */
 export interface NetworkStatus {
@@ -24,6 +26,8 @@ export interface NetworkStatus {
   /** A migration that is ordered, and whose pRuntime holds a share and runs something else: it waits for those. */
   readonly migrationOrdered: (Migration & { readonly waitsFor: readonly string[] }) | null;
   readonly rotation: RotationStatus | null;
+  /** MasterKeys of rotations that governance has closed, and that are not shown to be destroyed. */
+  readonly unproved: readonly UnprovedAbandonment[];
 }
 
 /** How far a rotation is. */
@@ -34,6 +38,7 @@ interface RotationStatus extends Pick<
   | "source"
   | "since"
   | "deadline"
+  | "late"
   | "switchHeight"
   | "partitions"
   | "swept"
@@ -84,11 +89,12 @@ export function networkStatus(state: State, timeOf: (height: number) => number):
         ? null
         : { ...migrationOrdered, waitsFor: missingForMigration(state, migrationOrdered) },
     rotation: rotation === null ? null : rotationStatus(state, rotation, timeOf),
+    unproved: unprovedAbandonments(state),
   };
 }
 
 function rotationStatus(state: State, rotation: Rotation, timeOf: (height: number) => number): RotationStatus {
-  const { from, phase, migration, source, since, deadline, switchHeight } = rotation;
+  const { from, phase, migration, source, since, deadline, late, switchHeight } = rotation;
   const { partitions, swept, verified, records, bytes } = rotation;
   const listed = [...state.partitions.values()];
   const lastReceipt = Math.max(0, ...listed.map(({ receipt }) => receipt?.height ?? 0));
@@ -104,6 +110,7 @@ function rotationStatus(state: State, rotation: Rotation, timeOf: (height: numbe
     source,
     since,
     deadline,
+    late,
     switchHeight,
     partitions,
     swept,
@@ -133,7 +140,7 @@ function etaSeconds({ phase, partitions, swept, verified }: Rotation, spent: num
 }
 
 function owingOf(state: State, { from, compacted, partitions }: Rotation): RotationStatus["owing"] {
-  const shares = state.retired.filter(({ rotationId }) => rotationId === from).flatMap(({ owing }) => owing);
+  const shares = retiredOf(state, from).flatMap(({ owing }) => owing);
   return {
     shares: [...new Set(shares)],
     keys: keyUsersOwing(state, from).map(({ identityKey }) => identityKey),
@@ -170,12 +177,18 @@ export function describeNetwork(status: NetworkStatus): string {
       `a migration to ${describeMigration(migrationOrdered)} is ordered from block ${migrationOrdered.height} on${waiting}`,
     );
   }
+  for (const unproved of status.unproved) {
+    const what = describeUnproved(unproved, (key) => key);
+    lines.push(
+      `MasterKey ${unproved.rotationId}, whose abandonment governance closed in block ${unproved.height}: ${what}`,
+    );
+  }
   return [...lines, ...rotationLines(rotation)].join("\n");
 }
 
 function rotationLines(rotation: RotationStatus | null): string[] {
   if (rotation === null) return ["no rotation under way"];
-  const { phase, migration, since, deadline, leases, blocked, owing } = rotation;
+  const { rotationId, phase, migration, since, deadline, late, leases, blocked, owing } = rotation;
   return [
     `${progressOf(rotation)}; ${phase} since block ${since}, due by block ${deadline}`,
     ...(migration === null ? [] : [`  a migration to ${describeMigration(migration)}`]),
@@ -186,6 +199,7 @@ function rotationLines(rotation: RotationStatus | null): string[] {
       return `  partition ${partition}: ${counted(failed, "record")} can't be opened: ${named}${aside}`;
     }),
     ...(owing === null ? [] : owingLines(owing)),
+    ...(owing === null || late === 0 ? [] : [closingLine(rotationId)]),
   ];
 }
 
@@ -197,14 +211,20 @@ function owingLines({ shares, keys, compaction }: NonNullable<RotationStatus["ow
   ];
 }
 
+/** What can be done about an abandonment that is late. */
+function closingLine(rotationId: number): string {
+  return `  it is late; where it can't end, governance may close it, unproved: gatekeeper govern close-abandonment ${rotationId}`;
+}
+
 /** What of a status is news where it is told in lines, without the block that it is of. */
-export function summaryOf({ confirmed, gatekeepers, keySession, rotation }: NetworkStatus): string {
+export function summaryOf({ confirmed, gatekeepers, keySession, rotation, unproved }: NetworkStatus): string {
   const parts = [`${confirmed} of ${counted(gatekeepers.length, "gatekeeper")} with shares`];
   if (keySession !== null) parts.push(`key session ${keySession.epoch} in ${keySession.phase}`);
   parts.push(rotation === null ? "no rotation under way" : progressOf(rotation));
   if (rotation !== null && rotation.blocked.length > 0) {
     parts.push(`${counted(rotation.blocked.length, "partition")} with records that can't be opened`);
   }
+  if (unproved.length > 0) parts.push(`${counted(unproved.length, "old MasterKey")} not shown to be destroyed`);
   return parts.join("; ");
 }
 

@@ -31,7 +31,7 @@ const KEY_HAPPENINGS = [
     "PartitionBlocked",
   ] as const),
   ...(["PartitionJudged", "PartitionReopened", "QuarantineOrdered"] as const),
-  ...(["RotationCertified", "StoreCompacted", "KeysDestroyed", "MasterKeyAbandoned"] as const),
+  ...(["RotationCertified", "StoreCompacted", "KeysDestroyed", "MasterKeyAbandoned", "AbandonmentClosed"] as const),
 ] as const;
 const KEY_KINDS: ReadonlySet<string> = new Set(KEY_HAPPENINGS);
 

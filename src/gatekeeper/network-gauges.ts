@@ -1,6 +1,7 @@
 /** Where a network stands, as numbers: what its ledger says, and what of it is about one pRuntime. */
 import type { PublicKey } from "../protocol/account.ts";
 import { currentSharing } from "../protocol/key-session.ts";
+import { unprovedAbandonments } from "../protocol/retirement.ts";
 import { isBlocked, leasesOf } from "../protocol/rotation.ts";
 import type { State } from "../protocol/state.ts";
 
@@ -76,6 +77,11 @@ export const NETWORK_GAUGES: readonly NetworkGauge[] = [
     name: "gatekeeper_rotation_bytes",
     help: "Bytes of the texts of those records.",
     values: ({ rotation }) => rotation?.bytes ?? 0,
+  },
+  {
+    name: "gatekeeper_master_keys_unproved",
+    help: "MasterKeys that are not shown to be destroyed, because governance closed their abandonment.",
+    values: (state) => unprovedAbandonments(state).length,
   },
   {
     name: "gatekeeper_rotation_leases",

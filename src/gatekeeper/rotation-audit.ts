@@ -17,14 +17,17 @@ export type AuditFinding =
   | { readonly kind: "uncompacted" }
   /** So many have not declared their shares destroyed that they could put the old MasterKey together. */
   | { readonly kind: "sharesLeft"; readonly epoch: number; readonly owing: readonly PublicKey[] }
+  /** Governance has ended it, by these votes, because what follows was missing. */
+  | { readonly kind: "closed"; readonly rotationId: number; readonly members: readonly PublicKey[] }
   /** The ledger told of others at the end than are owing by their own messages. */
   | { readonly kind: "owingDiffers"; readonly owing: readonly PublicKey[]; readonly told: readonly PublicKey[] };
 
 /** What is wrong with a rotation that is over: nothing, if it was complete; nothing either, if it was given up. */
 export function auditRotation(rotation: RotationRecord): AuditFinding[] {
-  if (rotation.outcome !== "complete") return [];
-  const { store, partitions } = rotation;
+  if (rotation.outcome === "aborted" || rotation.outcome === "under way") return [];
+  const { rotationId, store, partitions, closed } = rotation;
   const found: AuditFinding[] = [];
+  if (closed !== null) found.push({ kind: "closed", rotationId, members: closed.members });
   if (store !== null && partitions === null) found.push({ kind: "uncut" });
   const standing = standingReceipts(rotation);
   for (let partition = 0; partition < (partitions ?? 0); partition++) {
@@ -37,7 +40,9 @@ export function auditRotation(rotation: RotationRecord): AuditFinding[] {
     if (certifiers.length < threshold) found.push({ kind: "uncertified", certifiers, threshold });
     if (rotation.compactedBy === null) found.push({ kind: "uncompacted" });
   }
-  for (const { epoch, threshold, owing } of rotation.left) {
+  // The ledger knows of others besides: of receivers that never confirmed, and of handovers that failed.
+  const told = (closed?.shares ?? []).filter(({ epoch }) => rotation.left.every((sharing) => sharing.epoch !== epoch));
+  for (const { epoch, threshold, owing } of [...rotation.left, ...told]) {
     if (owing.length >= threshold) found.push({ kind: "sharesLeft", epoch, owing });
   }
   const { owingKeys, outstanding } = rotation;

@@ -47,7 +47,8 @@ interface LeftSharing {
 export interface RotationRecord {
   /** Of the MasterKey that it is to. */
   readonly rotationId: number;
-  readonly outcome: "under way" | "aborted" | "complete";
+  /** "closed": governance has ended it although the MasterKey that is left is not shown to be destroyed. */
+  readonly outcome: "under way" | "aborted" | "complete" | "closed";
   readonly began: number;
   /** Members of governance that ordered it; null where it was time. */
   readonly orderedBy: readonly PublicKey[] | null;
@@ -75,6 +76,11 @@ export interface RotationRecord {
   readonly owingKeys: readonly PublicKey[];
   /** The same, as the ledger told it at the end. */
   readonly outstanding: readonly PublicKey[];
+  /** By whose votes it was closed, and what was missing then, as the ledger told it; null where it was not. */
+  readonly closed: Pick<
+    Extract<Effect, { readonly kind: "AbandonmentClosed" }>,
+    "members" | "shares" | "compacted"
+  > | null;
 }
 
 type Growing = { -readonly [K in keyof RotationRecord]: RotationRecord[K] };
@@ -254,6 +260,12 @@ export class RotationHistory {
       case "MasterKeyAbandoned":
         rotation.outstanding = effect.outstanding;
         return this.#ended("complete", height);
+      case "AbandonmentClosed": {
+        const { members, shares, compacted, outstanding } = effect;
+        rotation.outstanding = outstanding;
+        rotation.closed = { members, shares, compacted };
+        return this.#ended("closed", height);
+      }
     }
     return null;
   }
@@ -273,7 +285,7 @@ export class RotationHistory {
     rotation.certifying = { threshold, holders: holders.filter((key) => !this.#convicted.includes(key)) };
   }
 
-  #ended(outcome: "aborted" | "complete", height: number): RotationRecord {
+  #ended(outcome: "aborted" | "complete" | "closed", height: number): RotationRecord {
     const rotation = this.#rotation!;
     this.#rotation = null;
     if (outcome === "aborted") {
@@ -306,4 +318,5 @@ const NOTHING_YET: Omit<RotationRecord, "rotationId" | "began" | "orderedBy" | "
   left: [],
   owingKeys: [],
   outstanding: [],
+  closed: null,
 };

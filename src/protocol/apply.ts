@@ -144,7 +144,7 @@ const HANDLERS: {
   announceStore: (draft, store, { signer }) => announceStore(draft, signer, store),
   recordPartitions: (draft, { rotationId, bounds }, { signer }) => recordPartitions(draft, signer, rotationId, bounds),
   workPartitions: (draft, work, { signer }) => workPartitions(draft, signer, work),
-  certifyRotation: (draft, rotationId, { signer }) => certifyRotation(draft, signer, rotationId),
+  certifyRotation: (draft, certification, { signer }) => certifyRotation(draft, signer, certification),
   declareCompacted: (draft, rotationId, { signer }) => declareCompacted(draft, signer, rotationId),
   declareAbandoned: (draft, rotationId, { signer }) => declareAbandoned(draft, signer, rotationId),
 };

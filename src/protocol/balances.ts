@@ -61,6 +61,13 @@ export function unreserve(draft: Draft, id: AccountId, amount: bigint): void {
   put(draft, id, { ...account, free: account.free + amount, reserved: account.reserved - amount });
 }
 
+/** Destroys tokens of an account that were reserved. */
+export function burnReserved(draft: Draft, id: AccountId, amount: bigint): void {
+  const account = draft.state.accounts.get(id)!;
+  put(draft, id, { ...account, reserved: account.reserved - amount });
+  draft.state.totalIssuance -= amount;
+}
+
 /** Makes sure that there is an account, with nothing: for keys that only sign. */
 export function openAccount({ state }: Draft, id: AccountId): Account {
   const account = state.accounts.get(id) ?? NEW_ACCOUNT;

@@ -89,7 +89,9 @@ export type Action =
   /** Has records of a partition put aside that can't be opened. */
   | { readonly tag: "quarantine"; readonly value: QuarantineOrder }
   /** Calls off a migration that has not switched yet. */
-  | { readonly tag: "cancelMigration"; readonly value: undefined };
+  | { readonly tag: "cancelMigration"; readonly value: undefined }
+  /** Ends the rotation to this MasterKey, whose abandonment is late, although the one before is not shown to be destroyed. */
+  | { readonly tag: "closeAbandonment"; readonly value: number };
 
 /** A pRuntime, and whether it may take part. */
 export interface RotationWorker {
@@ -170,6 +172,14 @@ export interface PartitionWork {
     | { readonly tag: "verified"; readonly value: Verdict };
 }
 
+/** What a holder of a share has looked at: after a rotation that was called off, another one has its rotation id. */
+export interface Certification {
+  /** Of the new MasterKey. */
+  readonly rotationId: number;
+  /** The block of its switch, or from which on states are copied: no two have the same. */
+  readonly switchHeight: number;
+}
+
 /** What a message asks for. */
 export type Call =
   | { readonly tag: "transfer"; readonly value: { readonly to: AccountId; readonly amount: bigint } }
@@ -226,7 +236,7 @@ export type Call =
     }
   | { readonly tag: "workPartitions"; readonly value: RotationWork }
   /** Nothing in the store is left under the MasterKey before this one, and nothing can come under it. */
-  | { readonly tag: "certifyRotation"; readonly value: number }
+  | { readonly tag: "certifyRotation"; readonly value: Certification }
   /** What was under the MasterKey before this one is out of the store's file. */
   | { readonly tag: "declareCompacted"; readonly value: number }
   /** The sender has nothing any more that is derived from the MasterKey before this one. */
@@ -253,6 +263,7 @@ export const actionCodec = Enum({
   setStore: hashCodec,
   quarantine: struct<QuarantineOrder>({ rotationId: u32, partition: u32 }),
   cancelMigration: nothing,
+  closeAbandonment: u32,
 }) as unknown as Codec<Action>;
 
 const evidenceCodec = Enum({
@@ -326,7 +337,7 @@ export const callCodec = Enum({
     ),
     wanted: u32,
   }),
-  certifyRotation: u32,
+  certifyRotation: struct<Certification>({ rotationId: u32, switchHeight: u32 }),
   declareCompacted: u32,
   declareAbandoned: u32,
 }) as unknown as Codec<Call>;

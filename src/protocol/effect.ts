@@ -7,6 +7,7 @@ import type { OffenceFractions } from "./genesis.ts";
 import type { KeySessionPhase } from "./key-session.ts";
 import type { GatekeeperOffence } from "./offences.ts";
 import type { PartitionStage, Receipt, RotationPhase, Verdict } from "./rotation.ts";
+import type { OwedShares } from "./retirement.ts";
 import type { Hex } from "./scale.ts";
 import type { ContractEcdhKey } from "./state.ts";
 
@@ -47,7 +48,7 @@ export type FailureReason =
   | "NoKeys"
   /** The pRuntime belongs to another account. */
   | "NotOperator"
-  /** The pRuntime acts as a gatekeeper, or will. */
+  /** The pRuntime acts as a gatekeeper, or will; or it answers for its part in a rotation. */
   | "InUse"
   | "StaleRegistration"
   /** An attestation, or the quote in it, can't be read. */
@@ -105,6 +106,8 @@ export type FailureReason =
   | "BadEndpoint"
   /** A rotation is ordered or under way already. */
   | "RotationUnderWay"
+  /** The phase that the rotation is in has its time still. */
+  | "NotLate"
   /** No rotation to this MasterKey is under way. */
   | "NoRotation"
   /** It neither holds a share nor was named by governance, or was convicted. */
@@ -152,6 +155,14 @@ export type Happening =
   | { readonly kind: "SlashDeferred"; readonly id: number; readonly stash: AccountId; readonly dueSession: number }
   | { readonly kind: "SlashCancelled"; readonly id: number }
   | { readonly kind: "Slashed"; readonly stash: AccountId; readonly amount: bigint }
+  /** Of a pRuntime that has nothing at stake. */
+  | {
+      readonly kind: "DepositSlashed";
+      readonly offence: keyof OffenceFractions;
+      readonly identityKey: PublicKey;
+      readonly operator: AccountId;
+      readonly amount: bigint;
+    }
   | { readonly kind: "ReporterPaid"; readonly reporter: AccountId; readonly amount: bigint }
   | { readonly kind: "Voted"; readonly member: PublicKey; readonly votes: number; readonly threshold: number }
   /** By the votes of these. */
@@ -267,7 +278,10 @@ export type Happening =
       readonly identityKey: PublicKey;
       readonly verdict: Verdict;
     }
-  /** It has to be swept anew: it is damaged, or what its receipt vouches for is wrong, or too few looked at it in a dispute. */
+  /**
+   * It has to be swept anew: it is damaged, or what its receipt vouches for is wrong; or too few looked at it in a dispute, or have
+   * certified in time when all was verified.
+   */
   | { readonly kind: "PartitionReopened"; readonly partition: number; readonly attempt: number }
   | { readonly kind: "QuarantineOrdered"; readonly rotationId: number; readonly partition: number }
   | { readonly kind: "RotationCertified"; readonly rotationId: number; readonly identityKey: PublicKey }
@@ -280,6 +294,20 @@ export type Happening =
       readonly rotationId: number;
       readonly records: number;
       readonly bytes: number;
+      readonly outstanding: readonly PublicKey[];
+    }
+  /**
+   * Governance has closed the rotation by the votes of these, although what was there of this MasterKey is not shown to be gone: shares
+   * that nobody has declared destroyed, of sharings of which so many stand for the key; or the store's copies.
+   */
+  | {
+      readonly kind: "AbandonmentClosed";
+      readonly rotationId: number;
+      readonly records: number;
+      readonly bytes: number;
+      readonly members: readonly PublicKey[];
+      readonly shares: readonly OwedShares[];
+      readonly compacted: boolean;
       readonly outstanding: readonly PublicKey[];
     };
 

@@ -61,7 +61,7 @@ export function changeGatekeepers(draft: Draft, acting: readonly (readonly [Duty
   state.duties = duties;
   const gatekeepers = acting.map(([, key]) => key);
   if (gatekeepers.join() === state.gatekeepers.join()) return;
-  // A convicted pRuntime that is no gatekeeper loses nothing but its part in the rotation: for all of it.
+  // A convicted pRuntime that is no gatekeeper has lost its part in the rotation: for all of it.
   const stays = (key: string) => ![...state.gatekeepers, ...gatekeepers].includes(key);
   state.excluded = state.rotation === null ? [] : state.excluded.filter(stays);
   state.gatekeepers = gatekeepers;

@@ -1,9 +1,13 @@
-/** Gatekeepers that were proved to have cheated with the MasterKey: they are punished, and get no share any more. */
+/**
+ * Who was proved to have cheated with the MasterKey, or in a rotation: it is punished, gets no share, and takes part in no rotation. Gatekeepers
+ * until others are elected; others until governance names them anew.
+ */
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import { type Draft, ensure, ensureFirstProof, tell } from "./draft.ts";
 import { type KeySession, dealersOf } from "./key-session.ts";
 import { type GatekeeperOffence, convict } from "./offences.ts";
 import { type PartialsEvidence, areWrong } from "./partials-evidence.ts";
+import { nameRotationWorker } from "./partitions.ts";
 import { workerOf } from "./registry.ts";
 import { numberKey } from "./state.ts";
 
@@ -25,7 +29,7 @@ export function reportWrongPartials(draft: Draft, reporter: PublicKey, evidence:
 }
 
 /**
- * Convicts, until others are gatekeepers. In the key session that is under way its dealing does not qualify, and it gets no
+ * Convicts. In the key session that is under way its dealing does not qualify, and it gets no
  * share.
  * @param epoch - of the key session that it cheated in, or with whose share.
  * @param reporter - who showed it; null where it shows itself.
@@ -41,6 +45,7 @@ export function exclude(
   if (state.keySession !== null) leaveSession(draft, state.keySession, identityKey);
   state.excluded = [...state.excluded, identityKey];
   tell(draft, { kind: "Convicted", epoch, offence, identityKey });
+  if (state.rotationWorkers.includes(identityKey)) nameRotationWorker(draft, identityKey, false);
   convict(draft, offence, identityKey, reporter);
 }
 

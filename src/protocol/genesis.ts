@@ -32,7 +32,10 @@ const LIST_MAX = 1_000_000;
 /** Members of governance, at most. */
 export const MEMBERS_MAX = 64;
 
-/** How offences are called. */
+/**
+ * How offences are called, and what they cost, in billionths: of the exposure in an era, or, where a pRuntime has no stake, of its
+ * deposit.
+ */
 export interface OffenceFractions {
   /** No points in an era in which others had some. */
   readonly unresponsive: number;

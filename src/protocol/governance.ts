@@ -7,8 +7,8 @@ import type { PublicKey } from "./account.ts";
 import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } from "./call.ts";
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import type { Migration } from "./migration.ts";
-import { putPartition } from "./partitions.ts";
-import { callOffMigration } from "./rotation-phases.ts";
+import { nameRotationWorker, putPartition } from "./partitions.ts";
+import { callOffMigration, closeAbandonment } from "./rotation-phases.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -88,6 +88,9 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
       else callOffMigration(draft);
       tell(draft, { kind: "MigrationCancelled", members });
       break;
+    case "closeAbandonment":
+      closeAbandonment(draft, action.value, members);
+      break;
     case "migrate":
       ensure(action.value.height > state.height, "HeightInThePast");
       ensure(isServing(state, action.value), "MeasurementNotAllowed");
@@ -109,9 +112,7 @@ function setRotationWorker(draft: Draft, { identityKey, may }: RotationWorker): 
   const { state } = draft;
   ensure(state.rotationWorkers.includes(identityKey) !== may, "NothingToDo");
   ensure(!may || state.rotationWorkers.length < ROTATION_WORKERS_MAX, "TooManyRotationWorkers");
-  const others = state.rotationWorkers.filter((worker) => worker !== identityKey);
-  state.rotationWorkers = may ? [...others, identityKey].sort() : others;
-  tell(draft, { kind: "RotationWorkerSet", identityKey, may });
+  nameRotationWorker(draft, identityKey, may);
 }
 
 /** What can't be opened in a partition is put aside when it is swept the next time, at once. @throws Failure */

@@ -107,6 +107,7 @@ function emptyState(genesis: Genesis): State {
     rotationInterval: genesis.rotation.intervalBlocks,
     rotationEnded: 0,
     rotation: null,
+    closedAbandonments: [],
     rotationWorkers: [],
     stateStore: null,
     migrationOrdered: null,

@@ -1,9 +1,11 @@
 /** What gatekeepers may do wrong, and how it is known. */
 import { type AccountId, type PublicKey, accountOf } from "./account.ts";
 import type { AuthenticMessage } from "./authenticate.ts";
+import { burnReserved } from "./balances.ts";
 import { chill } from "./candidacy.ts";
 import { type Draft, activeEra, ensure, tell } from "./draft.ts";
 import type { OffenceFractions } from "./genesis.ts";
+import { partOf } from "./perbill.ts";
 import { type Offence, punish } from "./slashing.ts";
 
 /**
@@ -42,8 +44,8 @@ export function punishUnresponsive(draft: Draft): void {
 export type GatekeeperOffence = "misdealing" | "falseComplaint" | "wrongPartials" | "falseReceipt" | "falseVerdict";
 
 /**
- * Somebody did in a key session, or with its share, what can't happen to who is honest: whoever acts is punished, whoever was elected and does
- * not act yet is not elected again before it stands anew.
+ * Somebody did in a key session, with its share, or in a rotation what can't happen to who is honest: it is punished; whoever was elected and
+ * does not act yet is not elected again before it stands anew.
  * @param reporter - whose complaint showed it; null where it shows itself.
  */
 export function convict(
@@ -52,19 +54,46 @@ export function convict(
   identityKey: PublicKey,
   reporter: AccountId | null,
 ): void {
-  const id = accountOf(identityKey);
-  const era = activeEra(draft);
-  const stash = era?.stashes.get(id);
-  if (era !== undefined && stash !== undefined) commit(draft, offence, { stash, era, reporter });
-  const elected = draft.state.planned?.stashes.get(id);
+  if (!commitActing(draft, offence, identityKey, reporter)) takeDeposit(draft, offence, identityKey);
+  const elected = draft.state.planned?.stashes.get(accountOf(identityKey));
   if (elected !== undefined) chill(draft, elected);
 }
 
-/** Somebody has not said in time that what it had of a MasterKey is destroyed; one that acts is punished for it. */
-export function punishUndestroyed(draft: Draft, identityKey: PublicKey): void {
+/**
+ * Somebody has not said in time that what it had of a MasterKey is destroyed.
+ * @param answers - whether one that does not act is punished, too.
+ */
+export function punishUndestroyed(draft: Draft, identityKey: PublicKey, answers: boolean): void {
+  if (!commitActing(draft, "undestroyed", identityKey, null) && answers) takeDeposit(draft, "undestroyed", identityKey);
+}
+
+/** @returns whether somebody acts, with stake: then it answers with that, now or as it did before. */
+function commitActing(
+  draft: Draft,
+  offence: GatekeeperOffence | "undestroyed",
+  identityKey: PublicKey,
+  reporter: AccountId | null,
+): boolean {
   const era = activeEra(draft);
   const stash = era?.stashes.get(accountOf(identityKey));
-  if (era !== undefined && stash !== undefined) commit(draft, "undestroyed", { stash, era, reporter: null });
+  if (era === undefined || stash === undefined) return false;
+  commit(draft, offence, { stash, era, reporter });
+  return true;
+}
+
+/**
+ * Who has nothing at stake answers with what was put down for it: the offence's part of what is left of that is destroyed. At once,
+ * because nobody else stands behind it, and it may be given back as soon as the rotation is over.
+ */
+function takeDeposit(draft: Draft, offence: GatekeeperOffence | "undestroyed", identityKey: PublicKey): void {
+  const { state, genesis } = draft;
+  const id = accountOf(identityKey);
+  const worker = state.workers.get(id);
+  const amount = partOf(genesis.staking.offences[offence], worker?.deposit ?? 0n);
+  if (worker === undefined || amount === 0n) return;
+  burnReserved(draft, worker.operator, amount);
+  state.workers = state.workers.set(id, { ...worker, deposit: worker.deposit - amount });
+  tell(draft, { kind: "DepositSlashed", offence, identityKey, operator: worker.operator, amount });
 }
 
 function commit(draft: Draft, offence: keyof OffenceFractions, of: Omit<Offence, "fraction">): boolean {

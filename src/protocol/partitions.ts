@@ -28,6 +28,14 @@ function holdersOf(state: State): PublicKey[] {
   return keysOf((currentSharing(state)?.members ?? []).filter(({ confirmed }) => confirmed));
 }
 
+/** Lets a pRuntime take part in rotations that holds no share, or lets it no more. */
+export function nameRotationWorker(draft: Draft, identityKey: PublicKey, may: boolean): void {
+  const { state } = draft;
+  const others = state.rotationWorkers.filter((worker) => worker !== identityKey);
+  state.rotationWorkers = may ? [...others, identityKey].sort() : others;
+  tell(draft, { kind: "RotationWorkerSet", identityKey, may });
+}
+
 /** Indices of partitions that a pRuntime could lease in the next block, in the order in which it would get them. */
 export function leasableBy(state: State, identityKey: PublicKey): number[] {
   return leasableAt(state, identityKey, state.height + 1);
@@ -87,7 +95,7 @@ export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: nu
     else tell(draft, { kind: "PartitionLeased", partition: index, holder: identityKey, stage: partition.stage });
   }
   draft.leases += leased.length;
-  if (leased.length > 0) noteKeyUser(draft, identityKey);
+  if (leased.length > 0) noteKeyUser(draft, identityKey, true);
   return leased.length;
 }
 
@@ -110,12 +118,16 @@ export function doubted(doubters: readonly PublicKey[], ...more: readonly Public
   return [...new Set([...doubters, ...more])];
 }
 
-/** A pRuntime may be given keys of contracts from here on, of all generations that are in force. */
-export function noteKeyUser({ state }: Draft, identityKey: PublicKey): void {
+/**
+ * A pRuntime may be given keys of contracts from here on, of all generations that are in force.
+ * @param hasLeased - whether it has leased partitions; else it runs a contract.
+ */
+export function noteKeyUser({ state }: Draft, identityKey: PublicKey, hasLeased = false): void {
   const id = accountOf(identityKey);
-  if (state.keyUsers.has(id)) return;
-  const since = state.sharings[0]?.rotationId ?? 0;
-  state.keyUsers = state.keyUsers.set(id, { identityKey, since });
+  const known = state.keyUsers.get(id);
+  if (known !== undefined && (known.hasLeased || !hasLeased)) return;
+  const since = known?.since ?? state.sharings[0]?.rotationId ?? 0;
+  state.keyUsers = state.keyUsers.set(id, { identityKey, since, hasLeased });
 }
 
 /**

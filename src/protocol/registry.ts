@@ -47,14 +47,18 @@ export function registerWorker(draft: Draft, operator: AccountId, registration: 
   tell(draft, { kind: "WorkerRegistered", identityKey, operator, measurement });
 }
 
-/** Forgets a pRuntime that neither acts as a gatekeeper nor was elected to, and has no part in the MasterKey. @throws Failure */
+/**
+ * Forgets a pRuntime that neither acts as a gatekeeper nor was elected to, has no part in the MasterKey, and has not leased partitions in
+ * a rotation that is not over: until then it may be convicted, or owe the destruction of keys, and its deposit answers for that.
+ * @throws Failure
+ */
 export function deregisterWorker(draft: Draft, operator: AccountId, identityKey: PublicKey): void {
   const { state } = draft;
   const id = accountOf(identityKey);
   const worker = workerOf(draft, id);
   ensure(worker.operator === operator, "NotOperator");
   ensure(!state.duties.has(id) && state.planned?.stashes.has(id) !== true, "InUse");
-  ensure(!hasPart(state, identityKey), "InUse");
+  ensure(!hasPart(state, identityKey) && !isRotating(state, id), "InUse");
   unreserve(draft, operator, worker.deposit);
   state.workers = state.workers.delete(id);
   tell(draft, { kind: "WorkerDeregistered", identityKey });
@@ -64,6 +68,12 @@ export function deregisterWorker(draft: Draft, operator: AccountId, identityKey:
 function hasPart({ keySession, sharings }: State, identityKey: PublicKey): boolean {
   const committees = [...sharings, ...(keySession === null ? [] : [keySession])];
   return committees.some(({ members }) => members.some((member) => member.identityKey === identityKey));
+}
+
+/** Whether a pRuntime has leased partitions, and has not declared that it has nothing any more of the MasterKey that a rotation leaves. */
+function isRotating({ rotation, keyUsers }: State, id: AccountId): boolean {
+  const user = keyUsers.get(id);
+  return rotation !== null && user?.hasLeased === true && user.since <= rotation.from;
 }
 
 /** Whether governance lets a pRuntime serve: its measurement was not withdrawn since it was registered. */

@@ -1,7 +1,7 @@
 /** What messages do in a rotation, beside the key session that makes its MasterKey. */
 import { compareBytes, fromHex } from "../bytes.ts";
 import { type PublicKey, accountOf } from "./account.ts";
-import type { PartitionWork, RotationWork } from "./call.ts";
+import type { Certification, PartitionWork, RotationWork } from "./call.ts";
 import { type Draft, ensure, tell } from "./draft.ts";
 import { exclude } from "./exclusion.ts";
 import { currentSharing } from "./key-session.ts";
@@ -95,9 +95,10 @@ export function workPartitions(draft: Draft, signer: PublicKey, { rotationId, do
 }
 
 /** A holder of a share of the new MasterKey has seen that the store has nothing under the old one. @throws Failure */
-export function certifyRotation(draft: Draft, signer: PublicKey, rotationId: number): void {
+export function certifyRotation(draft: Draft, signer: PublicKey, { rotationId, switchHeight }: Certification): void {
   const { state } = draft;
   const rotation = rotationIn(draft, rotationId, ["verification"]);
+  ensure(rotation.switchHeight === switchHeight, "NoRotation");
   ensure(mayRotate(state, signer) && isHolder(state, signer), "NotGatekeeper");
   ensure(rotation.verified === rotation.partitions, "WrongPhase");
   ensure(!rotation.certifiers.includes(signer), "AlreadySent");
@@ -125,7 +126,7 @@ export function declareAbandoned(draft: Draft, signer: PublicKey, rotationId: nu
   ensure(user !== undefined && user.since <= from, "NothingToDo");
   // Of one that is not registered any more nothing else will ever be to be declared.
   state.keyUsers = state.workers.has(id)
-    ? state.keyUsers.set(id, { ...user, since: from + 1 })
+    ? state.keyUsers.set(id, { ...user, since: from + 1, hasLeased: false })
     : state.keyUsers.delete(id);
   tell(draft, { kind: "KeysDestroyed", rotationId: from, identityKey: signer });
 }
@@ -176,7 +177,7 @@ function takeVerdict(
   const verdict: PartitionVerdict = { by, verdict: outcome.value };
   const verdicts = [...partition.verdicts, verdict];
   if (outcome.value !== "faulty" && partition.verdicts.length === 0) {
-    verified(draft, index, free);
+    verified(draft, index, { ...free, verdicts });
     return;
   }
   putPartition(draft, index, { ...free, verdicts });

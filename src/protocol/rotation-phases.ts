@@ -10,8 +10,15 @@ import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
 import { punishUndestroyed } from "./offences.ts";
 import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
-import { hasShare, retire } from "./retirement.ts";
-import { type KeyUser, type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
+import { endRetired, hasShare, owedShares, retire, retiredOf } from "./retirement.ts";
+import {
+  type KeyUser,
+  type Partition,
+  type Rotation,
+  type RotationPhase,
+  isBeforeSwitch,
+  isCompacted,
+} from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { Sharing } from "./sharing.ts";
 import type { State } from "./state.ts";
@@ -52,7 +59,8 @@ export function reopen(draft: Draft, index: number, partition: Partition, doubte
     verdicts: [],
     doubters,
   });
-  state.rotation = { ...rotation, swept: rotation.swept - 1 };
+  const verified = rotation.verified - (partition.stage === "verified" ? 1 : 0);
+  state.rotation = { ...rotation, swept: rotation.swept - 1, verified };
   tell(draft, { kind: "PartitionReopened", partition: index, attempt });
 }
 
@@ -114,6 +122,7 @@ export function callOffMigration(draft: Draft): void {
     state.sharings = state.sharings.filter((sharing) => sharing !== made);
     retire(draft, made, made.members.filter(hasShare));
   }
+  endRetired(draft, rotationId, "calledOff");
   state.partitions = emptyTables().partitions;
   end(draft);
   tell(draft, { kind: "RotationAborted", rotationId });
@@ -160,6 +169,7 @@ function goOn(draft: Draft, rotation: Rotation): void {
   expireLeases(draft);
   if (state.height > rotation.deadline) {
     reopenDisputed(draft);
+    reopenUncertified(draft);
     const { phase, partitions, swept, verified } = state.rotation!;
     wait(draft, partitions === null ? null : partitions - (phase === "reencryption" ? swept : verified));
   }
@@ -194,6 +204,20 @@ function expireLeases(draft: Draft): void {
 function reopenDisputed(draft: Draft): void {
   for (const [index, partition] of [...draft.state.partitions.values()].entries()) {
     if (partition.verdicts.length > 0 && partition.stage === "swept") reopen(draft, index, partition, []);
+  }
+}
+
+/**
+ * Where all is verified, and too few have certified in all that time, two may have lied together: all is done anew, by others than these
+ * first. What was done is soon seen to be. A copy is not made again: a migration that nobody certifies can be called off.
+ */
+function reopenUncertified(draft: Draft): void {
+  const { rotation, partitions } = draft.state;
+  if (rotation?.phase !== "verification" || rotation.verified !== rotation.partitions || rotation.source !== null)
+    return;
+  for (const [index, partition] of [...partitions.values()].entries()) {
+    const sound = partition.verdicts.filter(({ verdict }) => verdict !== "faulty").map(({ by }) => by);
+    reopen(draft, index, partition, doubted([partition.receipt!.by], ...sound));
   }
 }
 
@@ -235,23 +259,57 @@ function abandon(draft: Draft, rotation: Rotation): void {
  */
 function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
   const { state } = draft;
-  const { from, deadline, late, records, bytes, partitions, compacted } = rotation;
+  const { from, deadline, late, records, bytes } = rotation;
   const isTime = late > 0 || state.height > deadline;
-  const isShared = state.retired.some(({ rotationId }) => rotationId === from);
-  if (isShared || (!compacted && partitions !== 0)) {
+  if (retiredOf(state, from).length > 0 || !isCompacted(rotation)) {
     if (state.height > deadline) wait(draft, null);
     return;
   }
-  const owing = keyUsersOwing(state, from);
-  if (owing.length > 0 && !isTime) return;
-  for (const { identityKey } of owing) {
-    punishUndestroyed(draft, identityKey);
+  if (keyUsersOwing(state, from).length > 0 && !isTime) return;
+  const outstanding = punishKeyUsers(draft, from);
+  end(draft);
+  tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding });
+}
+
+/**
+ * Ends a rotation whose abandonment is late and would not end by itself, because t holders of shares say nothing, or the store is not to be
+ * had that was to be compacted. It stays on record that the MasterKey is not shown to be destroyed. Whoever owes a share is punished now,
+ * and owes it still.
+ * @param members - of governance, by whose votes.
+ * @throws Failure
+ */
+export function closeAbandonment(draft: Draft, rotationId: number, members: readonly PublicKey[]): void {
+  const { state } = draft;
+  const { rotation } = state;
+  ensure(rotation !== null && rotation.from + 1 === rotationId, "NoRotation");
+  ensure(rotation.phase === "abandonment", "WrongPhase");
+  ensure(rotation.late > 0, "NotLate");
+  const { from, records, bytes } = rotation;
+  const shares = retiredOf(state, from).map(owedShares);
+  const compacted = isCompacted(rotation);
+  // Else it ends by itself, and is complete.
+  ensure(!compacted || shares.some(({ owing, threshold }) => owing.length >= threshold), "NothingToDo");
+  for (const { owing } of shares) for (const identityKey of owing) punishUndestroyed(draft, identityKey, true);
+  endRetired(draft, from, "closed");
+  const outstanding = punishKeyUsers(draft, from);
+  state.closedAbandonments = [...state.closedAbandonments, { rotationId: from, height: state.height, compacted }];
+  end(draft);
+  const told = { rotationId: from, records, bytes, members, shares, compacted, outstanding };
+  tell(draft, { kind: "AbandonmentClosed", ...told });
+}
+
+/** Nobody waits any more for who owes the destruction of keys of contracts. @returns who they are. */
+function punishKeyUsers(draft: Draft, rotationId: number): PublicKey[] {
+  const { state } = draft;
+  const owing = keyUsersOwing(state, rotationId);
+  for (const { identityKey, hasLeased } of owing) {
+    // Who only runs contracts may have been assigned some by a stranger.
+    punishUndestroyed(draft, identityKey, hasLeased);
     // Who is not registered any more is given nothing, and no later rotation has to wait for it.
     const id = accountOf(identityKey);
     if (!state.workers.has(id)) state.keyUsers = state.keyUsers.delete(id);
   }
-  end(draft);
-  tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding: keysOf(owing) });
+  return keysOf(owing);
 }
 
 /** Who may have, of the keys of contracts, something that is derived from a generation. */

@@ -7,7 +7,8 @@
  *   reencryption   from the switch block on states are sealed under r + 1, and a rotation only goes forward. The store's states
  *                  are cut into partitions; pRuntimes lease them, re-encrypt them, and say so in receipts
  *   verification   other pRuntimes check each partition, without a plaintext; then t of them certify that nothing is left under r
- *   abandonment    MasterKey r and what was derived from it is destroyed, by all who had any of it
+ *   abandonment    MasterKey r and what was derived from it is destroyed, by all who had any of it; governance can end what does not
+ *                  come to an end, and then it stays on record that nobody knows whether r is gone
  *
  * A migration to another store (migration.ts) copies states instead: its switch is where its abandonment begins, and until then it
  * can be called off.
@@ -109,7 +110,7 @@ export interface Partition {
   /** Whether what can't be opened is to be put aside. */
   readonly quarantine: boolean;
   readonly receipt: Receipt | null;
-  /** What was found of this receipt where that is in dispute. */
+  /** What was found of this receipt: a single good word, or where that is in dispute, holders' words. */
   readonly verdicts: readonly PartitionVerdict[];
   /**
    * With whom it came to nothing, and nobody is to blame: whose lease ended, who could not open all of it, who found it damaged and
@@ -158,6 +159,17 @@ export interface KeyUser {
   readonly identityKey: PublicKey;
   /** Of generations before this one it has nothing any more. */
   readonly since: number;
+  /** Whether it has leased partitions since, or was promised some: it may have been given keys of any contract, by its own doing. */
+  readonly hasLeased: boolean;
+}
+
+/** A MasterKey that a rotation left, and of which governance ended the abandonment before it was shown to be destroyed. */
+export interface ClosedAbandonment {
+  readonly rotationId: number;
+  /** When it was closed. */
+  readonly height: number;
+  /** Whether what was sealed under it is out of its store, by the word of a gatekeeper. */
+  readonly compacted: boolean;
 }
 
 export const partitionBoundCodec = struct<PartitionBound>({
@@ -216,7 +228,17 @@ export const partitionCodec: Codec<Partition> = struct<Partition>({
   doubters: boundedVector(publicKeyCodec, PARTIES_MAX),
 });
 
-export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({ identityKey: publicKeyCodec, since: u32 });
+export const keyUserCodec: Codec<KeyUser> = struct<KeyUser>({
+  identityKey: publicKeyCodec,
+  since: u32,
+  hasLeased: boolean,
+});
+
+export const closedAbandonmentCodec: Codec<ClosedAbandonment> = struct<ClosedAbandonment>({
+  rotationId: u32,
+  height: u32,
+  compacted: boolean,
+});
 
 /**
  * The generation that states are sealed under: the newest, but for the blocks before a switch. Null where none is in force.
@@ -235,6 +257,11 @@ export function isBeforeSwitch({ phase, source }: Pick<Rotation, "phase" | "sour
 /** Whether records of a partition can't be opened, by the word of who has tried last, so that it is not swept. */
 export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt">): boolean {
   return stage === "unswept" && receipt !== null && receipt.failed > 0;
+}
+
+/** Whether nothing is left in a file of what was sealed under the generation that is left: it was declared, or there was no store. */
+export function isCompacted({ compacted, partitions }: Pick<Rotation, "compacted" | "partitions">): boolean {
+  return compacted || partitions === 0;
 }
 
 /** Whether keys of both generations are in force, so that who works on partitions may be given some. */

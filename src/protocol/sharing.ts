@@ -21,6 +21,7 @@ import {
   struct,
   u32,
   u8,
+  wordCodec,
 } from "./scale.ts";
 
 /** Gatekeepers that a network has at most: each deals to all others. */
@@ -60,10 +61,19 @@ export interface SharingMember {
   readonly confirmed: boolean;
 }
 
+/**
+ * What has become of the MasterKey of a retired sharing: "standing": it is in force, or is being abandoned; "calledOff": it was made for
+ * a migration that was called off, and the next one has its rotation id; "closed": governance has closed its abandonment.
+ */
+export type RetiredFate = (typeof FATES)[number];
+
+const FATES = ["standing", "calledOff", "closed"] as const;
+
 /** A sharing whose shares are to be destroyed. */
 export interface RetiredSharing {
   readonly epoch: number;
   readonly rotationId: number;
+  readonly fate: RetiredFate;
   readonly threshold: number;
   /** Since when. */
   readonly height: number;
@@ -131,6 +141,7 @@ export const sharingCodec = struct<Sharing>({
 export const retiredCodec = struct<RetiredSharing>({
   epoch: u32,
   rotationId: u32,
+  fate: wordCodec(FATES),
   threshold: u32,
   height: u32,
   owing: boundedVector(publicKeyCodec, GATEKEEPERS_MAX),

@@ -27,7 +27,7 @@ import {
 } from "./scale.ts";
 import { keySessionCodec } from "./key-session.ts";
 import { migrationCodec } from "./migration.ts";
-import { keyUserCodec, partitionCodec, rotationCodec } from "./rotation.ts";
+import { closedAbandonmentCodec, keyUserCodec, partitionCodec, rotationCodec } from "./rotation.ts";
 import { elementHexCodec, postedDealingCodec, retiredCodec, sharingCodec } from "./sharing.ts";
 import type {
   Account,
@@ -71,6 +71,7 @@ const factsCodec = struct<Facts>({
   rotationInterval: u32,
   rotationEnded: u32,
   rotation: nullable(rotationCodec),
+  closedAbandonments: boundedVector(closedAbandonmentCodec, UNBOUNDED),
   rotationWorkers: boundedVector(publicKeyCodec, UNBOUNDED),
   stateStore: nullable(hashCodec),
   migrationOrdered: nullable(migrationCodec),

@@ -4,7 +4,7 @@ import type { Action, Payee, ValidatorPrefs } from "./call.ts";
 import type { Migration } from "./migration.ts";
 import type { KeySession } from "./key-session.ts";
 import type { MerkleMap } from "./merkle-map.ts";
-import type { KeyUser, Partition, Rotation } from "./rotation.ts";
+import type { ClosedAbandonment, KeyUser, Partition, Rotation } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { PostedDealing, RetiredSharing, Sharing } from "./sharing.ts";
 
@@ -175,6 +175,8 @@ export interface Facts {
   /** When the last rotation ended, or the first MasterKey came into force. */
   readonly rotationEnded: number;
   readonly rotation: Rotation | null;
+  /** By the heights of their closing. */
+  readonly closedAbandonments: readonly ClosedAbandonment[];
   /** pRuntimes that governance lets take part in rotations, besides those that hold shares; ascending. */
   readonly rotationWorkers: readonly PublicKey[];
   /** Id of the store that contracts' states are in; null before there is one. */

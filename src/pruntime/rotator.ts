@@ -163,7 +163,8 @@ export class Rotator implements AsyncDisposable {
         const isClean =
           rotation.verified === rotation.partitions && resultOf(this.#count, rotation.switchHeight) === true;
         const certifies = isClean && isHolder(state, identityKey) && !rotation.certifiers.includes(identityKey);
-        return certifies ? { tag: "certifyRotation", value: rotationId } : null;
+        const certification = { rotationId, switchHeight: rotation.switchHeight! };
+        return certifies ? { tag: "certifyRotation", value: certification } : null;
       }
       case "abandonment":
         return !rotation.compacted && resultOf(this.#compaction, rotation.switchHeight) === true

@@ -62,8 +62,11 @@ export class Shareholder implements Disposable {
   readonly #identityKey: PublicKey;
   #dealingKey: DealingKey | null = null;
   #shares: readonly HeldShare[] = [];
-  /** Generations of the MasterKey of which there was a share here since this process began: its memory may remember. */
-  readonly #met = new Set<number>();
+  /**
+   * Sharings of which there was a share here since this process began, by epoch, and the generations of the MasterKey that they were
+   * of: its memory may remember. Null where the ledger has forgotten that already.
+   */
+  readonly #met = new Map<number, number | null>();
   /** The session whose dealings to us are wrong although nobody complained in time: they are not tried again. */
   #unusable: number | null = null;
 
@@ -100,15 +103,19 @@ export class Shareholder implements Disposable {
    */
   follow(ledger: Ledger): boolean {
     const { sharings, retired, keySession } = ledger.state;
-    for (const { epoch, rotationId } of [...sharings, ...retired]) {
-      if (this.share(epoch) !== null) this.#met.add(rotationId);
+    for (const { epoch, rotationId } of [...sharings, ...retired, ...(keySession === null ? [] : [keySession])]) {
+      if (this.share(epoch) !== null) this.#met.set(epoch, rotationId);
     }
     const sessionEpoch = keySession?.epoch ?? null;
     let changed = false;
     const over = this.#shares.filter(
       ({ epoch }) => epoch !== sessionEpoch && sharings.every((sharing) => sharing.epoch !== epoch),
     );
-    for (const { share } of over) share[Symbol.dispose]();
+    for (const { epoch, share } of over) {
+      share[Symbol.dispose]();
+      // It was read from a file, by a process that was away for long.
+      if (!this.#met.has(epoch)) this.#met.set(epoch, null);
+    }
     if (over.length > 0) {
       this.#shares = this.#shares.filter((held) => !over.includes(held));
       changed = true;
@@ -135,7 +142,7 @@ export class Shareholder implements Disposable {
    * by another process, of which the memory never had it.
    */
   remembersAbandoned({ state }: Pick<Ledger, "state">): boolean {
-    return [...this.#met].some((rotationId) => isAbandoned(state, rotationId));
+    return [...this.#met.values()].some((rotationId) => rotationId === null || isAbandoned(state, rotationId));
   }
 
   /** All secrets, to be sealed; the caller owns it. */
@@ -190,7 +197,7 @@ export class Shareholder implements Disposable {
       return false;
     }
     this.#shares = [...this.#shares, { epoch, keySuite, share }];
-    this.#met.add(session.rotationId);
+    this.#met.set(epoch, session.rotationId);
     this.#forgetDealingKey();
     return true;
   }
@@ -308,7 +315,7 @@ export class Shareholder implements Disposable {
         isAbandoned(state, rotationId) === abandoned &&
         owing.includes(this.#identityKey) &&
         this.share(epoch) === null &&
-        !(abandoned && this.#met.has(rotationId)),
+        !(abandoned && [...this.#met.values()].includes(rotationId)),
     );
     return owed === undefined ? null : { tag: "declareDestroyed", value: owed.epoch };
   }

@@ -74,3 +74,37 @@ test("an audit fails where nobody but the sweeper has verified", { timeout: 180_
   const { code, stdout } = await asked(chain, "audit", "--json");
   expect({ code, incomplete: JSON.parse(stdout).incomplete }).toEqual({ code: 1, incomplete: 1 });
 });
+
+test("a rotation that governance closed is complete for nobody", { timeout: 180_000 }, async () => {
+  const { chain, rotators, network } = rotating(keyGenesis({ sessionBlocks: 1_000 }), NAMES);
+  using _ = chain;
+  order(network, rotate);
+  rotators.until("RotationLate", undefined, (name, call) =>
+    "cd".includes(name) && call?.tag === "declareDestroyed" ? { tag: "declareAbandoned", value: 1 } : call,
+  );
+  expect((await asked(chain, "status")).stdout).toContain("gatekeeper govern close-abandonment 1\n");
+  order(network, { tag: "closeAbandonment", value: 1 });
+
+  const owing = "0x[0-9a-f]{10}…, 0x[0-9a-f]{10}…";
+  const unproved =
+    "its forward secrecy is not proved; shares of key session 0 not declared destroyed, 2 where 2 stand for it";
+  const { stdout: row } = await asked(chain, "rotations");
+  expect(row).toMatch(/^rotation 1: closed, blocks \d+ to \d+, switch at \d+, ordered by 0x/);
+  expect(row).toMatch(
+    new RegExp(`; outstanding: ${owing}; closed by ${owing}: MasterKey 0: ${unproved}, enough for it: ${owing}\n$`),
+  );
+  const audit = await asked(chain, "audit");
+  expect(audit.code).toBe(1);
+  expect(audit.stdout).toMatch(/^rotation 1 \(.*\) is not shown to have been complete:$/m);
+  expect(audit.stdout).toMatch(
+    new RegExp(
+      `^  governance closed it, by ${owing}: the forward secrecy of what was under MasterKey 0 is not proved$`,
+      "m",
+    ),
+  );
+  expect(audit.stderr).toBe("1 rotation of this chain can't be shown to have been complete\n");
+  const { stdout: status } = await asked(chain, "status");
+  expect(status).toMatch(
+    new RegExp(`^MasterKey 0, whose abandonment governance closed in block \\d+: ${unproved}`, "m"),
+  );
+});

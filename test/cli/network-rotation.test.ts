@@ -7,11 +7,16 @@ import { openReplica } from "../../src/chain/follow.ts";
 import { sendCall } from "../../src/chain/send.ts";
 import { execute } from "../../src/cli/contract-commands.ts";
 import { runNetwork } from "../../src/cli/network-command.ts";
+import { rotateNetwork } from "../../src/cli/network-rotation.ts";
+import { Terminal } from "../../src/cli/terminal.ts";
 import { createLocalNetwork, storePath } from "../../src/gatekeeper/local-network.ts";
 import type { Call } from "../../src/protocol/call.ts";
 import { replicaCurve } from "../../src/protocol/curve.ts";
 import { accountSigner } from "../../src/protocol/message.ts";
 import { openStore } from "../../src/store/embedded.ts";
+import { rotating } from "../chain/chain-network.ts";
+import { NAMES, order, rotate } from "../protocol/rotators.ts";
+import { keyGenesis } from "../protocol/shareholders.ts";
 import { useFolder } from "../pruntime/folder.ts";
 import { until } from "../until.ts";
 import { runProgram } from "./transcript.ts";
@@ -102,3 +107,18 @@ test("a network rotates its MasterKey when it is told to, and what users have pu
     await running;
   }
 }, 180_000);
+
+test("who waits for a rotation that governance closes is told that nothing is proved", async () => {
+  const { chain, rotators, network } = rotating(keyGenesis({ sessionBlocks: 1_000 }), NAMES);
+  using _ = chain;
+  order(network, rotate);
+  rotators.until("RotationLate", undefined, (name, call) =>
+    "cd".includes(name) && call?.tag === "declareDestroyed" ? { tag: "declareAbandoned", value: 1 } : call,
+  );
+  const waiting = rotateNetwork(new Terminal("gatekeeper", false), { home: chain.folder });
+  order(network, { tag: "closeAbandonment", value: 1 });
+  await expect(waiting).rejects.toMatchObject({
+    code: "ROTATION_STATE",
+    message: expect.stringContaining("closed the abandonment of MasterKey 0: its forward secrecy is not proved"),
+  });
+});

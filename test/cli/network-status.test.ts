@@ -83,6 +83,7 @@ function stateOf(rotation: Rotation | null, partitions: readonly Partition[] = [
     migrationOrdered: null,
     keySession: null,
     retired: [],
+    closedAbandonments: [],
     rotation,
     ...more,
   } as State;
@@ -128,16 +129,43 @@ test("in abandonment it is told who owes the destruction of what", () => {
   const { keyUsers } = emptyTables();
   const state = stateOf({ ...ROTATION, phase: "abandonment" }, [], {
     retired: [
-      { epoch: 0, rotationId: 4, threshold: 1, height: 12, owing: [BEN] },
-      { epoch: 1, rotationId: 5, threshold: 1, height: 12, owing: [ANN] },
+      { epoch: 0, rotationId: 4, fate: "standing", threshold: 1, height: 12, owing: [BEN] },
+      { epoch: 0, rotationId: 4, fate: "calledOff", threshold: 1, height: 9, owing: [EVE] },
+      { epoch: 1, rotationId: 5, fate: "standing", threshold: 1, height: 12, owing: [ANN] },
     ],
     keyUsers: keyUsers
-      .set(numberKey(1), { identityKey: EVE, since: 4 })
-      .set(numberKey(2), { identityKey: ANN, since: 5 }),
+      .set(numberKey(1), { identityKey: EVE, since: 4, hasLeased: true })
+      .set(numberKey(2), { identityKey: ANN, since: 5, hasLeased: true }),
   });
   const status = networkStatus(state, timeOf);
   expect(status.rotation!.owing).toEqual({ shares: [BEN], keys: [EVE], compaction: true });
   expect(describeNetwork(status)).toContain(`${EVE} has not declared its keys destroyed`);
+});
+
+test("of one that is late it is told what governance may do; and for ever after, what is not proved then", () => {
+  const rotation = { ...ROTATION, phase: "abandonment", late: 2 } as const;
+  const owed = { epoch: 0, rotationId: 4, threshold: 1, height: 12, owing: [BEN] };
+  const late = networkStatus(stateOf(rotation, [], { retired: [{ ...owed, fate: "standing" }] }), timeOf);
+  expect(late).toMatchObject({ rotation: { late: 2 }, unproved: [] });
+  expect(describeNetwork(late)).toContain("gatekeeper govern close-abandonment 5");
+  const closed = networkStatus(
+    stateOf(null, [], {
+      retired: [{ ...owed, fate: "closed" }],
+      closedAbandonments: [
+        { rotationId: 3, height: 10, compacted: true },
+        { rotationId: 4, height: 14, compacted: false },
+      ],
+    }),
+    timeOf,
+  );
+  const shares = [{ epoch: 0, threshold: 1, owing: [BEN] }];
+  expect(closed.unproved).toEqual([{ rotationId: 4, height: 14, compacted: false, shares }]);
+  expect(describeNetwork(closed)).toContain(
+    "MasterKey 4, whose abandonment governance closed in block 14: its forward secrecy is not proved; " +
+      `shares of key session 0 not declared destroyed, 1 where 1 stand for it, enough for it: ${BEN}; ` +
+      "the store that had states under it not declared compacted\n",
+  );
+  expect(summaryOf(closed)).toContain("; 1 old MasterKey not shown to be destroyed");
 });
 
 test("a migration that is ordered or under way says where to, and whom it waits for", () => {

@@ -92,6 +92,7 @@ describe("a node's metrics", () => {
   });
 
   it("have the rotation's phase, its partitions, and what this pRuntime has leased", async () => {
+    expect((await samples()).get("gatekeeper_master_keys_unproved")).toBe(0);
     const idle = under(await samples(), "gatekeeper_rotation_");
     expect(idle).toMatchObject({
       'gatekeeper_rotation_phase{phase="idle"}': 1,

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type AuditFinding, auditRotation } from "../../src/gatekeeper/rotation-audit.ts";
 import { RotationHistory, type RotationRecord } from "../../src/gatekeeper/rotation-history.ts";
+import type { Call } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
 import { Network, checkInvariants, identity, publicOf } from "../protocol/network.ts";
 import { NAMES, type Outcome, Rotators, claimOf, order, rotate, say } from "../protocol/rotators.ts";
@@ -124,6 +125,57 @@ describe("a history", () => {
     expect(record).toMatchObject({ owingKeys: [key("d")], outstanding: [key("d")] });
     expect(record.left[0]!.owing).toEqual([key("d")]);
     expect(auditRotation(record)).toEqual([]);
+  });
+});
+
+describe("a rotation that governance closed", () => {
+  /** Its history, where they declare these things not; with what was tampered with. */
+  function closed(unsaid: (name: string, call: Call) => boolean, change?: Parameters<typeof recorded>[1]) {
+    const { network, rotators, ended } = recorded(true, change);
+    order(network, rotate);
+    const says: Says = (name, call) => {
+      if (call === null || !unsaid(name, call)) return call;
+      return { tag: "declareAbandoned", value: 1 };
+    };
+    rotators.until("RotationLate", undefined, says);
+    order(network, { tag: "closeAbandonment", value: 1 });
+    expect(ended).toHaveLength(1);
+    return ended[0]!;
+  }
+
+  test("is told as that, and not as complete", () => {
+    const owing = ["c", "d"].map(key);
+    const record = closed((name, call) => "cd".includes(name) && call.tag === "declareDestroyed");
+    const { epoch } = record.left[0]!;
+    expect(record).toMatchObject({
+      outcome: "closed",
+      outstanding: [],
+      closed: {
+        members: ["g1", "g2"].map(publicOf),
+        shares: [{ epoch, threshold: 2, owing }],
+        compacted: true,
+      },
+    });
+    expect(auditRotation(record)).toEqual([
+      { kind: "closed", rotationId: 1, members: ["g1", "g2"].map(publicOf) },
+      { kind: "sharesLeft", epoch, owing },
+    ]);
+  });
+
+  test("is audited as any other is, and what the ledger knows of besides is found", () => {
+    const gone = ["e", "f"].map(key);
+    const record = closed(
+      (name, call) => "cd".includes(name) && call.tag === "declareDestroyed",
+      (effects) =>
+        effects
+          .filter(({ kind }) => kind !== "RotationCertified")
+          .map((effect) => {
+            if (effect.kind !== "AbandonmentClosed") return effect;
+            return { ...effect, shares: [...effect.shares, { epoch: 9, threshold: 2, owing: gone }] };
+          }),
+    );
+    expect(kindsOf(auditRotation(record))).toEqual(["closed", "uncertified", "sharesLeft", "sharesLeft"]);
+    expect(auditRotation(record)).toContainEqual({ kind: "sharesLeft", epoch: 9, owing: gone });
   });
 });
 

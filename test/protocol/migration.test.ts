@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type Action, actionCodec } from "../../src/protocol/call.ts";
+import { type Action, type Call, actionCodec } from "../../src/protocol/call.ts";
 import { decode } from "../../src/protocol/scale.ts";
 import { type Migration, missingForMigration } from "../../src/protocol/migration.ts";
 import { sealedUnder } from "../../src/protocol/rotation.ts";
-import { type Network, measurementOf, outcomes } from "./network.ts";
-import { NAMES, kinds, order, rotate, running, say } from "./rotators.ts";
+import { type Network, idOf, identity, measurementOf, outcomes } from "./network.ts";
+import { NAMES, keyOf, kinds, order, rotate, rotationCall, running, say } from "./rotators.ts";
 
 const HERE = `0x${"5a".repeat(32)}` as const;
 const THERE = `0x${"7b".repeat(32)}` as const;
@@ -112,6 +112,65 @@ describe("a migration to another store", () => {
       rotators.until("MasterKeyAbandoned", undefined, undefined, 200);
       expect(network.state).toMatchObject({ stateStore: THERE, rotation: null });
     }
+  });
+
+  test("that was called off leaves shares to be destroyed, which are told apart from those of the next MasterKey of its number", () => {
+    const { network, rotators } = running();
+    const [owing, late] = ["d", "a"];
+    const silent = (names: readonly string[]) => (name: string, call: Call | null) =>
+      names.includes(name) && call?.tag === "declareDestroyed" ? null : call;
+    order(network, migrate(network, { store: THERE }));
+    rotators.until("PartitionsRecorded");
+    const { epoch } = network.state.sharings[1]!;
+    order(network, cancel);
+    order(network, migrate(network, { store: THERE }));
+    rotators.until("SharingAdopted", undefined, silent([owing, late]));
+    expect(network.state.retired).toMatchObject([{ epoch, rotationId: 1, owing: [late, owing].map(keyOf) }]);
+    const told = rotators.until("SharesOutstanding", undefined, silent([owing]));
+    expect(told).toContainEqual(expect.objectContaining({ kind: "SharesOutstanding", epoch, owing: [keyOf(owing)] }));
+    expect(told).toContainEqual(
+      expect.objectContaining({ kind: "OffenceReported", offence: "undestroyed", stash: idOf(owing) }),
+    );
+  });
+
+  test("that was called off holds up no later abandonment, however many keep its shares", () => {
+    const { network, rotators } = running();
+    order(network, migrate(network, { store: THERE }));
+    rotators.until("PartitionsRecorded");
+    order(network, cancel);
+    const gone = ["e", "f"].map(keyOf);
+    const { state } = network;
+    network.ledger = network.ledger.with({
+      ...state,
+      retired: state.retired.map((each) => ({ ...each, owing: gone })),
+    });
+    for (const rotationId of [1, 2]) {
+      order(network, rotate);
+      const told = rotators.until("MasterKeyAbandoned", undefined, undefined, 200);
+      expect(told).toContainEqual(expect.objectContaining({ rotationId: rotationId - 1, outstanding: [] }));
+    }
+    expect(network.state.retired).toMatchObject([{ rotationId: 1, fate: "calledOff", owing: gone }]);
+  });
+
+  test("that was called off leaves no certificates for the next one, which has its rotation id", () => {
+    const { network, rotators } = running();
+    const uncertified = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+    const untilVerified = (): void => {
+      order(network, migrate(network, { store: THERE }));
+      for (let block = 0; network.state.rotation?.verified !== 4; block++) {
+        expect(block).toBeLessThan(60);
+        rotators.block(undefined, uncertified);
+      }
+    };
+    untilVerified();
+    // Its host has not brought it to the chain before it was called off.
+    const late = rotationCall(network, identity("b"))!;
+    expect(late.tag).toBe("certifyRotation");
+    order(network, cancel);
+    untilVerified();
+    expect(say(network, "b", late)).toBe("NoRotation");
+    expect(network.state.rotation?.certifiers).toEqual([]);
+    expect(say(network, "b", rotationCall(network, identity("b"))!)).toBe("done");
   });
 
   test("where the network has no store yet, says which one is to be", () => {

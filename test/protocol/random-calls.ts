@@ -46,6 +46,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   ),
   tagged("cancelMigration", nothing),
+  tagged("closeAbandonment", u32),
 );
 
 const count = fc.maxSafeNat();
@@ -151,7 +152,7 @@ export const call: fc.Arbitrary<Call> = fc.oneof(
       wanted: u32,
     }),
   ),
-  tagged("certifyRotation", u32),
+  tagged("certifyRotation", fc.record({ rotationId: u32, switchHeight: u32 })),
   tagged("declareCompacted", u32),
   tagged("declareAbandoned", u32),
 );

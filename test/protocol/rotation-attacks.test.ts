@@ -141,6 +141,60 @@ describe("false receipts", () => {
   });
 });
 
+describe("two that lie together", () => {
+  /** e vouches for what it has not done, and f calls that sound; nobody who looks certifies while such a partition counts. */
+  const together = (network: Network) =>
+    [
+      grabbing(network, "e", (stage) => (stage === "unswept" ? swept : null)),
+      grabbing(network, "f", (stage) => (stage === "swept" ? judged("sound") : null)),
+    ].map((call, at) => [["e", "f"][at]!, call] as const);
+  const isClean = (network: Network): boolean =>
+    partitionsOf(network).every(({ receipt }) => receipt?.by !== keyOf("e"));
+  const looking =
+    (network: Network) =>
+    (_: string, call: Call | null): Call | null =>
+      call?.tag === "certifyRotation" && !isClean(network) ? null : call;
+
+  test("don't keep a rotation from ending: what nobody certifies is done anew, by others first", () => {
+    const { network, rotators } = reencrypting();
+    const told: Effect[] = [];
+    while (network.state.rotation?.verified !== 4) {
+      told.push(...rotators.blockAfter(together(network), honest, looking(network)));
+    }
+    const liars = partitionsOf(network).map(({ receipt }) => receipt!.by === keyOf("e"));
+    expect(liars).toContain(true);
+    const { height } = network.state;
+    told.push(...toEnd(network, () => rotators.blockAfter(together(network), honest, looking(network)), 80));
+    expect(network.state.height).toBeGreaterThan(height);
+    const reopened = told.flatMap((effect) => (effect.kind === "PartitionReopened" ? [effect.partition] : []));
+    expect([...reopened].sort()).toEqual([0, 1, 2, 3]);
+    expect(told.filter(({ kind }) => kind === "Convicted")).toEqual([]);
+  });
+
+  test("come last where it is done anew, and so does who verified for them", () => {
+    const { network, rotators } = reencrypting();
+    while (network.state.rotation?.verified !== 4) rotators.blockAfter(together(network), honest, looking(network));
+    const parties = partitionsOf(network).map(({ receipt, verdicts }) => [receipt!.by, verdicts[0]!.by]);
+    const silent = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+    const block = () => rotators.block(() => null, silent);
+    while (!kinds(block()).includes("PartitionReopened"));
+    expect(network.state.rotation).toMatchObject({ phase: "verification", swept: 0, verified: 0, late: 1 });
+    expect(partitionsOf(network).map(({ doubters }) => doubters)).toEqual(parties);
+  });
+
+  test("are not waited for in a migration that copies: it can be called off, and is not copied again and again", () => {
+    const { network, rotators } = reencrypting();
+    while (network.state.rotation?.verified !== 4) rotators.block(honest, looking(network));
+    const rotation = { ...network.state.rotation, source: `0x${"5a".repeat(32)}` };
+    network.ledger = network.ledger.with({ ...network.state, rotation });
+    const silent = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+    const told: Effect[] = [];
+    while (!kinds(told).includes("RotationLate")) told.push(...rotators.block(honest, silent));
+    expect(kinds(told)).not.toContain("PartitionReopened");
+    expect(network.state.rotation).toMatchObject({ verified: 4 });
+  });
+});
+
 describe("damage", () => {
   test("is looked at next by neither of the two that it is one's word against the other's", () => {
     const { network } = reencrypting();

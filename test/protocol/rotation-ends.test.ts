@@ -6,6 +6,7 @@ import type { Effect } from "../../src/protocol/effect.ts";
 import { idOf, identity, publicOf } from "./network.ts";
 import {
   type Outcome,
+  certification,
   claimOf,
   honest,
   keyOf,
@@ -29,11 +30,11 @@ describe("certificates", () => {
     network.ledger = network.ledger.with({ ...network.state, rotation, excluded: [keyOf("a")] });
     rotators.block(honest, () => null);
     expect(network.state.rotation?.phase).toBe("verification");
-    expect(say(network, "b", { tag: "certifyRotation", value: 1 })).toBe("done");
+    expect(say(network, "b", certification(network))).toBe("done");
     expect(network.state.rotation?.phase).toBe("verification");
-    expect(say(network, "a", { tag: "certifyRotation", value: 1 })).toBe("NotGatekeeper");
-    expect(say(network, "f", { tag: "certifyRotation", value: 1 })).toBe("NotGatekeeper");
-    expect(say(network, "c", { tag: "certifyRotation", value: 1 })).toBe("done");
+    expect(say(network, "a", certification(network))).toBe("NotGatekeeper");
+    expect(say(network, "f", certification(network))).toBe("NotGatekeeper");
+    expect(say(network, "c", certification(network))).toBe("done");
     expect(network.state.rotation?.phase).toBe("abandonment");
   });
 });

@@ -9,7 +9,7 @@ import type { Effect } from "../../src/protocol/effect.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
 import { type ReceiptClaim, VERDICTS, type Verdict, leasesOf, mayLease } from "../../src/protocol/rotation.ts";
 import { NOMINATORS, type Network, idOf, identity, publicOf, runs } from "./network.ts";
-import { NAMES, type Outcome, claimOf, order, rotate, rotationCall, running } from "./rotators.ts";
+import { NAMES, type Outcome, certification, claimOf, order, rotate, rotationCall, running } from "./rotators.ts";
 
 const THRESHOLD = 2;
 const WORKERS = ["e", "f"];
@@ -47,7 +47,8 @@ function honestCall(network: Network, name: string, gen: Gen): Call | null {
 }
 
 /** Whatever a pRuntime may say that follows no rule. */
-function hostileCall({ state }: Network, name: string, gen: Gen): Call | null {
+function hostileCall(network: Network, name: string, gen: Gen): Call | null {
+  const { state } = network;
   const { rotation } = state;
   if (rotation === null) return null;
   const rotationId = rotation.from + 1;
@@ -70,7 +71,7 @@ function hostileCall({ state }: Network, name: string, gen: Gen): Call | null {
     case 0:
       return null;
     case 1:
-      return { tag: "certifyRotation", value: rotationId };
+      return certification(network);
     case 2:
       return { tag: "declareAbandoned", value: rotationId };
     case 3:

@@ -30,6 +30,12 @@ export const swept = { tag: "swept", value: claimOf() } as const;
 export const judged = (value: "sound" | "faulty" | "damaged" | "overwritten") => ({ tag: "verified", value }) as const;
 export const honest: Outcome = (_, __, stage) => (stage === "unswept" ? swept : judged("sound"));
 
+/** What certifies the rotation that is under way. */
+export function certification({ state }: Network): Call {
+  const { from, switchHeight } = state.rotation!;
+  return { tag: "certifyRotation", value: { rotationId: from + 1, switchHeight: switchHeight ?? 0 } };
+}
+
 /** Their next call in a rotation; null where there is none. */
 export function rotationCall(network: Network, name: string, outcome: Outcome = honest): Call | null {
   const { state } = network.ledger;
@@ -52,7 +58,7 @@ export function rotationCall(network: Network, name: string, outcome: Outcome = 
     if (done.length + wanted > 0) return { tag: "workPartitions", value: { rotationId, done, wanted } };
     const isDue = rotation.phase === "verification" && rotation.verified === rotation.partitions;
     const isHolder = state.sharings.at(-1)!.members.some(({ identityKey }) => identityKey === key);
-    if (isDue && isHolder && !rotation.certifiers.includes(key)) return { tag: "certifyRotation", value: rotationId };
+    if (isDue && isHolder && !rotation.certifiers.includes(key)) return certification(network);
     return null;
   }
   if (rotation.phase !== "abandonment") return null;
@@ -170,4 +176,25 @@ export function toEnd(network: Network, block: () => readonly Effect[], most: nu
     told.push(...block());
   }
   return told;
+}
+
+/** What the genesis of tests asks for a pRuntime. */
+export const DEPOSIT = 1_000n;
+
+/** Gatekeepers that have nothing at stake. */
+export const LISTED = {
+  gatekeepers: { tag: "listed" as const, value: NAMES.map(keyOf) },
+  stakers: [],
+};
+
+/** As if a gatekeeper had been registered by its operator, and were not one of the genesis, which ask for no deposit. */
+export function putDown(network: Network, name: string): void {
+  const { state } = network;
+  const id = idOf(identity(name));
+  const account = state.accounts.get(idOf(name))!;
+  network.ledger = network.ledger.with({
+    ...state,
+    workers: state.workers.set(id, { ...state.workers.get(id)!, deposit: DEPOSIT }),
+    accounts: state.accounts.set(idOf(name), { ...account, free: account.free - DEPOSIT, reserved: DEPOSIT }),
+  });
 }

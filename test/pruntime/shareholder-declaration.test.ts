@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { rotate, order, running } from "../protocol/rotators.ts";
+import { Shareholder } from "../../src/pruntime/shareholder.ts";
+import type { Secret } from "../../src/secret.ts";
+import { honest, keyOf, order, reencrypting, rotate, running } from "../protocol/rotators.ts";
 import { identity, publicOf } from "../protocol/network.ts";
 
 describe("who owes a share of a MasterKey that is abandoned", () => {
@@ -31,5 +33,49 @@ describe("who owes a share of a MasterKey that is abandoned", () => {
       }
     }
     expect(both).toBeGreaterThan(0);
+  });
+});
+
+describe("who was away while a MasterKey was abandoned", () => {
+  /** What it had sealed before, and a process that goes on from that. */
+  const back = (sealed: Secret): Shareholder => Shareholder.decode(keyOf("d"), sealed);
+
+  test("destroys its share and declares it, where governance has closed the abandonment", () => {
+    const { network, all, rotators } = reencrypting();
+    using sealed = all.held.get("d")!.encode();
+    const { epoch } = network.state.sharings[0]!;
+    rotators.until("RotationLate", honest, (name, call) =>
+      "cd".includes(name) && call?.tag === "declareDestroyed" ? { tag: "declareAbandoned", value: 1 } : call,
+    );
+    order(network, { tag: "closeAbandonment", value: 1 });
+    expect(network.state.rotation).toBeNull();
+    using first = back(sealed);
+    expect(first.share(epoch)).not.toBeNull();
+    expect(first.follow(network.ledger)).toBe(true);
+    expect(first.share(epoch)).toBeNull();
+    expect(first.remembersAbandoned(network.ledger)).toBe(true);
+    expect(first.dueCall(network.ledger)).toBeNull();
+    using left = first.encode();
+    using second = back(left);
+    second.follow(network.ledger);
+    expect(second.remembersAbandoned(network.ledger)).toBe(false);
+    expect(second.dueCall(network.ledger)).toEqual({ tag: "declareDestroyed", value: epoch });
+  });
+
+  test("destroys it, too, when the ledger asks for it no more, and is replaced by a process that never had it", () => {
+    const { network, all, rotators } = reencrypting();
+    using sealed = all.held.get("d")!.encode();
+    const { epoch } = network.state.sharings[0]!;
+    rotators.until("MasterKeyAbandoned");
+    expect(network.state.retired).toEqual([]);
+    using first = back(sealed);
+    expect(first.follow(network.ledger)).toBe(true);
+    expect(first.share(epoch)).toBeNull();
+    expect(first.remembersAbandoned(network.ledger)).toBe(true);
+    using left = first.encode();
+    using second = back(left);
+    expect(second.follow(network.ledger)).toBe(false);
+    expect(second.remembersAbandoned(network.ledger)).toBe(false);
+    expect(second.dueCall(network.ledger)).toBeNull();
   });
 });

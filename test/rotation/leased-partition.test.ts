@@ -5,7 +5,7 @@ import { PartitionKeys } from "../../src/rotation/partition-keys.ts";
 import { Pace } from "../../src/rotation/pace.ts";
 import { listQuarantined } from "../../src/store/quarantine.ts";
 import type { Receipt } from "../../src/rotation/receipt.ts";
-import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
+import { removeCheckpoints, takeCheckpoint, writeCheckpoint } from "../../src/rotation/checkpoint.ts";
 import { sweepLeased } from "../../src/rotation/leased-partition.ts";
 import { dropKept, type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "../../src/rotation/verify-leased.ts";
 import type { Cell, Commit, KeptStatement, PageRange, PageRef, StateStore } from "../../src/store/store.ts";
@@ -33,6 +33,27 @@ async function statements(store: StateStore): Promise<KeptStatement[]> {
 }
 
 describe("a leased partition", () => {
+  it("that two called swept and sound without having looked at it is swept in the next attempt", async () => {
+    const generations = new Generations();
+    const store = await switched(generations, 3, 300);
+    const owner = { store, rotationId: 1, identity: identity(1) };
+    const checkpoint = (await takeCheckpoint(owner, WHOLE))!;
+    const cells = [writeCheckpoint(checkpoint, { ...checkpoint.value, done: true })];
+    await store.commit({ groups: [], sealedUnder: null, cells });
+    await dropKept(store, EVERYTHING);
+    const again = { ...WHOLE, attempt: 1 };
+    const receipt = await sweepToEnd(await leasedContext(store, generations, 2), again);
+    expect(receipt.records).toBe(900);
+    const verifier = await leasedContext(store, generations, 3);
+    expect(await verdictOf(verifier, receipt, identity(2), again)).toMatchObject({ verdict: "sound", records: 900 });
+    expect(await store.countByRotationId()).toEqual(new Map([[1, 900]]));
+    // And one that was is not moved again.
+    await dropKept(store, EVERYTHING);
+    const third = await sweepToEnd(await leasedContext(store, generations, 4), { ...WHOLE, attempt: 2 });
+    expect(third).toMatchObject({ pages: 0, records: 0 });
+    expect(await verdictOf(verifier, third, identity(4))).toMatchObject({ verdict: "sound", records: 900 });
+  });
+
   it("is swept with every replaced page kept aside, and found to be sound by another pRuntime", async () => {
     const generations = new Generations();
     const store = await switched(generations, 3, 300);

@@ -173,7 +173,7 @@ export class Byzantine {
         return { tag: "declareCompacted", value: rotationId };
       if (!isAtWork || random.below(4) > 0) return own;
       this.made.add(saying);
-      return { tag: "certifyRotation", value: rotationId };
+      return { tag: "certifyRotation", value: { rotationId, switchHeight: rotation.switchHeight! } };
     }
     if (!isAtWork || rotation.partitions === null || saying === "drops early") return own;
     const leases = leasesOf(state, this.#pRuntime.identityKey);
