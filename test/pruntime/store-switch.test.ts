@@ -113,7 +113,7 @@ describe("a migration that was called off", () => {
 
 describe("a migration that is certified", () => {
   const migrationOf = (source: Hex, target: Hex): StoreMigration => {
-    return { rotationId: NEW, sourceId: source, targetId: target, height: 20 };
+    return { rotationId: NEW, sourceId: source, targetId: target, height: 20, now: 30 };
   };
 
   test("is said to be switched when the new store serves, not before", async () => {

@@ -138,8 +138,8 @@ export class LivePRuntime {
 
   /** What its contracts run with; another one after it was killed. */
   worker(): ContractWorker {
-    const { machine } = this.#around();
-    return this.enclave.contractWorker(machine.open(this.#process!), ENGINE);
+    const { machine, storeId } = this.#around();
+    return this.enclave.contractWorker({ store: machine.open(this.#process!), id: storeId }, ENGINE);
   }
 
   async #attach(): Promise<void> {
