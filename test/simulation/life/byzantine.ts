@@ -22,6 +22,7 @@ import {
   type Rotation,
   leasesOf,
 } from "../../../src/protocol/rotation.ts";
+import type { IdentityKey } from "../../../src/pruntime/identity-key.ts";
 import type { Authority } from "../../pruntime/authority.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ALTERATION_NAMES, type Altered, type AlterationName, alteringStore } from "./alterations.ts";
@@ -80,18 +81,20 @@ export interface Lair {
   readonly favourite: AttackName;
 }
 
-export class Byzantine {
+export class Byzantine implements Disposable {
   /** Names of the attacks that were made. */
   readonly made = new Set<string>();
   /** What it has altered in the rotation that is under way, perhaps in several partitions at once. */
   altered: readonly Altered[] = [];
   readonly #pRuntime: LivePRuntime;
   readonly #lair: Lair;
+  readonly #signer: IdentityKey;
   #plan: Plan | null = null;
 
   constructor(pRuntime: LivePRuntime, lair: Lair) {
     this.#pRuntime = pRuntime;
     this.#lair = lair;
+    this.#signer = pRuntime.disk.signer();
     pRuntime.disk.forgets = true;
     pRuntime.through = (store) =>
       alteringStore(store, {
@@ -106,15 +109,19 @@ export class Byzantine {
       });
   }
 
+  [Symbol.dispose](): void {
+    this.#signer[Symbol.dispose]();
+  }
+
   /** What leaves in the place of what its enclave says. */
   replace(said: readonly Uint8Array[]): Uint8Array[] {
-    const own = said.map((bytes) => readMessage(bytes)!.call)[0] ?? null;
-    const call = this.#replaced(own);
+    const [own] = said.map((bytes) => readMessage(bytes)!);
+    const call = this.#replaced(own?.call ?? null);
     if (call === null) return [];
     const { ledger } = this.#lair.chain;
-    using signer = this.#pRuntime.disk.signer();
-    const sequence = ledger.state.accounts.get(accountOf(signer.publicKey))?.sequence ?? 0;
-    return [signMessage(signer, ledger.genesisHash, sequence, call)];
+    const sequence = ledger.state.accounts.get(accountOf(this.#signer.publicKey))?.sequence ?? 0;
+    if (call === own?.call && sequence === own.sequence) return [...said];
+    return [signMessage(this.#signer, ledger.genesisHash, sequence, call)];
   }
 
   /** What it does with the store now. */

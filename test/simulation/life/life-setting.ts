@@ -61,7 +61,7 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     intervalBlocks: random.of([0, 0, 20, 30]),
     ecdhBlocks: random.of([15, 40, 1_000]),
     lag: random.of([0, 0, 1, 3]),
-    faultBlocks: random.of([25, 40, 55]),
+    faultBlocks: random.of([20, 32, 48]),
   };
 }
 

@@ -52,6 +52,8 @@ const CALM_STEPS = 150;
 const PATIENCE = 220;
 /** Blocks after which what was begun before is done. */
 const CALM_STARTS = 12;
+/** Blocks in which whoever runs contracts has their keys. */
+const READY_BLOCKS = 12;
 /** Blocks until nobody is late any more from before. */
 const CALM_BEFORE = 40;
 /** What an honest pRuntime's message comes to, if it is not done: it was late, or others were before. */
@@ -189,6 +191,7 @@ class Life implements Disposable {
 
   [Symbol.dispose](): void {
     for (const pRuntime of this.#pRuntimes) pRuntime.kill();
+    this.#byzantine?.[Symbol.dispose]();
   }
 
   /** Faults have stopped: the rotation that is under way ends, or else one that is ordered then, and all is there. */
@@ -217,8 +220,10 @@ class Life implements Disposable {
 
   /** Whoever runs contracts reads all of their states. */
   async #readAll(): Promise<void> {
-    // Nobody writes any more.
-    for (let block = 0; block < 12; block++) await this.#block(CALM, [], false);
+    // Nobody writes any more; who began anew at the end gets the keys of its contracts once more.
+    for (let block = 0; block < READY_BLOCKS && !this.#writers.areReady(this.#pRuntimes, this.#chain); block++) {
+      await this.#block(CALM, [], false);
+    }
     await this.#writers.readAll(this.#pRuntimes, this.#chain, async () => {
       while (!this.#steps.isIdle) await this.#steps.one();
       await settled();

@@ -87,6 +87,16 @@ export class Writers {
     }
   }
 
+  /** Whether whoever runs contracts has their keys. */
+  areReady(pRuntimes: readonly LivePRuntime[], { ledger }: Authority): boolean {
+    return this.contracts.every(({ id }) => {
+      const { worker } = ledger.state.contracts.get(toHex(id))!;
+      const pRuntime = pRuntimes.find(({ identityKey }) => identityKey === worker)!;
+      this.#forgetDead(pRuntime);
+      return pRuntime.isUp && this.#runningOf(pRuntime).worker.isReady(id);
+    });
+  }
+
   /**
    * Reads every state of every contract, by whoever runs it.
    * @param untilDone - resolves when all that was begun is done.
