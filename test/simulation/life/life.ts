@@ -37,6 +37,7 @@ import { CALM, type LifeRates, drawLifeRates } from "./life-rates.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
 import { LivePRuntime } from "./live-pruntime.ts";
 import { Machine } from "./machine.ts";
+import { Migrations, generationsInForce, isCopying } from "./migrations.ts";
 import { Orders } from "./orders.ts";
 import { Post } from "./post.ts";
 import { RememberedLedgers } from "./remembered-ledgers.ts";
@@ -48,6 +49,10 @@ import { Writers } from "./writers.ts";
 const WRITES_MAX = 6;
 /** Steps of a block, at most, where nothing fails. */
 const CALM_STEPS = 150;
+/** As many more where each write goes to two stores; calls of contracts are as many as else. */
+const COPYING = 3;
+/** Steps from one call of contracts to the next. */
+const CALL_STEPS = 6;
 /** Blocks in which a rotation must end when nothing fails any more. */
 const PATIENCE = 220;
 /** Blocks after which what was begun before is done. */
@@ -107,6 +112,7 @@ class Life implements Disposable {
   readonly #chain: Authority;
   readonly #steps: Steps;
   readonly #machine: Machine;
+  readonly #migrations: Migrations;
   readonly #machines: Machines;
   readonly #wire: Wire<Uint8Array>;
   readonly #post: Post;
@@ -135,8 +141,8 @@ class Life implements Disposable {
     this.#setting = setting;
     this.#steps = new Steps(random);
     this.#machine = new Machine(this.#steps, (contract) => this.#states.wrote(contract));
-    const storeId = toHex(Buffer.alloc(32, 0x5a));
-    const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain, storeId });
+    this.#migrations = new Migrations(this.#machine);
+    const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain });
     const names = [...setting.stashes, ...setting.workers.map(({ name }) => name)];
     this.#pRuntimes = names.map((name) => new LivePRuntime(name, around));
     this.#chain = new Authority(lifeGenesis(setting, new Map(this.#pRuntimes.map((each) => [each.name, each]))));
@@ -155,9 +161,9 @@ class Life implements Disposable {
       setting.stashes,
       random,
     );
-    this.#writers = new Writers(this.#states, random);
-    this.#orders = new Orders({ chain, setting, pRuntimes: this.#pRuntimes, writers: this.#writers, random });
-    const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
+    this.#writers = new Writers(this.#states, this.#steps, random);
+    const [keys, states, machine, writers] = [this.#keys, this.#states, this.#machine, this.#writers];
+    this.#orders = new Orders({ chain, setting, pRuntimes: this.#pRuntimes, writers, machine, random });
     this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
     this.#byzantine =
       this.#liar &&
@@ -200,11 +206,12 @@ class Life implements Disposable {
     const until = this.height + PATIENCE;
     const abandoned = this.#told.get("MasterKeyAbandoned") ?? 0;
     while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned) {
-      const { rotation, sharings, rotationOrdered } = this.#state;
+      const { rotation, sharings, rotationOrdered, migrationOrdered } = this.#state;
       ensure(this.height < until, `a rotation in ${rotation?.phase ?? "no phase"} does not end in ${PATIENCE} blocks`);
-      const isOrder = rotation === null && rotationOrdered === null && sharings.length > 0 && this.height % 4 === 0;
+      const isIdle = rotation === null && rotationOrdered === null && migrationOrdered === null;
+      const isOrder = isIdle && sharings.length > 0 && this.height % 4 === 0;
       const moves = this.height % 8 === 0 ? this.#elect() : [];
-      await this.#block(CALM, isOrder ? [...moves, ...this.#orders.rotate()] : moves);
+      await this.#block(CALM, [...moves, ...(isOrder ? this.#orders.rotate() : this.#orders.unstick())]);
     }
     await this.#readAll();
     for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
@@ -268,7 +275,8 @@ class Life implements Disposable {
   /** What is done with the store while a block comes about. */
   async #work(rates: LifeRates, writes: boolean): Promise<void> {
     const isCalm = rates === CALM;
-    const steps = isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax);
+    const times = isCopying(this.#state.rotation) ? COPYING : 1;
+    const steps = times * (isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax));
     const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : steps;
     let isFailing = failsAt < steps;
     for (let step = 0; step < steps; step++) {
@@ -277,7 +285,7 @@ class Life implements Disposable {
         await this.#losePower();
         isFailing = false;
       }
-      if (writes && step % 6 === 0) this.#writers.act(this.#random.of(this.#pRuntimes), this.#chain);
+      if (writes && step % (times * CALL_STEPS) === 0) this.#writers.act(this.#random.of(this.#pRuntimes), this.#chain);
       if (isCalm && this.#steps.isIdle) {
         await settled();
         if (this.#steps.isIdle && step > 20) return;
@@ -297,6 +305,7 @@ class Life implements Disposable {
   async #losePower(): Promise<void> {
     for (const pRuntime of this.#pRuntimes) pRuntime.kill();
     const lost = await this.#machine.losePower(this.#random);
+    this.#states.losePower();
     this.#tell("power failure");
     if (lost > 0) this.#tell("commits lost");
   }
@@ -311,16 +320,15 @@ class Life implements Disposable {
     }
     await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
     await this.#abandoned.check(before, effects, this.#state);
+    for (const effect of effects) if (effect.kind === "RotationAborted") this.#keys.forget(effect.rotationId);
     if (effects.some(({ kind }) => kind === "SharingAdopted")) {
       const disks = this.#pRuntimes.map(({ disk }) => disk);
       for (const sharing of sharings) this.#keys.learn(sharing, disks);
     }
     this.#writers.check();
     if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
-    await this.#states.check(
-      this.#machine.memory,
-      sharings.map(({ rotationId }) => rotationId),
-    );
+    await this.#migrations.check(effects, this.#state, this.#byzantine?.hasLeftStore ?? false);
+    await this.#states.check(this.#machine.inForce(this.#state).memory, generationsInForce(this.#state));
   }
 
   #shuffled(): LivePRuntime[] {
