@@ -37,7 +37,7 @@ import { CALM, type LifeRates, drawLifeRates } from "./life-rates.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
 import { LivePRuntime } from "./live-pruntime.ts";
 import { Machine } from "./machine.ts";
-import { Migrations, generationsInForce, isCopying } from "./migrations.ts";
+import { Migrations, generationsInForce, isMirrored } from "./migrations.ts";
 import { Orders } from "./orders.ts";
 import { Post } from "./post.ts";
 import { RememberedLedgers } from "./remembered-ledgers.ts";
@@ -275,7 +275,7 @@ class Life implements Disposable {
   /** What is done with the store while a block comes about. */
   async #work(rates: LifeRates, writes: boolean): Promise<void> {
     const isCalm = rates === CALM;
-    const times = isCopying(this.#state.rotation) ? COPYING : 1;
+    const times = isMirrored(this.#state.rotation) ? COPYING : 1;
     const steps = times * (isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax));
     const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : steps;
     let isFailing = failsAt < steps;

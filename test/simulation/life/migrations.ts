@@ -31,14 +31,14 @@ export function drawMigration({ height, sharings }: State, machine: Machine, ran
   };
 }
 
-/** Whether states are being copied to another store, and not certified to be there: nobody who is honest will certify it without it. */
-export function isCopying(rotation: Rotation | null): rotation is Rotation {
-  if (rotation === null || rotation.source === null || !isBeforeSwitch(rotation)) return false;
-  return rotation.phase === "reencryption" || (rotation.phase === "verification" && !isVerified(rotation));
+/** Whether states are written in two stores. */
+export function isMirrored(rotation: Rotation | null): rotation is Rotation {
+  return rotation !== null && rotation.source !== null && ["reencryption", "verification"].includes(rotation.phase);
 }
 
-function isVerified({ verified, partitions }: Rotation): boolean {
-  return verified === partitions;
+/** Whether they are still copied there, too: so long nobody has certified it, and nobody who is honest would without that store. */
+export function isCopying(rotation: Rotation | null): rotation is Rotation {
+  return isMirrored(rotation) && (rotation.phase === "reencryption" || rotation.verified !== rotation.partitions);
 }
 
 /** Generations that states may be under, wherever they are in force. */
