@@ -27,6 +27,8 @@ export interface LifeSetting {
   readonly ecdhBlocks: number;
   /** Whether governance has states migrated, too. */
   readonly migrates: boolean;
+  /** Whether another build takes the place of all pRuntimes that hold shares. */
+  readonly upgrades: boolean;
   /** Blocks that some hosts are late, as long as there are faults. */
   readonly lag: number;
   /** Blocks for which there are faults. */
@@ -63,6 +65,7 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     intervalBlocks: random.of([0, 0, 20, 30]),
     ecdhBlocks: random.of([15, 40, 1_000]),
     migrates: random.below(3) > 0,
+    upgrades: random.below(6) === 0,
     lag: random.of([0, 0, 1, 3]),
     faultBlocks: random.of([20, 32, 48]),
   };

@@ -35,16 +35,19 @@ import { Convictions } from "./convictions.ts";
 import { KnownKeys } from "./known-keys.ts";
 import { CALM, type LifeRates, drawLifeRates } from "./life-rates.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
-import { LivePRuntime } from "./live-pruntime.ts";
+import { LivePRuntime, type Surroundings } from "./live-pruntime.ts";
 import { Machine } from "./machine.ts";
-import { Migrations, generationsInForce, isMirrored } from "./migrations.ts";
+import { Migrations, generationsInForce, isCopied, isMirrored } from "./migrations.ts";
 import { Orders } from "./orders.ts";
 import { Post } from "./post.ts";
 import { RememberedLedgers } from "./remembered-ledgers.ts";
 import { States } from "./states.ts";
 import { Steps, settled } from "./steps.ts";
+import { Upgrade } from "./upgrade.ts";
 import { Writers } from "./writers.ts";
 
+/** Blocks for which there are faults beyond what is drawn, while states are being moved. */
+const MORE_BLOCKS = 20;
 /** Writes to its disk within which a pRuntime is killed. */
 const WRITES_MAX = 6;
 /** Steps of a block, at most, where nothing fails. */
@@ -120,6 +123,7 @@ class Life implements Disposable {
   readonly #keys = new KnownKeys();
   readonly #states = new States(this.#keys);
   readonly #writers: Writers;
+  readonly #upgrade: Upgrade;
   readonly #orders: Orders;
   readonly #byzantine: Byzantine | null;
   readonly #liar: LivePRuntime | null;
@@ -144,8 +148,10 @@ class Life implements Disposable {
     this.#migrations = new Migrations(this.#machine);
     const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain });
     const names = [...setting.stashes, ...setting.workers.map(({ name }) => name)];
-    this.#pRuntimes = names.map((name) => new LivePRuntime(name, around));
-    this.#chain = new Authority(lifeGenesis(setting, new Map(this.#pRuntimes.map((each) => [each.name, each]))));
+    const first = names.map((name) => new LivePRuntime(name, around));
+    const successors = setting.upgrades ? successorsOf(setting.stashes, around) : new Map<string, LivePRuntime>();
+    this.#pRuntimes = [...first, ...successors.values()];
+    this.#chain = new Authority(lifeGenesis(setting, new Map(first.map((each) => [each.name, each]))));
     this.#machines = new Machines(random);
     this.#wire = new Wire(random);
     this.#post = new Post(this.#pRuntimes, random);
@@ -163,7 +169,9 @@ class Life implements Disposable {
     );
     this.#writers = new Writers(this.#states, this.#steps, random);
     const [keys, states, machine, writers] = [this.#keys, this.#states, this.#machine, this.#writers];
-    this.#orders = new Orders({ chain, setting, pRuntimes: this.#pRuntimes, writers, machine, random });
+    this.#upgrade = new Upgrade({ chain, successors, machine, random });
+    const [pRuntimes, upgrade] = [this.#pRuntimes, this.#upgrade];
+    this.#orders = new Orders({ chain, setting, pRuntimes, writers, machine, upgrade, random });
     this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
     this.#byzantine =
       this.#liar &&
@@ -183,7 +191,10 @@ class Life implements Disposable {
 
   async run(): Promise<LifeReport> {
     const rates = drawLifeRates(this.#random);
-    while (this.height < this.#setting.faultBlocks) await this.#block(rates, this.#operators.move());
+    const { faultBlocks } = this.#setting;
+    while (this.height < faultBlocks || (isMirrored(this.#state.rotation) && this.height < faultBlocks + MORE_BLOCKS)) {
+      await this.#block(rates, [...this.#operators.move(), ...(await this.#upgrade.moves())]);
+    }
     await this.#settle();
     return {
       seed: this.#seed,
@@ -205,16 +216,23 @@ class Life implements Disposable {
     for (const { name } of this.#pRuntimes) if (this.#machines.isOff(name)) this.#machines.switchOn(name);
     const until = this.height + PATIENCE;
     const abandoned = this.#told.get("MasterKeyAbandoned") ?? 0;
-    while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned) {
+    while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned || this.#upgrade.isUnderWay) {
       const { rotation, sharings, rotationOrdered, migrationOrdered } = this.#state;
       ensure(this.height < until, `a rotation in ${rotation?.phase ?? "no phase"} does not end in ${PATIENCE} blocks`);
       const isIdle = rotation === null && rotationOrdered === null && migrationOrdered === null;
       const isOrder = isIdle && sharings.length > 0 && this.height % 4 === 0;
       const moves = this.height % 8 === 0 ? this.#elect() : [];
-      await this.#block(CALM, [...moves, ...(isOrder ? this.#orders.rotate() : this.#orders.unstick())]);
+      moves.push(...(await this.#upgrade.moves()));
+      await this.#block(CALM, [...moves, ...this.#ordered(isOrder)]);
     }
     await this.#readAll();
     for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
+  }
+
+  /** What governance has begun it ends. */
+  #ordered(isOrder: boolean): Uint8Array[] {
+    if (this.#upgrade.isUnderWay || (this.#upgrade.isAhead && isOrder)) return this.#orders.upgrade();
+    return isOrder ? this.#orders.rotate() : [];
   }
 
   /** Who was convicted does not stand for election any more; all others do. */
@@ -260,6 +278,7 @@ class Life implements Disposable {
 
   async #act(pRuntime: LivePRuntime, rates: LifeRates): Promise<void> {
     const { height } = this;
+    if (!pRuntime.isDeployed) return;
     if (!this.#machines.isOn(pRuntime, height, rates)) return;
     const isKilled = this.#random.fraction() < rates.kill;
     pRuntime.killSoon(isKilled ? this.#random.below(WRITES_MAX) : Number.POSITIVE_INFINITY);
@@ -276,6 +295,7 @@ class Life implements Disposable {
   async #work(rates: LifeRates, writes: boolean): Promise<void> {
     const isCalm = rates === CALM;
     const times = isMirrored(this.#state.rotation) ? COPYING : 1;
+    const killed = (times * rates.kill) / 40;
     const steps = times * (isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax));
     const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : steps;
     let isFailing = failsAt < steps;
@@ -290,7 +310,7 @@ class Life implements Disposable {
         await settled();
         if (this.#steps.isIdle && step > 20) return;
       }
-      if (this.#random.fraction() < rates.kill / 40) this.#kill(this.#random.of(this.#pRuntimes));
+      if (this.#random.fraction() < killed) this.#kill(this.#random.of(this.#pRuntimes));
       await this.#byzantine?.meddle();
       await this.#steps.one();
     }
@@ -328,7 +348,15 @@ class Life implements Disposable {
     this.#writers.check();
     if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
     await this.#migrations.check(effects, this.#state, this.#byzantine?.hasLeftStore ?? false);
+    await this.#checkStores();
+  }
+
+  /** The store that serves is complete; so is the one that takes its place, from when all of it is verified. */
+  async #checkStores(): Promise<void> {
+    const { rotation } = this.#state;
     await this.#states.check(this.#machine.inForce(this.#state).memory, generationsInForce(this.#state));
+    if (!isCopied(rotation)) return;
+    await this.#states.check(this.#machine.store(rotation.migration!.store!).memory, [rotation.from + 1]);
   }
 
   #shuffled(): LivePRuntime[] {
@@ -343,4 +371,15 @@ class Life implements Disposable {
   #tell(what: string): void {
     this.#told.set(what, (this.#told.get(what) ?? 0) + 1);
   }
+}
+
+/** A pRuntime of another build for each stash; nobody runs them yet. */
+function successorsOf(stashes: readonly string[], around: () => Surroundings): Map<string, LivePRuntime> {
+  return new Map(
+    stashes.map((stash) => {
+      const successor = new LivePRuntime(stash.replace("s", "t"), around);
+      successor.isDeployed = false;
+      return [stash, successor];
+    }),
+  );
 }

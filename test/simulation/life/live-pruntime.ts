@@ -7,6 +7,7 @@ import { toHex } from "../../../src/bytes.ts";
 import { type ErrorCode, GatekeeperError } from "../../../src/errors.ts";
 import type { ContractWorker } from "../../../src/pruntime/contract-worker.ts";
 import type { Hex } from "../../../src/protocol/scale.ts";
+import type { Registration } from "../../../src/protocol/call.ts";
 import type { Enclave } from "../../../src/pruntime/enclave.ts";
 import type { StartThreads } from "../../../src/rotation/partition-pool.ts";
 import type { NetworkStore } from "../../../src/store/network-store.ts";
@@ -45,6 +46,8 @@ export interface Surroundings {
 export class LivePRuntime {
   readonly name: string;
   readonly disk = new Disk();
+  /** Whether somebody runs it yet. */
+  isDeployed = true;
   /** How the store looks to its threads: another, where they do not do what they should. */
   through: (store: StateStore) => StateStore = (store) => store;
   readonly #around: () => Surroundings;
@@ -120,6 +123,18 @@ export class LivePRuntime {
       this.start();
     } else await this.#attach();
     return said;
+  }
+
+  /** What registers it, or anew; null where it has not come so far in the chain, or is killed in it. */
+  async register(operator: string, attestation: Uint8Array): Promise<Registration | null> {
+    if (!this.isUp || this.enclave.status.height < this.disk.height) return null;
+    try {
+      return await this.enclave.register(operator, async () => attestation);
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+      this.kill();
+      return null;
+    }
   }
 
   /** What it asks others. */

@@ -1,4 +1,5 @@
 /** What a migration goes to, and what must hold of the two stores of one that moves states to another. */
+import { accountOf } from "../../../src/protocol/account.ts";
 import type { Effect } from "../../../src/protocol/effect.ts";
 import type { Migration } from "../../../src/protocol/migration.ts";
 import { type Rotation, isBeforeSwitch } from "../../../src/protocol/rotation.ts";
@@ -36,9 +37,14 @@ export function isMirrored(rotation: Rotation | null): rotation is Rotation {
   return rotation !== null && rotation.source !== null && ["reencryption", "verification"].includes(rotation.phase);
 }
 
-/** Whether they are still copied there, too: so long nobody has certified it, and nobody who is honest would without that store. */
+/** Whether all of them are known to be there, and certified next. */
+export function isCopied(rotation: Rotation | null): rotation is Rotation {
+  return isMirrored(rotation) && rotation.phase === "verification" && rotation.verified === rotation.partitions;
+}
+
+/** Whether they are still copied there: nobody has certified it, and nobody who is honest would without that store. */
 export function isCopying(rotation: Rotation | null): rotation is Rotation {
-  return isMirrored(rotation) && (rotation.phase === "reencryption" || rotation.verified !== rotation.partitions);
+  return isMirrored(rotation) && !isCopied(rotation);
 }
 
 /** Generations that states may be under, wherever they are in force. */
@@ -61,15 +67,23 @@ export class Migrations {
    * @param mayLeave - whether somebody may have said that it is empty without that being so.
    * @throws Error which says what does not hold.
    */
-  async check(effects: readonly Effect[], { rotation, stateStore }: State, mayLeave: boolean): Promise<void> {
+  async check(effects: readonly Effect[], state: State, mayLeave: boolean): Promise<void> {
+    const { rotation, stateStore, workers } = state;
     const serving: string[] = [];
     for (const { id, memory, isLost, isFresh } of this.#machine.stores) {
       if (isFresh && id !== this.#machine.stores[0]!.id) continue;
-      const { state, rotationId } = await readService(memory);
-      const isNamed = rotationId !== null || id === stateStore;
-      if (!isLost && isNamed && (state === "serves" || state === "mirrored")) serving.push(id);
+      const service = await readService(memory);
+      const isNamed = service.rotationId !== null || id === stateStore;
+      if (!isLost && isNamed && ["serves", "mirrored"].includes(service.state)) serving.push(id);
     }
     ensure(serving.length <= 1, `${serving.length} stores serve`);
+    for (const effect of effects) {
+      if (effect.kind !== "RotationStarted" || effect.migration === null) continue;
+      const { measurement } = effect.migration;
+      const holders = state.sharings.at(-1)!.members.map(({ identityKey }) => workers.get(accountOf(identityKey)));
+      const isHeld = measurement === null || holders.every((holder) => holder?.measurement === measurement);
+      ensure(isHeld, "a migration has begun before all who hold shares are what it names");
+    }
     if (rotation?.phase === "abandonment" && rotation.source !== null) this.#left = rotation.source;
     if (!effects.some(({ kind }) => kind === "MasterKeyAbandoned") || this.#left === null) return;
     const { memory } = this.#machine.store(this.#left);
