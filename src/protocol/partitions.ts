@@ -102,9 +102,9 @@ export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: nu
 }
 
 /**
- * Who is done with some of the partitions that it has leased works on the others: each that is done gives those some more of a
- * lease's time, up to a whole lease from now. Else what was got ready for leases that all end at once, above all keys, would be
- * lost where there is much of it. Whoever does no more than to keep leases keeps them for a lease; and for
+ * Who is done with some of the partitions that it has leased works on the others: each that is done gives those that have less
+ * than half of a lease left some more of one's time. Else what was got ready for leases that all end at once, above all keys,
+ * would be lost where there is much of it. Whoever does no more than to keep leases keeps them for a lease; and for
  * 1 + LEASES_MAX / DONE_IN_A_LEASE leases, when there are no others to be had, if he is done with those one by one.
  * @param done - how many.
  */
@@ -114,8 +114,10 @@ export function prolongLeases(draft: Draft, identityKey: PublicKey, done: number
   const more = Math.ceil((done * lease) / DONE_IN_A_LEASE);
   for (const [index, partition] of [...state.partitions.values()].entries()) {
     if (partition.holder !== identityKey) continue;
+    // Not each time: what changes is hashed by all who follow.
+    if (partition.deadline - state.height >= lease / 2) continue;
     const deadline = Math.min(partition.deadline + more, state.height + lease - 1);
-    if (deadline > partition.deadline) putPartition(draft, index, { ...partition, deadline });
+    putPartition(draft, index, { ...partition, deadline });
   }
 }
 
