@@ -128,6 +128,27 @@ export function callOffMigration(draft: Draft): void {
   tell(draft, { kind: "RotationAborted", rotationId });
 }
 
+/**
+ * The store is another: what was done to the one before counts for nothing. The block of the switch is another, too, behind which all
+ * begins: so nobody takes words, or work, on the one store for such on the other.
+ */
+export function restart(draft: Draft): void {
+  const { state } = draft;
+  const { rotation } = state;
+  if (rotation === null || rotation.switchHeight === null) return;
+  const rotationId = rotation.from + 1;
+  const switchHeight = Math.max(rotation.switchHeight, state.height) + 1;
+  const nothing = { partitions: null, swept: 0, verified: 0, records: 0, bytes: 0, certifiers: [] };
+  state.partitions = emptyTables().partitions;
+  state.rotation = { ...rotation, ...nothing, switchHeight };
+  if (rotation.phase === "keyGeneration") {
+    tell(draft, { kind: "SwitchPlanned", rotationId, height: switchHeight });
+    return;
+  }
+  tell(draft, { kind: "RotationRestarted", rotationId });
+  enter(draft, "reencryption");
+}
+
 /** Waits for the new MasterKey, and then for the switch block. */
 function awaitKey(draft: Draft, rotation: Rotation): void {
   const { state, genesis } = draft;
