@@ -8,7 +8,8 @@ import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } f
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import type { Migration } from "./migration.ts";
 import { nameRotationWorker, putPartition } from "./partitions.ts";
-import { callOffMigration, closeAbandonment, restart } from "./rotation-phases.ts";
+import { closeAbandonment } from "./rotation-abandonment.ts";
+import { callOffMigration, restart } from "./rotation-phases.ts";
 import { mayChangeStore } from "./rotation.ts";
 import { numberKey } from "./state.ts";
 

@@ -13,7 +13,7 @@
  * A migration to another store (migration.ts) copies states instead: its switch is where its abandonment begins, and until then it
  * can be called off.
  *
- * rotation-phases.ts has the transitions, rotation-calls.ts what messages do.
+ * rotation-phases.ts and rotation-abandonment.ts have the transitions, rotation-calls.ts what messages do.
  */
 import type { Codec } from "scale-ts";
 import { compareBytes, fromHex } from "../bytes.ts";
