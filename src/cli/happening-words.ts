@@ -61,6 +61,8 @@ export function describeHappening(effect: KeyHappening, nameOf: (identityKey: Pu
       return `rotation ${effect.rotationId}: states are re-encrypted from block ${effect.height} on`;
     case "MasterPubkeyRotated":
       return `the switch: from here on states are sealed under MasterKey ${effect.rotationId}`;
+    case "RotationRestarted":
+      return `rotation ${effect.rotationId}: the store is another, which is cut anew; what was done to the one before counts for nothing`;
     case "RotationAdvanced":
       return `rotation ${effect.rotationId}: ${effect.phase}`;
     case "RotationLate":

@@ -2,7 +2,7 @@
 import { currentSharing } from "../protocol/key-session.ts";
 import { type Migration, missingForMigration } from "../protocol/migration.ts";
 import { type UnprovedAbandonment, retiredOf, unprovedAbandonments } from "../protocol/retirement.ts";
-import { keyUsersOwing } from "../protocol/rotation-phases.ts";
+import { keyUsersOwing } from "../protocol/rotation-abandonment.ts";
 import { type Rotation, isBlocked } from "../protocol/rotation.ts";
 import type { State } from "../protocol/state.ts";
 import { toHex } from "../bytes.ts";

@@ -13,7 +13,7 @@ export const STDOUT = "-";
 const WARNINGS: ReadonlySet<NodeEvent["kind"]> = new Set([
   ...(["PeerFailed", "PeerWrong", "Convicted"] as const),
   ...(["KeySessionAborted", "HandoverFailed", "SharesOutstanding", "RotationAborted", "RotationLate"] as const),
-  ...(["AbandonmentClosed"] as const),
+  ...(["RotationRestarted", "AbandonmentClosed"] as const),
   ...(["LeaseExpired", "PartitionBlocked", "PartitionReopened"] as const),
 ]);
 

@@ -21,7 +21,7 @@ const KEY_HAPPENINGS = [
   ...(["StoreAnnounced", "StoreSet", "RotationIntervalSet", "RotationWorkerSet", "RotationOrdered"] as const),
   ...(["MigrationOrdered", "MigrationCancelled"] as const),
   ...(["RotationStarted", "RotationAborted", "SwitchPlanned", "MasterPubkeyRotated"] as const),
-  ...(["RotationAdvanced", "RotationLate"] as const),
+  ...(["RotationRestarted", "RotationAdvanced", "RotationLate"] as const),
   ...([
     "PartitionsRecorded",
     "PartitionPromised",

@@ -55,7 +55,7 @@ export interface RotationRecord {
   /** Where states went besides; null where it is no migration. */
   readonly migration: Migration | null;
   readonly switched: number | null;
-  /** Id of the store at the switch; null where there was none, so that nothing was sealed under the MasterKey that is left. */
+  /** Id of the store at the switch, or of the one that took its place since; null where there was none, so that nothing was sealed under the MasterKey that is left. */
   readonly store: Hex | null;
   /** When its last partition was verified and enough had certified. */
   readonly abandoning: number | null;
@@ -223,6 +223,14 @@ export class RotationHistory {
       case "MasterPubkeyRotated":
         rotation.switched = height;
         rotation.store = this.#store;
+        break;
+      case "RotationRestarted":
+        rotation.store = this.#store;
+        rotation.partitions = null;
+        rotation.cutBy = null;
+        rotation.receipts = rotation.receipts.map((receipt) => ({ ...receipt, stands: false }));
+        rotation.certificates = [];
+        this.#attempts.clear();
         break;
       case "PartitionsRecorded":
         rotation.partitions = effect.partitions;

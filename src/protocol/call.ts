@@ -84,7 +84,7 @@ export type Action =
   | { readonly tag: "setRotationInterval"; readonly value: number }
   /** Lets a pRuntime take part in rotations that holds no share, or lets it no more. */
   | { readonly tag: "setRotationWorker"; readonly value: RotationWorker }
-  /** Puts a store in the place of the one that was announced: what lies in that one is not rotated any more. */
+  /** Puts a store in the place of the one that was announced: what lies in that one is not rotated any more, as if it had never been. */
   | { readonly tag: "setStore"; readonly value: Hex }
   /** Has records of a partition put aside that can't be opened. */
   | { readonly tag: "quarantine"; readonly value: QuarantineOrder }

@@ -246,6 +246,8 @@ export type Happening =
   | { readonly kind: "SwitchPlanned"; readonly rotationId: number; readonly height: number }
   /** The switch: from here on states are sealed under the new MasterKey. */
   | { readonly kind: "MasterPubkeyRotated"; readonly rotationId: number; readonly publicKey: Hex }
+  /** The store is another since the switch: it is cut anew, and nothing counts that was done to the one before. */
+  | { readonly kind: "RotationRestarted"; readonly rotationId: number }
   | { readonly kind: "RotationAdvanced"; readonly rotationId: number; readonly phase: RotationPhase }
   /** A phase takes longer than it should: how many partitions it waits for, if they are known. */
   | {

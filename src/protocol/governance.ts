@@ -8,7 +8,9 @@ import { type Action, type QuarantineOrder, type RotationWorker, actionCodec } f
 import { type Draft, draftOf, ensure, tell } from "./draft.ts";
 import type { Migration } from "./migration.ts";
 import { nameRotationWorker, putPartition } from "./partitions.ts";
-import { callOffMigration, closeAbandonment } from "./rotation-phases.ts";
+import { closeAbandonment } from "./rotation-abandonment.ts";
+import { callOffMigration, restart } from "./rotation-phases.ts";
+import { mayChangeStore } from "./rotation.ts";
 import { numberKey } from "./state.ts";
 
 /** pRuntimes that may serve at a time. */
@@ -75,10 +77,11 @@ function perform(draft: Draft, action: Action, members: readonly PublicKey[]): v
       setRotationWorker(draft, action.value);
       break;
     case "setStore":
-      ensure(state.rotation === null, "RotationUnderWay");
+      ensure(state.rotation === null || mayChangeStore(state.rotation), "RotationUnderWay");
       ensure(action.value !== state.stateStore, "NothingToDo");
       state.stateStore = action.value;
       tell(draft, { kind: "StoreSet", store: action.value });
+      restart(draft);
       break;
     case "quarantine":
       orderQuarantine(draft, action.value);

@@ -212,10 +212,13 @@ function convict(draft: Draft, offence: "falseReceipt" | "falseVerdict", epoch: 
 }
 
 function verified(draft: Draft, index: number, partition: Partition): void {
-  const { state } = draft;
+  const { state, genesis } = draft;
   const rotation = state.rotation!;
   putPartition(draft, index, { ...partition, stage: "verified", holder: null });
-  state.rotation = { ...rotation, verified: rotation.verified + 1 };
+  const count = rotation.verified + 1;
+  // Whoever is to certify has as long as a phase, however long the verification took.
+  const deadline = count === rotation.partitions ? state.height + genesis.rotation.phaseBlocks - 1 : rotation.deadline;
+  state.rotation = { ...rotation, verified: count, deadline };
 }
 
 /** @throws Failure */

@@ -3,22 +3,15 @@
  * is as it was. Behind it there is only forward: where a deadline is missed it is told who is late, leases go to others, and it
  * goes on with the same MasterKey.
  */
-import { type PublicKey, accountOf } from "./account.ts";
+import type { PublicKey } from "./account.ts";
 import { type Draft, ensure, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
-import { currentSharing, isHandedOver, keysOf } from "./key-session.ts";
+import { currentSharing, isHandedOver } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
-import { punishUndestroyed } from "./offences.ts";
 import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
-import { endRetired, hasShare, owedShares, retire, retiredOf } from "./retirement.ts";
-import {
-  type KeyUser,
-  type Partition,
-  type Rotation,
-  type RotationPhase,
-  isBeforeSwitch,
-  isCompacted,
-} from "./rotation.ts";
+import { endRetired, hasShare, retire } from "./retirement.ts";
+import { closeIfAbandoned, end, wait } from "./rotation-abandonment.ts";
+import { type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
 import type { Hex } from "./scale.ts";
 import type { Sharing } from "./sharing.ts";
 import type { State } from "./state.ts";
@@ -128,6 +121,27 @@ export function callOffMigration(draft: Draft): void {
   tell(draft, { kind: "RotationAborted", rotationId });
 }
 
+/**
+ * The store is another: what was done to the one before counts for nothing. The block of the switch is another, too, behind which all
+ * begins: so nobody takes words, or work, on the one store for such on the other.
+ */
+export function restart(draft: Draft): void {
+  const { state } = draft;
+  const { rotation } = state;
+  if (rotation === null || rotation.switchHeight === null) return;
+  const rotationId = rotation.from + 1;
+  const switchHeight = Math.max(rotation.switchHeight, state.height) + 1;
+  const nothing = { partitions: null, swept: 0, verified: 0, records: 0, bytes: 0, certifiers: [] };
+  state.partitions = emptyTables().partitions;
+  state.rotation = { ...rotation, ...nothing, switchHeight };
+  if (rotation.phase === "keyGeneration") {
+    tell(draft, { kind: "SwitchPlanned", rotationId, height: switchHeight });
+    return;
+  }
+  tell(draft, { kind: "RotationRestarted", rotationId });
+  enter(draft, "reencryption");
+}
+
 /** Waits for the new MasterKey, and then for the switch block. */
 function awaitKey(draft: Draft, rotation: Rotation): void {
   const { state, genesis } = draft;
@@ -174,15 +188,6 @@ function goOn(draft: Draft, rotation: Rotation): void {
     wait(draft, partitions === null ? null : partitions - (phase === "reencryption" ? swept : verified));
   }
   advanceIfSwept(draft);
-}
-
-/** Says that a phase takes longer than it should, and gives it more time. */
-function wait(draft: Draft, remaining: number | null): void {
-  const { state, genesis } = draft;
-  const rotation = state.rotation!;
-  const { from, phase, late } = rotation;
-  state.rotation = { ...rotation, late: late + 1, deadline: state.height + genesis.rotation.phaseBlocks - 1 };
-  tell(draft, { kind: "RotationLate", rotationId: from + 1, phase, remaining });
 }
 
 /** Who lets a lease end comes after others; when nobody else comes for as long, all may try again. */
@@ -251,73 +256,4 @@ function abandon(draft: Draft, rotation: Rotation): void {
   retire(draft, old, old.members.filter(hasShare));
   state.partitions = emptyTables().partitions;
   enter(draft, "abandonment");
-}
-
-/**
- * The rotation is over when so few owe their shares that they can't put the old key together, when whoever was given keys
- * of contracts has destroyed them or has had the time to, and when they are out of the store's file.
- */
-function closeIfAbandoned(draft: Draft, rotation: Rotation): void {
-  const { state } = draft;
-  const { from, deadline, late, records, bytes } = rotation;
-  const isTime = late > 0 || state.height > deadline;
-  if (retiredOf(state, from).length > 0 || !isCompacted(rotation)) {
-    if (state.height > deadline) wait(draft, null);
-    return;
-  }
-  if (keyUsersOwing(state, from).length > 0 && !isTime) return;
-  const outstanding = punishKeyUsers(draft, from);
-  end(draft);
-  tell(draft, { kind: "MasterKeyAbandoned", rotationId: from, records, bytes, outstanding });
-}
-
-/**
- * Ends a rotation whose abandonment is late and would not end by itself, because t holders of shares say nothing, or the store is not to be
- * had that was to be compacted. It stays on record that the MasterKey is not shown to be destroyed. Whoever owes a share is punished now,
- * and owes it still.
- * @param members - of governance, by whose votes.
- * @throws Failure
- */
-export function closeAbandonment(draft: Draft, rotationId: number, members: readonly PublicKey[]): void {
-  const { state } = draft;
-  const { rotation } = state;
-  ensure(rotation !== null && rotation.from + 1 === rotationId, "NoRotation");
-  ensure(rotation.phase === "abandonment", "WrongPhase");
-  ensure(rotation.late > 0, "NotLate");
-  const { from, records, bytes } = rotation;
-  const shares = retiredOf(state, from).map(owedShares);
-  const compacted = isCompacted(rotation);
-  // Else it ends by itself, and is complete.
-  ensure(!compacted || shares.some(({ owing, threshold }) => owing.length >= threshold), "NothingToDo");
-  for (const { owing } of shares) for (const identityKey of owing) punishUndestroyed(draft, identityKey, true);
-  endRetired(draft, from, "closed");
-  const outstanding = punishKeyUsers(draft, from);
-  state.closedAbandonments = [...state.closedAbandonments, { rotationId: from, height: state.height, compacted }];
-  end(draft);
-  const told = { rotationId: from, records, bytes, members, shares, compacted, outstanding };
-  tell(draft, { kind: "AbandonmentClosed", ...told });
-}
-
-/** Nobody waits any more for who owes the destruction of keys of contracts. @returns who they are. */
-function punishKeyUsers(draft: Draft, rotationId: number): PublicKey[] {
-  const { state } = draft;
-  const owing = keyUsersOwing(state, rotationId);
-  for (const { identityKey, hasLeased } of owing) {
-    // Who only runs contracts may have been assigned some by a stranger.
-    punishUndestroyed(draft, identityKey, hasLeased);
-    // Who is not registered any more is given nothing, and no later rotation has to wait for it.
-    const id = accountOf(identityKey);
-    if (!state.workers.has(id)) state.keyUsers = state.keyUsers.delete(id);
-  }
-  return keysOf(owing);
-}
-
-/** Who may have, of the keys of contracts, something that is derived from a generation. */
-export function keyUsersOwing({ keyUsers }: Pick<State, "keyUsers">, rotationId: number): KeyUser[] {
-  return [...keyUsers.values()].filter(({ since }) => since <= rotationId);
-}
-
-function end({ state }: Draft): void {
-  state.rotation = null;
-  state.rotationEnded = state.height;
 }

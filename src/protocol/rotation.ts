@@ -13,7 +13,7 @@
  * A migration to another store (migration.ts) copies states instead: its switch is where its abandonment begins, and until then it
  * can be called off.
  *
- * rotation-phases.ts has the transitions, rotation-calls.ts what messages do.
+ * rotation-phases.ts and rotation-abandonment.ts have the transitions, rotation-calls.ts what messages do.
  */
 import type { Codec } from "scale-ts";
 import { type PublicKey, hashCodec, publicKeyCodec } from "./account.ts";
@@ -71,7 +71,10 @@ export interface Rotation {
   readonly deadline: number;
   /** How often it was not over in time. */
   readonly late: number;
-  /** From which block on states are sealed under the new generation; null until that is in force. */
+  /**
+   * From which block on states are sealed under the new generation, or copied; where the store was replaced since, a block after that. Null
+   * until that generation is in force.
+   */
   readonly switchHeight: number | null;
   /** Partitions, once they are recorded; and how many of them are swept, or verified. */
   readonly partitions: number | null;
@@ -262,6 +265,19 @@ export function isBlocked({ stage, receipt }: Pick<Partition, "stage" | "receipt
 /** Whether nothing is left in a file of what was sealed under the generation that is left: it was declared, or there was no store. */
 export function isCompacted({ compacted, partitions }: Pick<Rotation, "compacted" | "partitions">): boolean {
   return compacted || partitions === 0;
+}
+
+/**
+ * Whether another store may take the place of the one that is rotated, as where that one is lost. A migration to another can be called off;
+ * and where all is done, it is of no use any more.
+ */
+export function mayChangeStore({
+  phase,
+  source,
+  migration,
+}: Pick<Rotation, "phase" | "source" | "migration">): boolean {
+  if (phase === "keyGeneration") return (migration?.store ?? null) === null;
+  return source === null && phase !== "abandonment";
 }
 
 /** Whether keys of both generations are in force, so that who works on partitions may be given some. */

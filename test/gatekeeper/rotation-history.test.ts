@@ -128,6 +128,22 @@ describe("a history", () => {
   });
 });
 
+test("of a rotation whose store governance has replaced nothing counts that was done to the one before", () => {
+  const { network, rotators, ended } = recorded();
+  order(network, rotate);
+  while (network.state.rotation?.verified !== 4 || network.state.rotation.certifiers.length === 0) {
+    rotators.block(undefined, (name, call) => (call?.tag === "certifyRotation" && name !== "a" ? null : call));
+  }
+  const store = `0x${"7b".repeat(32)}`;
+  order(network, { tag: "setStore", value: store });
+  rotators.until("MasterKeyAbandoned", undefined, undefined, 100);
+  const [record] = ended;
+  expect(record).toMatchObject({ outcome: "complete", store, partitions: 4 });
+  expect(record!.receipts.map(({ stands }) => stands)).toEqual([false, false, false, false, true, true, true, true]);
+  expect(record!.certificates.every(({ height }) => height > record!.receipts[4]!.height)).toBe(true);
+  expect(auditRotation(record!)).toEqual([]);
+});
+
 describe("a rotation that governance closed", () => {
   /** Its history, where they declare these things not; with what was tampered with. */
   function closed(unsaid: (name: string, call: Call) => boolean, change?: Parameters<typeof recorded>[1]) {

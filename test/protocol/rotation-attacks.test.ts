@@ -182,6 +182,25 @@ describe("two that lie together", () => {
     expect(partitionsOf(network).map(({ doubters }) => doubters)).toEqual(parties);
   });
 
+  test("leave who certifies a whole phase for it, however late the last partition was verified", () => {
+    const { network, rotators } = reencrypting();
+    const silent = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+    const isLast = () => network.state.height >= network.state.rotation!.deadline - 3;
+    const slow: Outcome = (name, index, stage) =>
+      stage === "swept" && index === 3 && !isLast() && network.state.rotation!.verified < 4
+        ? null
+        : honest(name, index, stage);
+    // The last verdict comes shortly before patience ends with the phase.
+    const told: Effect[] = [];
+    while (network.state.rotation?.verified !== 4) told.push(...rotators.block(slow, silent));
+    const { height } = network.state;
+    for (let block = 0; block < 12; block++) told.push(...rotators.block(honest, silent));
+    expect(kinds(told)).not.toContain("PartitionReopened");
+    expect(network.state.rotation).toMatchObject({ verified: 4, deadline: height + 19 });
+    told.push(...toEnd(network, () => rotators.block(), 30));
+    expect(kinds(told)).not.toContain("PartitionReopened");
+  });
+
   test("are not waited for in a migration that copies: it can be called off, and is not copied again and again", () => {
     const { network, rotators } = reencrypting();
     while (network.state.rotation?.verified !== 4) rotators.block(honest, looking(network));

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { accountOf } from "../../src/protocol/account.ts";
 import type { Call } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
-import { idOf, identity, publicOf } from "./network.ts";
+import { idOf, identity, outcomes, publicOf } from "./network.ts";
 import {
   type Outcome,
   certification,
@@ -75,6 +75,69 @@ describe("governance", () => {
     expect(kinds(order(network, quarantine))).toContain("QuarantineOrdered");
     expect(partitionsOf(network)[2]).toMatchObject({ quarantine: true, holder, deadline, doubters: [] });
     expect(kinds(order(network, quarantine))).not.toContain("QuarantineOrdered");
+  });
+
+  test("may have another store rotated in the place of one that is lost", () => {
+    const other = `0x${"7b".repeat(32)}`;
+    const setStore = { tag: "setStore", value: other } as const;
+    for (const phase of ["reencryption", "verification"] as const) {
+      const { network, rotators } = reencrypting();
+      const quiet = (_: string, call: Call | null) => (call?.tag === "certifyRotation" ? null : call);
+      const untilVerified = (): void => {
+        for (let block = 0; network.state.rotation?.verified !== 4; block++) {
+          if (block === 60) throw new Error("it is not verified");
+          rotators.block(honest, quiet);
+        }
+      };
+      if (phase === "verification") untilVerified();
+      const late = phase === "verification" ? certification(network) : null;
+      const told = order(network, setStore);
+      expect(kinds(told)).toContain("RotationRestarted");
+      const { height } = network.state;
+      expect(network.state).toMatchObject({
+        stateStore: other,
+        rotation: {
+          phase: "reencryption",
+          since: height,
+          late: 0,
+          partitions: null,
+          swept: 0,
+          verified: 0,
+          records: 0,
+        },
+      });
+      expect(network.state.partitions.size).toBe(0);
+      // What one has seen of the other store says nothing of this one.
+      untilVerified();
+      if (late !== null) expect(say(network, "b", late)).toBe("NoRotation");
+      toEnd(network, () => rotators.block(), 60);
+      expect(network.state.stateStore).toBe(other);
+    }
+  });
+
+  test("may do so before the switch, which comes later then; and neither while a migration copies, nor when all is done", () => {
+    const rotation = { intervalBlocks: 0, leadBlocks: 12, leaseBlocks: 4, phaseBlocks: 20, leasesPerBlock: 64 };
+    const { network, rotators } = running({ rotation });
+    const stores = ["7b", "7c", "7d"].map((byte) => `0x${byte.repeat(32)}` as const);
+    const setStore = (at: number) => ({ tag: "setStore", value: stores[at]! }) as const;
+    order(network, rotate);
+    rotators.until("RotationStarted");
+    expect(kinds(order(network, setStore(0)))).toContain("StoreSet");
+    rotators.until("SwitchPlanned");
+    const { switchHeight } = network.state.rotation!;
+    expect(kinds(order(network, setStore(1)))).toContain("SwitchPlanned");
+    expect(network.state.rotation!.switchHeight).toBeGreaterThan(switchHeight!);
+    rotators.until("RotationCertified");
+    while (network.state.rotation!.phase !== "abandonment") rotators.block();
+    expect(outcomes(order(network, setStore(2)))).toContain("RotationUnderWay");
+    toEnd(network, () => rotators.block(), 40);
+    const value = { measurement: null, envelopeVersion: 1, cipherSuite: "aes-256-gcm", keySuite: 1 } as const;
+    const height = network.state.height + 4;
+    order(network, { tag: "migrate", value: { ...value, store: stores[2]!, height } });
+    rotators.until("RotationStarted");
+    expect(outcomes(order(network, setStore(0)))).toContain("RotationUnderWay");
+    rotators.until("PartitionSwept");
+    expect(outcomes(order(network, setStore(0)))).toContain("RotationUnderWay");
   });
 
   test("that ordered a rotation is named", () => {
