@@ -23,6 +23,7 @@ import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.ts";
 import { emptyStore } from "../rotation/empty-store.ts";
+import { settleCounts } from "../rotation/settle-counts.ts";
 import type { NetworkStore } from "../store/network-store.ts";
 import { readMirror } from "../store/service.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
@@ -266,9 +267,7 @@ export class Rotator implements AsyncDisposable {
       if (mayDrop) await this.#poolOf(rotation, work).drop({ from: null, to: null });
       // One that is a mirror no longer lacks what was written since.
       if (source !== null) await readMirror(source, store, rotation.from + 1);
-      const counts = await store.countByRotationId();
-      const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
-      return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;
+      return (await settleCounts(store, rotation.from + 1)) && (await store.keptCount()) === 0;
     });
   }
 
