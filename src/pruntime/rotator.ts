@@ -8,6 +8,7 @@ import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
+import { keysOf } from "../protocol/key-session.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
 import {
   LEASES_MAX,
@@ -22,10 +23,10 @@ import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.ts";
-import { emptyStore } from "../rotation/empty-store.ts";
+import { emptyStore, isEmptied } from "../rotation/empty-store.ts";
 import { settleCounts } from "../rotation/settle-counts.ts";
 import type { NetworkStore } from "../store/network-store.ts";
-import { readMirror } from "../store/service.ts";
+import { readMirror, readService, wasTarget } from "../store/service.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
@@ -76,7 +77,7 @@ interface RotationStores {
 
 /** Something that is done once, beside the following of the chain. */
 interface Errand<T> {
-  /** What it is for: the block of a rotation's switch, which no other has. */
+  /** What it is for: the block of a rotation's switch, which no other has; null where it is for none. */
   readonly key: number | null;
   /** Null before it is done. */
   result: T | null;
@@ -91,6 +92,7 @@ export class Rotator implements AsyncDisposable {
   #bounds: Errand<readonly PartitionBound[]> | null = null;
   #count: Errand<boolean> | null = null;
   #compaction: Errand<true> | null = null;
+  #emptying: Errand<true> | null = null;
   /** Since when all partitions are verified. */
   #verifiedAt: { readonly switchHeight: number | null; readonly height: number } | null = null;
   /** Why the work that is under way does not succeed; null where it does. */
@@ -134,6 +136,7 @@ export class Rotator implements AsyncDisposable {
     if (isOurs && isInForce && isTurn(ledger, rotation, this.#options.identityKey)) {
       this.#compact(rotation, work);
     }
+    this.#emptyCopies(ledger);
     this.wake();
   }
 
@@ -287,8 +290,36 @@ export class Rotator implements AsyncDisposable {
   #compact(rotation: Rotation, { store: { store }, source }: RotationStores): void {
     this.#compaction = this.#errand(this.#compaction, rotation.switchHeight, async () => {
       await removeCheckpoints(store);
-      if (source !== null) await emptyStore(source.store);
+      if (source !== null) await emptyStore(source.store, store);
       await (source?.store ?? store).compact();
+      return true as const;
+    });
+  }
+
+  /** Empties what a migration has filled that was called off: with the MasterKey that was made for it, nothing of it is of use. */
+  #emptyCopies({ state, genesis }: Ledger): void {
+    const { rotation, height, stateStore, rotationEnded } = state;
+    const { stores, identityKey } = this.#options;
+    const turn = Math.floor((height - rotationEnded) / genesis.rotation.leaseBlocks);
+    const holders = keysOf(state.sharings.at(-1)?.members ?? []).filter((key) => isHolder(state, key));
+    if (holders[turn % holders.length] !== identityKey) return;
+    // Whenever it has not begun: others may close one at any time.
+    if (this.#emptying?.result === true) this.#emptying = null;
+    this.#emptying = this.#errand(this.#emptying, null, async () => {
+      for (const { id, store } of stores) {
+        const service = await readService(store);
+        const isLeft = id !== stateStore && service.state === "closed" && service.since! <= height;
+        // That of the one that is under way nobody has closed but a liar.
+        if (
+          !isLeft ||
+          service.height === rotation?.switchHeight ||
+          !(await wasTarget(store, service)) ||
+          (await isEmptied(store))
+        )
+          continue;
+        await emptyStore(store, null);
+        await store.compact();
+      }
       return true as const;
     });
   }
@@ -303,6 +334,7 @@ export class Rotator implements AsyncDisposable {
       },
       (error: unknown) => {
         this.#note(error);
+        if (this.#emptying === begun) this.#emptying = null;
         if (!isPassing(error)) return;
         if (this.#bounds === begun) this.#bounds = null;
         else if (this.#count === begun) this.#count = null;

@@ -12,7 +12,7 @@ import { type Checkpoint, type LeasedPartition, sweepAnew, takeCheckpoint, write
 import type { Versioned } from "./control.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
 import type { Pace } from "./pace.ts";
-import { isEmptyPage, malformedStep, movePages, type PageStep, sortPages } from "./page-steps.ts";
+import { malformedStep, movePages, sortPages } from "./page-steps.ts";
 import { cutAt } from "./partition-bounds.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
 import { ownStatements, type Receipt } from "./receipt.ts";

@@ -28,6 +28,8 @@ import type { Cell, CellWrite, Page, PageWrite, StateStore } from "./store.ts";
 const PREFIX = "quarantine/";
 const NAME = /^quarantine\/([0-9a-f]{64})\/(page-)?[0-9a-f]{64}$/;
 const NO_KEY = new Uint8Array(0);
+/** Cells that are read at once to be carried over: one may have 16 MiB. */
+const CARRIED_AT_ONCE = 8;
 /** In the cell of a page: before its lower bound. */
 const PLACE_BYTES = 6;
 /** A write version that is this or more is not believed: it has no room for others after it. */
@@ -140,6 +142,42 @@ export function withoutRecords(page: Page, keys: readonly Uint8Array[]): PageWri
 export async function isPageQuarantined(store: StateStore, page: PageBody): Promise<boolean> {
   const cell = await store.cell(pageNameOf(page));
   return cell !== null && holdsPage(cell, page);
+}
+
+/**
+ * Carries all that was put aside over to another store, as it is. What that has already is left; where it was interrupted, it is
+ * done again.
+ */
+export async function carryQuarantined(from: StateStore, to: StateStore): Promise<void> {
+  for (let after: string | null = null; ;) {
+    const cells = await from.cells(PREFIX, after, CARRIED_AT_ONCE);
+    after = cells.at(-1)?.name ?? null;
+    if (after === null) return;
+    for (const cell of cells) await carryCell(cell, to);
+  }
+}
+
+async function carryCell(cell: Cell, to: StateStore): Promise<void> {
+  const { name, value } = cell;
+  for (;;) {
+    const there = await to.cell(name);
+    // The rotation may be another in which it was put aside.
+    if (there !== null && (isNamedAfter(there) || compareBytes(there.value, value) === 0)) return;
+    const cells = [{ name, expected: there?.version ?? null, value }];
+    if ((await to.commit({ groups: [], sealedUnder: null, cells })).cellsHeld) return;
+  }
+}
+
+/** Whether a cell has what its name says. */
+function isNamedAfter(cell: Cell): boolean {
+  return holds(() => {
+    const [, id, isPage] = NAME.exec(cell.name) ?? [];
+    if (id === undefined) return false;
+    const contract = fromHex(`0x${id}`, "a contract id");
+    const name =
+      isPage === undefined ? nameOf(contract, recordIn(cell, contract)) : pageNameOf({ contract, ...pageIn(cell) });
+    return name === cell.name;
+  });
 }
 
 /** Whether a page has no more bytes than a cell has room for: every one that was ever written. */

@@ -23,6 +23,8 @@ import { GatekeeperError } from "../errors.ts";
 import type { Cell, CellExpectation, StateStore } from "./store.ts";
 
 const CELL = "service";
+/** What names of cells begin with that go with a store's states: of writes, of what was put aside, of work on partitions. */
+export const STATE_CELLS = ["mirror/", "quarantine/", "rotation/"] as const;
 const U32_MAX = 0xffff_ffff;
 
 const block = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(U32_MAX));
@@ -84,6 +86,11 @@ export async function readService(store: StateStore): Promise<Service> {
     return { state: "serves", ...nothing, cell: { name: CELL, expected: null } };
   }
   return { ...decode(cell), cell: { name: CELL, expected: cell.version } };
+}
+
+/** Whether a store that took part in a migration was its target: that takes nothing under the id before, from its beginning. */
+export async function wasTarget(store: StateStore, { rotationId }: Service): Promise<boolean> {
+  return rotationId !== null && (await store.minimumRotationId()) >= rotationId;
 }
 
 /** What whoever reads or writes states in a store is told that does not serve; detail.other is the store that does, or will. */
@@ -195,7 +202,8 @@ async function unfitFor(target: StateStore, now: Service, rotationId: number): P
   }
   if (now.state !== "closed") return `it is in a migration already: it is ${now.state}`;
   // Those of a migration that was called off may be under the same id, and another MasterKey.
-  const isEmpty = ids.length === 0 && (await target.keptCount()) === 0;
+  const cells = await Promise.all(STATE_CELLS.map((prefix) => target.cells(prefix, null, 1)));
+  const isEmpty = ids.length === 0 && (await target.keptCount()) === 0 && cells.flat().length === 0;
   return isEmpty ? null : "it was in a migration before, and is not empty yet";
 }
 

@@ -27,7 +27,6 @@ import {
   recount,
   statesOf,
   text,
-  values,
 } from "./sealed-store.ts";
 
 const EVERYTHING = { from: null, to: null };
@@ -58,11 +57,11 @@ const DAMAGES: Record<string, (body: Buffer) => Uint8Array | undefined> = {
   "ends in its header": (body) => body.subarray(0, 9),
   "ends in a record": (body) => body.subarray(0, body.length - 5),
   "goes on behind its last record": (body) => Buffer.concat([body, Buffer.alloc(3)]),
-  "has another format": (body) => void (body[0] = 7),
+  "has another format": (body) => body.fill(7, 0, 1),
   "says that it has more records": (body) => void body.writeUInt32LE(body.readUInt32LE(4) + 1, 4),
   "says that a key is longer": (body) => void body.writeUInt16LE(5_000, 16),
   "says that a state is shorter": (body) => void body.writeUInt32LE(3, 18),
-  "has keys out of order": (body) => void (body[22] = 0xff),
+  "has keys out of order": (body) => body.fill(0xff, 22, 23),
   "is all zeros": (body) => body.fill(0),
 };
 
@@ -100,7 +99,7 @@ describe("a page of a file whose body", () => {
       const damaged = [pages[1]!, pages.at(-1)!];
       const expected = await without(store, generations, damaged);
       const bodies = damaged.map(({ body }) => changed(body, DAMAGES[damage]!));
-      damaged.forEach((page, index) => overwrite(path, page, bodies[index]!));
+      for (const [index, page] of damaged.entries()) overwrite(path, page, bodies[index]!);
       const context = await leasedContext(store, generations, 1);
       const names = damaged.map(({ contract, lowerBound }) => ({ contract: hex(contract), key: hex(lowerBound) }));
       const first = await sweepLeased(context, WHOLE);
@@ -194,7 +193,9 @@ describe("a page of a file whose body", () => {
       const [listed] = await listQuarantined(store, null, 1);
       const cell = (await store.cell(listed!.name))!;
       const value =
-        what === "its cell is gone" ? null : changed(cell.value, (bytes) => void (bytes[bytes.length - 1]! ^= 1));
+        what === "its cell is gone"
+          ? null
+          : changed(cell.value, (bytes) => void bytes.writeUInt8(bytes.at(-1)! ^ 1, bytes.length - 1));
       if (what === "it had records left") {
         // The sweeper has made something up in its place.
         const [first] = (await store.scan(EVERYTHING, null, 1e9)) as [Page];
