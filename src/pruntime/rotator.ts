@@ -26,6 +26,7 @@ import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.
 import { emptyStore, isEmptied } from "../rotation/empty-store.ts";
 import { settleCounts } from "../rotation/settle-counts.ts";
 import type { NetworkStore } from "../store/network-store.ts";
+import type { StateStore } from "../store/store.ts";
 import { readMirror, readService, wasTarget } from "../store/service.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
@@ -45,6 +46,9 @@ const LEASES_PER_THREAD = 4;
 const PARTITIONS_WANTED = 128;
 const PARTITION_PAGES = 64;
 const PARTITION_PAGES_WANTED = 512;
+/** A cell among those of checkpoints, and its bytes. */
+const ROOM_CELL = "rotation/room";
+const ROOM_BYTES = 1 << 16;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
 
@@ -97,6 +101,8 @@ export class Rotator implements AsyncDisposable {
   #verifiedAt: { readonly switchHeight: number | null; readonly height: number } | null = null;
   /** Why the work that is under way does not succeed; null where it does. */
   #fault: ErrorCode | null = null;
+  /** The rotation and phase that it is, or would be, of. */
+  #faultIn: string | null = null;
   #ending: Promise<void> = Promise.resolve();
 
   constructor(options: RotatorOptions) {
@@ -113,6 +119,9 @@ export class Rotator implements AsyncDisposable {
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;
     const { rotation } = state;
+    const phase = rotation === null ? null : `${rotation.from} ${rotation.phase}`;
+    if (phase === null || phase !== this.#faultIn) this.#fault = null;
+    this.#faultIn = phase;
     this.#switch.follow(state);
     const work = this.#workOf(state);
     // Of one that was given up, the next has the number, and its partitions theirs: who missed that has worked on other leases.
@@ -268,8 +277,12 @@ export class Rotator implements AsyncDisposable {
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, switchHeight, async () => {
       if (mayDrop) await this.#poolOf(rotation, work).drop({ from: null, to: null });
-      // One that is a mirror no longer lacks what was written since.
-      if (source !== null) await readMirror(source, store, rotation.from + 1);
+      if (source !== null) {
+        // One that is a mirror no longer lacks what was written since.
+        await readMirror(source, store, rotation.from + 1);
+        // One without room could not begin to serve when the chain has it do so; until then the other one does.
+        await writeRoom(store);
+      }
       return (await settleCounts(store, rotation.from + 1)) && (await store.keptCount()) === 0;
     });
   }
@@ -349,7 +362,6 @@ export class Rotator implements AsyncDisposable {
     this.#jobs.clear();
     const pool = this.#pool;
     this.#pool = null;
-    this.#fault = null;
     if (pool !== null)
       this.#ending = Promise.all([this.#ending, pool.threads[Symbol.asyncDispose]()]).then(() => undefined);
   }
@@ -365,6 +377,14 @@ export class Rotator implements AsyncDisposable {
 function generationOf({ sharings }: State, rotationId: number): Generation {
   const { keySuite, cipherSuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
   return { rotationId, keySuite, suite: cipherSuite };
+}
+
+/** Writes more to a store than a switch does, among what is removed with the rotation. @throws GatekeeperError STORE_FULL; STORE_*. */
+async function writeRoom(store: StateStore): Promise<void> {
+  const expected = (await store.cell(ROOM_CELL))?.version ?? null;
+  const cells = [{ name: ROOM_CELL, expected, value: new Uint8Array(ROOM_BYTES) }];
+  // Where another has written it meanwhile, there was room for that.
+  await store.commit({ groups: [], sealedUnder: null, cells });
 }
 
 /** Of how many partitions a store is to be. @param most - partitions of as few pages as may be. */

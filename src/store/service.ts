@@ -7,7 +7,8 @@
  * and each step may be done again, by anybody, at any time:
  *
  *   begin    the target becomes the mirror, then the source is mirrored.  In between: the mirror waits, the source serves.
- *   switch   the source is closed, then the target serves.                In between: none serves, and writers wait.
+ *   switch   the source is closed, then the target serves.                In between: none serves, and writers wait. So before
+ *            that the target is written as it is: a disk without room for that leaves the source open.
  *   end      the source serves alone, then the target is closed.          In between: the mirror waits, the source serves.
  *
  * So there is never more than one that serves. Each step leaves a cell alone that is as of a later block than its own ledger's:
@@ -121,10 +122,12 @@ export async function beginMirror(source: StateStore, target: StateStore, migrat
 
 /**
  * Closes the source and has the target serve: there is no way back.
- * @throws GatekeeperError ROTATION_STATE when this migration never began there, or a cell is as of a later block; STORE_*.
+ * @throws GatekeeperError ROTATION_STATE when this migration never began there, or a cell is as of a later block; STORE_FULL, with
+ * the source as it was, when there is no room in the target; STORE_*.
  */
 export async function switchStores(source: StateStore, target: StateStore, migration: StoreMigration): Promise<void> {
   const { sourceId, targetId } = migration;
+  await renew(target, migration);
   await change(source, sourceId, migration, { state: "closed", other: targetId }, (now) => {
     if (!isOf(now, migration, targetId)) throw wrongState(sourceId, now, migration);
   });
@@ -231,6 +234,16 @@ async function change(
     const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells, ...minimum });
     if (cellsHeld) return;
   }
+}
+
+/** Writes a mirror's cell as it is, as of now. */
+async function renew(target: StateStore, migration: StoreMigration): Promise<void> {
+  const { cell, ...now } = await readService(target);
+  if (now.state !== "mirror" || !isOf({ cell, ...now }, migration, migration.sourceId)) return;
+  const said = { ...now, since: Math.max(now.since!, migration.now) };
+  const cells = [{ ...cell, value: new TextEncoder().encode(JSON.stringify(said)) }];
+  // Where another has written it meanwhile, there was room for that.
+  await target.commit({ groups: [], sealedUnder: null, cells });
 }
 
 /** Whether a cell was written by who knows more of the chain. */
