@@ -7,7 +7,8 @@
  * and each step may be done again, by anybody, at any time:
  *
  *   begin    the target becomes the mirror, then the source is mirrored.  In between: the mirror waits, the source serves.
- *   switch   the source is closed, then the target serves.                In between: none serves, and writers wait.
+ *   switch   the source is closed, then the target serves.                In between: none serves, and writers wait. So before
+ *            that the target is written as it is: a disk without room for that leaves the source open.
  *   end      the source serves alone, then the target is closed.          In between: the mirror waits, the source serves.
  *
  * So there is never more than one that serves. Each step leaves a cell alone that is as of a later block than its own ledger's:
@@ -23,6 +24,8 @@ import { GatekeeperError } from "../errors.ts";
 import type { Cell, CellExpectation, StateStore } from "./store.ts";
 
 const CELL = "service";
+/** What names of cells begin with that go with a store's states: of writes, of what was put aside, of work on partitions. */
+export const STATE_CELLS = ["mirror/", "quarantine/", "rotation/"] as const;
 const U32_MAX = 0xffff_ffff;
 
 const block = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(U32_MAX));
@@ -86,6 +89,11 @@ export async function readService(store: StateStore): Promise<Service> {
   return { ...decode(cell), cell: { name: CELL, expected: cell.version } };
 }
 
+/** Whether a store that took part in a migration was its target: that takes nothing under the id before, from its beginning. */
+export async function wasTarget(store: StateStore, { rotationId }: Service): Promise<boolean> {
+  return rotationId !== null && (await store.minimumRotationId()) >= rotationId;
+}
+
 /** What whoever reads or writes states in a store is told that does not serve; detail.other is the store that does, or will. */
 export function notServing({ state, other }: Service): GatekeeperError {
   const why = state === "closed" ? "is closed" : "is a mirror and does not serve yet";
@@ -114,10 +122,12 @@ export async function beginMirror(source: StateStore, target: StateStore, migrat
 
 /**
  * Closes the source and has the target serve: there is no way back.
- * @throws GatekeeperError ROTATION_STATE when this migration never began there, or a cell is as of a later block; STORE_*.
+ * @throws GatekeeperError ROTATION_STATE when this migration never began there, or a cell is as of a later block; STORE_FULL, with
+ * the source as it was, when there is no room in the target; STORE_*.
  */
 export async function switchStores(source: StateStore, target: StateStore, migration: StoreMigration): Promise<void> {
   const { sourceId, targetId } = migration;
+  await renew(target, migration);
   await change(source, sourceId, migration, { state: "closed", other: targetId }, (now) => {
     if (!isOf(now, migration, targetId)) throw wrongState(sourceId, now, migration);
   });
@@ -195,7 +205,8 @@ async function unfitFor(target: StateStore, now: Service, rotationId: number): P
   }
   if (now.state !== "closed") return `it is in a migration already: it is ${now.state}`;
   // Those of a migration that was called off may be under the same id, and another MasterKey.
-  const isEmpty = ids.length === 0 && (await target.keptCount()) === 0;
+  const cells = await Promise.all(STATE_CELLS.map((prefix) => target.cells(prefix, null, 1)));
+  const isEmpty = ids.length === 0 && (await target.keptCount()) === 0 && cells.flat().length === 0;
   return isEmpty ? null : "it was in a migration before, and is not empty yet";
 }
 
@@ -223,6 +234,16 @@ async function change(
     const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells, ...minimum });
     if (cellsHeld) return;
   }
+}
+
+/** Writes a mirror's cell as it is, as of now. */
+async function renew(target: StateStore, migration: StoreMigration): Promise<void> {
+  const { cell, ...now } = await readService(target);
+  if (now.state !== "mirror" || !isOf({ cell, ...now }, migration, migration.sourceId)) return;
+  const said = { ...now, since: Math.max(now.since!, migration.now) };
+  const cells = [{ ...cell, value: new TextEncoder().encode(JSON.stringify(said)) }];
+  // Where another has written it meanwhile, there was room for that.
+  await target.commit({ groups: [], sealedUnder: null, cells });
 }
 
 /** Whether a cell was written by who knows more of the chain. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { GatekeeperError } from "../../src/errors.ts";
 import {
   beginMirror,
   endMirror,
@@ -68,6 +69,22 @@ describe("two stores", () => {
       height: 40,
     });
     expect(await stateOf(target)).toBe("mirrored");
+  });
+
+  it("are left as they are where the target has no room to serve", async () => {
+    const [source, target] = [new MemoryStore(), new MemoryStore()];
+    await beginMirror(source, target, MIGRATION);
+    let isFull = true;
+    const small = hooked(target, {
+      before: (method) => {
+        if (isFull && method === "commit") throw new GatekeeperError("STORE_FULL", "no space is left");
+      },
+    });
+    await expect(switchStores(source, small, at(30))).rejects.toMatchObject({ code: "STORE_FULL" });
+    expect(await statesOf(source, target)).toBe("mirrored mirror");
+    isFull = false;
+    await switchStores(source, small, at(31));
+    expect(await statesOf(source, target)).toBe("closed serves");
   });
 
   it("are given back when a migration is given up: the source serves, and the target does not", async () => {
