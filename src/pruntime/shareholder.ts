@@ -62,7 +62,10 @@ export class Shareholder implements Disposable {
   readonly #identityKey: PublicKey;
   #dealingKey: DealingKey | null = null;
   #shares: readonly HeldShare[] = [];
-  /** Generations of the MasterKey of which there was a share here since this process began: its memory may remember. */
+  /**
+   * Generations of the MasterKey of which there was a share here since this process began, or a dealing key that opens what is
+   * dealt of one: its memory may remember.
+   */
   readonly #met = new Set<number>();
   /** The session whose dealings to us are wrong although nobody complained in time: they are not tried again. */
   #unusable: number | null = null;
@@ -100,8 +103,8 @@ export class Shareholder implements Disposable {
    */
   follow(ledger: Ledger): boolean {
     const { sharings, retired, keySession } = ledger.state;
-    for (const { epoch, rotationId } of [...sharings, ...retired]) {
-      if (this.share(epoch) !== null) this.#met.add(rotationId);
+    for (const { epoch, rotationId } of [...sharings, ...retired, ...(keySession === null ? [] : [keySession])]) {
+      if (this.share(epoch) !== null || this.#dealingKey?.epoch === epoch) this.#met.add(rotationId);
     }
     const sessionEpoch = keySession?.epoch ?? null;
     let changed = false;
@@ -131,8 +134,8 @@ export class Shareholder implements Disposable {
   }
 
   /**
-   * Whether there was a share here, since this process began, of a MasterKey that is abandoned. That it is destroyed is declared
-   * by another process, of which the memory never had it.
+   * Whether there was a share here, since this process began, of a MasterKey that is abandoned, or a dealing key that opens what
+   * was dealt of it. That it is destroyed is declared by another process, of which the memory never had it.
    */
   remembersAbandoned({ state }: Pick<Ledger, "state">): boolean {
     return [...this.#met].some((rotationId) => isAbandoned(state, rotationId));
