@@ -67,7 +67,7 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     migrates: random.below(3) > 0,
     upgrades: random.below(6) === 0,
     lag: random.of([0, 0, 1, 3]),
-    faultBlocks: random.of([20, 32, 48]),
+    faultBlocks: random.of([20, 30, 45]),
   };
 }
 

@@ -50,6 +50,8 @@ import { Writers } from "./writers.ts";
 const MORE_BLOCKS = 20;
 /** Writes to its disk within which a pRuntime is killed. */
 const WRITES_MAX = 6;
+/** Blocks in which there is a first MasterKey. */
+const LAUNCH_BLOCKS = 60;
 /** Steps of a block, at most, where nothing fails. */
 const CALM_STEPS = 150;
 /** As many more where each write goes to two stores; calls of contracts are as many as else. */
@@ -190,9 +192,11 @@ class Life implements Disposable {
   }
 
   async run(): Promise<LifeReport> {
+    await this.#launch();
     const rates = drawLifeRates(this.#random);
-    const { faultBlocks } = this.#setting;
-    while (this.height < faultBlocks || (isMirrored(this.#state.rotation) && this.height < faultBlocks + MORE_BLOCKS)) {
+    const until = this.height + this.#setting.faultBlocks;
+    this.#orders.until = until;
+    while (this.height < until || (isMirrored(this.#state.rotation) && this.height < until + MORE_BLOCKS)) {
       await this.#block(rates, [...this.#operators.move(), ...(await this.#upgrade.moves())]);
     }
     await this.#settle();
@@ -209,6 +213,15 @@ class Life implements Disposable {
   [Symbol.dispose](): void {
     for (const pRuntime of this.#pRuntimes) pRuntime.kill();
     this.#byzantine?.[Symbol.dispose]();
+  }
+
+  /** The first MasterKey is made where nothing fails: what may fail in a key session is ../simulation.ts's. */
+  async #launch(): Promise<void> {
+    while (this.#state.sharings.length === 0) {
+      ensure(this.height < LAUNCH_BLOCKS, "there is no MasterKey");
+      await this.#block(CALM, []);
+    }
+    this.#calmBlocks = 0;
   }
 
   /** Faults have stopped: the rotation that is under way ends, or else one that is ordered then, and all is there. */

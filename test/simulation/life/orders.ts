@@ -12,7 +12,7 @@ import type { Upgrade } from "./upgrade.ts";
 import type { Writers } from "./writers.ts";
 
 /** One order in so many blocks, and one contract that is another pRuntime's to run from then on. */
-const ORDER_BLOCKS = 15;
+const ORDER_BLOCKS = 5;
 const ASSIGN_BLOCKS = 30;
 /** Of blocks in which a migration could be called off, one in so many in which it is; and in which its target is lost. */
 const CANCEL_BLOCKS = 30;
@@ -39,6 +39,8 @@ export interface Town {
 
 export class Orders {
   readonly #town: Town;
+  /** Height from which on nothing new comes to anybody's mind. */
+  until = Number.POSITIVE_INFINITY;
   /** Who may run contracts: all that do what they should, and are there from the beginning. */
   readonly #runners: readonly LivePRuntime[];
 
@@ -58,7 +60,7 @@ export class Orders {
       const { identityKey } = pRuntimes.find(({ name }) => name === worker.name)!;
       return this.#vote({ tag: "setRotationWorker", value: { identityKey, may: true } });
     }
-    if (height >= setting.faultBlocks) return this.unstick();
+    if (height >= this.until) return this.unstick();
     const assigned = random.below(ASSIGN_BLOCKS) === 0 ? [this.#assign()] : [];
     const { rotation, sharings } = chain.ledger.state;
     const { upgrade } = this.#town;
@@ -66,6 +68,7 @@ export class Orders {
       return [...assigned, ...this.upgrade()];
     }
     if (rotation === null) {
+      if (sharings.length === 0) return assigned;
       return random.below(ORDER_BLOCKS) === 0 ? [...assigned, ...this.rotate()] : assigned;
     }
     if (isCopying(rotation) && random.below(LOSS_BLOCKS) === 0) this.#loseTarget(rotation);
