@@ -84,7 +84,8 @@ export async function takeCheckpoint(
     const current = value.attempt === partition.attempt ? value : beginAttempt(value, partition.attempt);
     if (cell !== null && current === known) return { name, version: cell.version, value: current };
     const write = { name, expected: cell?.version ?? null, value: encode(current) };
-    const { cellsHeld } = await owner.store.commit({ groups: [], sealedUnder: null, cells: [write] });
+    // Nothing depends on it but what is written after it.
+    const { cellsHeld } = await owner.store.commit({ groups: [], sealedUnder: null, cells: [write], mayBeLost: true });
     // A new cell's version is the store's choice: it is read, and with it, whether another has taken the cell since.
     if (cellsHeld && cell !== null) return { name, version: cell.version + 1, value: current };
   }

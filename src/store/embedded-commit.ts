@@ -114,10 +114,21 @@ export class CommitWriter {
   }
 
   /**
-   * Applies a commit that checkCommit accepted; see StateStore.commit. Durable when it returns.
+   * Applies a commit that checkCommit accepted; see StateStore.commit. Durable when it returns, unless it may be lost.
    * @throws GatekeeperError of the commit, or SQLite's error; nothing was applied then.
    */
   write(commit: Commit): CommitResult {
+    if (commit.mayBeLost !== true) return this.#write(commit);
+    // The log is written in order: what is synced later is synced with all before it.
+    this.#database.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return this.#write(commit);
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
+  #write(commit: Commit): CommitResult {
     this.#begin(commit.groups.length < SWEEP_GROUPS ? WRITER : SWEEP);
     try {
       const result = this.#apply(commit);

@@ -3,7 +3,7 @@ import { rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openStore } from "../../src/store/embedded.ts";
 import { type PageRecord, recordsOf } from "../../src/store/page.ts";
 import type { Page, StateStore } from "../../src/store/store.ts";
@@ -45,6 +45,34 @@ describe("an embedded store on disk", () => {
         expect(statSync(`${path}-wal`).size).toBe(0);
       });
     });
+  });
+
+  it("waits for the disk with each commit but those that may be lost, also when one fails", async () => {
+    const exec = vi.spyOn(DatabaseSync.prototype, "exec");
+    const levels = (): string[] => {
+      const said = exec.mock.calls.map(([sql]) => sql).filter((sql) => /^(?:PRAGMA synchronous|COMMIT)/.test(sql));
+      exec.mockClear();
+      return said.map((sql) => sql.split(" ").at(-1)!);
+    };
+    try {
+      await withStore(freshPath(), true, async (store) => {
+        levels();
+        const write = (number: number) => commitOf([[pageWrite(contractId(number), NO_KEY)]]);
+        await store.commit({ ...write(1), mayBeLost: true });
+        expect(levels()).toEqual(["NORMAL", "COMMIT", "FULL"]);
+        await store.commit(write(2));
+        await store.commit({ ...write(3), mayBeLost: false });
+        expect(levels()).toEqual(["COMMIT", "COMMIT"]);
+        await store.commit({ groups: [], sealedUnder: null, minimumRotationId: 2 });
+        levels();
+        const low = store.commit({ ...write(4), mayBeLost: true });
+        await expect(low).rejects.toMatchObject({ code: "ROTATION_ID_RETIRED" });
+        expect(levels()).toEqual(["NORMAL", "FULL"]);
+        expect((await store.scan(ALL, null, ALL_BYTES)).length).toBe(3);
+      });
+    } finally {
+      exec.mockRestore();
+    }
   });
 
   it("keeps its log bounded while somebody holds an old snapshot, and cuts it off afterwards", async () => {

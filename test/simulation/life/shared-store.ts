@@ -1,6 +1,6 @@
 /**
  * A store on the machine that all share. Commits are visible when they are applied, and durable when they are synced with all
- * before them; who commits hears of it then, and not before. A process that is killed loses nothing of what was applied: the
+ * before them; who commits hears of it then, and not before, unless it may be lost. A process that is killed loses nothing of what was applied: the
  * machine has it.
  */
 import { toHex } from "../../../src/bytes.ts";
@@ -80,7 +80,7 @@ export class SharedStore {
       keptCount: () => step(() => memory.keptCount()),
       commit: async (commit) => {
         const result = await step(() => this.#apply(commit));
-        await step(() => this.#sync());
+        if (commit.mayBeLost !== true) await step(() => this.#sync());
         return result;
       },
       minimumRotationId: () => step(() => memory.minimumRotationId()),
