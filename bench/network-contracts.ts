@@ -103,7 +103,7 @@ export class Loader implements AsyncDisposable {
   /** Follows the chain, and sees to keys, until contracts can be written. */
   async untilReady(contracts: readonly ContractName[]): Promise<Writer> {
     const transport = httpTransport(this.#client);
-    const worker = this.#enclave.contractWorker(this.#opened.store, new Engine());
+    const worker = this.#enclave.contractWorker(this.#opened, new Engine());
     await until("keys of contracts", async () => {
       const blocks = this.#chain.blocks(this.#enclave.status.height + 1);
       for (const bytes of this.#enclave.follow(blocks.map(encodeBlock), false).messages) this.#chain.submit(bytes);

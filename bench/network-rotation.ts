@@ -121,7 +121,7 @@ async function networkTimes(folder: string, contracts: number, records: number):
     const nodes = localNodes(folder);
     const listen = `127.0.0.1:${PORT + nodes.findIndex((node) => node.name === name)}`;
     const home = join(folder, name);
-    const work = ["--store", storePath(folder), "--threads", "1", "--listen", listen];
+    const work = ["--store", storePath(folder), "--threads", "1", "--listen", listen, "--json"];
     return { name, argv: ["run", "--home", home, "--chain", join(folder, "chain.sqlite"), ...work] };
   };
   const gatekeepers = localNodes(folder)

@@ -18,8 +18,20 @@ export function describeStatus(status: PRuntimeStatus): string {
     `measurement ${measurement}`,
     software ? SOFTWARE : "sealed by a dstack machine, for this app alone",
     genesisHash === null ? "it follows no chain yet" : `chain ${genesisHash}, block ${height}: ${role}`,
-    ...(rotationFault === null ? [] : [`its part in the rotation fails: ${rotationFault}`]),
+    ...(rotationFault === null ? [] : [`its part in the rotation fails: ${rotationFault}${remedyOf(rotationFault)}`]),
   ].join("\n");
+}
+
+/** What its operator can do about it. */
+function remedyOf(fault: string): string {
+  switch (fault) {
+    case "STORE_FULL":
+      return "; make room on the disk of the store, and it goes on by itself";
+    case "STORE_CORRUPT":
+      return "; `store show` names pages that were damaged; else the store has to be restored from a copy";
+    default:
+      return "";
+  }
 }
 
 /** Something that happened, for people. */

@@ -8,8 +8,9 @@ import { GatekeeperError } from "../errors.ts";
 import { hashGenesis } from "../protocol/genesis.ts";
 import { EMBEDDED_STORE, openStoreAt } from "../store/location.ts";
 import { type StoreOwner, openNetworkStore, ownerOf } from "../store/network-store.ts";
-import { type QuarantinedRecord, listQuarantined } from "../store/quarantine.ts";
-import type { StateStore } from "../store/store.ts";
+import { type QuarantinedPage, type QuarantinedRecord, listQuarantined } from "../store/quarantine.ts";
+import { isWellFormed } from "../store/page.ts";
+import type { Page, PageRef, StateStore } from "../store/store.ts";
 import { openChain } from "./chain-home.ts";
 import { type CommonOptions, withCommonOptions, withJson } from "./command-line.ts";
 import { type Listed, Listing } from "./listing.ts";
@@ -18,6 +19,9 @@ import type { Terminal } from "./terminal.ts";
 
 /** Records that are read and written at once; a record may have 16 MiB. */
 const LIST_STEP = 16;
+/** Bytes of pages that are looked at together; and pages that make no sense, of which so many are named. */
+const SCAN_BYTES = 1 << 22;
+const MALFORMED_NAMED_MAX = 100;
 
 /** Adds the commands. */
 export function addStoreCommands(program: Command, terminal: Terminal): void {
@@ -27,11 +31,11 @@ export function addStoreCommands(program: Command, terminal: Terminal): void {
     .argument("<file>", "its file, which is not there yet")
     .action((file: string, options: CommonOptions) => init(terminal, resolve(file), options));
   withJson(store.command("show"))
-    .description("print a store's id, whose it is and what it holds")
+    .description("print a store's id, whose it is and what it holds, and name pages that were damaged")
     .argument("<file>", "its file")
     .action((file: string) => withStore(resolve(file), (opened, owner) => show(terminal, opened, owner)));
   withJson(store.command("quarantined"))
-    .description("list the records that governance had put aside because nobody could open them")
+    .description("list what governance had put aside: records that nobody could open, pages that make no sense")
     .argument("<file>", "its file")
     .action((file: string) => withStore(resolve(file), (opened) => quarantined(terminal, opened)));
 }
@@ -47,21 +51,38 @@ async function init(terminal: Terminal, path: string, options: CommonOptions): P
 async function show(terminal: Terminal, store: StateStore, { id, genesisHash }: StoreOwner): Promise<void> {
   const records = [...(await store.countByRotationId())].sort(([a], [b]) => a - b);
   const minimum = await store.minimumRotationId();
-  const document = { id, genesisHash, minimumRotationId: minimum, records: Object.fromEntries(records) };
+  const malformed = (await malformedPages(store)).map((page) => ({
+    contract: toHex(page.contract),
+    lowerBound: toHex(page.lowerBound),
+  }));
+  const document = { id, genesisHash, minimumRotationId: minimum, records: Object.fromEntries(records), malformed };
   const lines = [
     `store ${id}`,
     `of the chain with genesis ${genesisHash}`,
     ...records.map(([rotationId, count]) => `${counted(count, "record")} under MasterKey ${rotationId}`),
     `takes writes from MasterKey ${minimum} on`,
+    ...malformed.map(({ contract, lowerBound }) => `contract ${contract} page from key ${lowerBound} makes no sense`),
   ];
   await terminal.answer(document, lines.join("\n"));
+}
+
+/** The first of the pages whose bytes are none of a page. */
+async function malformedPages(store: StateStore): Promise<PageRef[]> {
+  const found: PageRef[] = [];
+  for (let after: PageRef | null = null; found.length < MALFORMED_NAMED_MAX;) {
+    const pages: Page[] = await store.scan({ from: null, to: null }, after, SCAN_BYTES);
+    after = pages.at(-1) ?? null;
+    if (after === null) return found;
+    found.push(...pages.filter((page) => !isWellFormed(page)));
+  }
+  return found.slice(0, MALFORMED_NAMED_MAX);
 }
 
 /** Writes them as they are read. */
 async function quarantined(terminal: Terminal, store: StateStore): Promise<void> {
   const listing = new Listing(terminal, null);
   for (let after: string | null = null; ;) {
-    const records: QuarantinedRecord[] = await listQuarantined(store, after, LIST_STEP);
+    const records: (QuarantinedRecord | QuarantinedPage)[] = await listQuarantined(store, after, LIST_STEP);
     const last = records.at(-1);
     if (last === undefined) break;
     after = last.name;
@@ -70,7 +91,17 @@ async function quarantined(terminal: Terminal, store: StateStore): Promise<void>
   await listing.end({}, listing.count === 0 ? "nothing was put aside" : null);
 }
 
-function listed({ contract, key, sealed, sealedUnder, rotationId }: QuarantinedRecord): Listed {
+function listed(aside: QuarantinedRecord | QuarantinedPage): Listed {
+  if ("body" in aside) {
+    const [contract, lowerBound] = [toHex(aside.contract), toHex(aside.lowerBound)];
+    const { rotationId: since, body } = aside;
+    const size = `${formatCount(body.length)} bytes that make no sense`;
+    return {
+      document: { contract, lowerBound, since, bytes: body.length },
+      text: `contract ${contract} page from key ${lowerBound}: ${size}, put aside in rotation ${since}`,
+    };
+  }
+  const { contract, key, sealed, sealedUnder, rotationId } = aside;
   const names = { contract: toHex(contract), key: toHex(key) };
   const size = `${formatCount(sealed.length)} bytes sealed`;
   return {

@@ -29,8 +29,16 @@ const RULES = Object.freeze({
   sessionBlocks: 20,
   ecdhKeys: { interval: 400, overlap: 40 },
   phaseBlocks: 120,
-  rotation: { leadBlocks: 10, leaseBlocks: 60, phaseBlocks: 600, leasesPerBlock: 512 },
+  rotation: { phaseBlocks: 600, leasesPerBlock: 512 },
 });
+/**
+ * How long a switch is ahead, and a lease: keys of many contracts take their time, however short blocks are. And blocks of them,
+ * at the least: what a pRuntime says is in a block first.
+ */
+const LEAD_MILLISECONDS = 4_000;
+const LEAD_BLOCKS_MIN = 10;
+const LEASE_MILLISECONDS = 20_000;
+const LEASE_BLOCKS_MIN = 20;
 
 /** How large a network is to be. */
 export interface LocalNetworkSize {
@@ -154,6 +162,13 @@ function genesisFile(
   governance: string,
   { gatekeepers, threshold, keySuite, blockMilliseconds, refreshBlocks, rotationBlocks }: LocalNetworkSize,
 ): object {
+  const blocksIn = (milliseconds: number): number => Math.ceil(milliseconds / blockMilliseconds);
+  const rotation = {
+    ...RULES.rotation,
+    intervalBlocks: rotationBlocks,
+    leadBlocks: Math.max(LEAD_BLOCKS_MIN, blocksIn(LEAD_MILLISECONDS)),
+    leaseBlocks: Math.max(LEASE_BLOCKS_MIN, blocksIn(LEASE_MILLISECONDS)),
+  };
   return {
     name: Buffer.from(name, "utf8").subarray(0, 32).toString("utf8"),
     blockMilliseconds,
@@ -163,7 +178,7 @@ function genesisFile(
     attestation: { software: true },
     ecdhKeys: RULES.ecdhKeys,
     masterKey: { phaseBlocks: RULES.phaseBlocks, refreshBlocks, threshold, keySuite },
-    rotation: { intervalBlocks: rotationBlocks, ...RULES.rotation },
+    rotation,
     accounts: nodes.map(({ operator }) => ({ account: operator, free: String(FREE) })),
     workers: nodes.map(({ identityKey, ecdhKey, operator, endpoint }) => ({
       identityKey,

@@ -3,7 +3,7 @@
  * The pRuntime decides whom to ask, and believes nobody; the node has the clock, and says who is late, so that others are
  * asked in his place, while his answer still counts when it comes. Nothing here holds up the following of the chain.
  *
- * - Messages to one pRuntime go one after the other: it opens those with rising sequences only.
+ * - Messages to one pRuntime go one after the other: it opens none whose sequence is far below that of another.
  * - One that is not answered within a second of when it could go out is late. Where there is nobody else to ask, it is asked again, and given twice
  *   as long each time, until it has answered.
  * - So many messages are under way at a time. One that is late makes way for others, up to so many.

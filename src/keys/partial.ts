@@ -51,16 +51,16 @@ interface Blame {
 }
 
 /**
- * Partials that are proved to be right, under the request that they were proved for; only this module makes them.
- * They own a copy of the reply's partials and wipe it on dispose.
+ * Partials that are known to be right, by their proof or as one's own, under the request that they answer; only this module
+ * makes them. They own a copy of the partials and wipe it on dispose.
  */
 class VerifiedPartials implements Disposable {
   readonly request: PartialRequest;
   readonly index: number;
   readonly #partials: Uint8Array;
 
-  /** @param request - copied but for its contracts: what was proved stays what it was, whatever becomes of the caller's. */
-  constructor(request: PartialRequest, { index, partials }: PartialReply) {
+  /** @param request - copied but for its contracts: what was answered stays what it was, whatever becomes of the caller's. */
+  constructor(request: PartialRequest, index: number, partials: Uint8Array) {
     const { genesis, nonce, session, quorum } = request;
     this.request = {
       ...request,
@@ -110,6 +110,24 @@ export function evaluatePartials(request: PartialRequest, share: Share): Partial
   return { index: share.index, partials, proof: generateProof(statement, scaled, nonce) };
 }
 
+/**
+ * A gatekeeper's partials for itself, which needs no proof of what it has computed: of a share that it has, and that was
+ * confirmed, by a trial partial, to be the one that the ledger has the verification share of.
+ * @returns The caller owns them.
+ * @throws GatekeeperError as `evaluatePartials` does.
+ */
+export function ownPartials(request: PartialRequest, share: Share): VerifiedPartials {
+  checkRequest(request);
+  const { group, points } = request.contracts;
+  using scaled = scaledSecret(group, share, request.quorum);
+  const partials = group.multiplyAll(points, scaled);
+  try {
+    return new VerifiedPartials(request, share.index, partials);
+  } finally {
+    partials.fill(0);
+  }
+}
+
 /** λ_i·s_i, or s_i where no quorum is fixed. */
 function scaledSecret(group: Group, { index, secret }: Share, quorum: PartialRequest["quorum"]): Secret {
   if (quorum === null) return secret.clone();
@@ -132,7 +150,7 @@ export function verifyReply(
 ): VerifiedPartials {
   checkRequest(request);
   const reason = faultOf(request, verificationShare, reply);
-  if (reason === null) return new VerifiedPartials(request, reply);
+  if (reason === null) return new VerifiedPartials(request, reply.index, reply.partials);
   throw new GatekeeperError("PROOF_INVALID", `gatekeeper ${reply.index} gave partials that are not proved: ${reason}`, {
     gatekeeper: reply.index,
     reason,
@@ -165,7 +183,7 @@ export function sortReplies(
         continue;
       }
       blamed.delete(index);
-      verified.set(index, new VerifiedPartials(request, reply));
+      verified.set(index, new VerifiedPartials(request, index, reply.partials));
     }
   } catch (error) {
     for (const partials of verified.values()) partials[Symbol.dispose]();

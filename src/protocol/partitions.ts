@@ -62,6 +62,8 @@ interface View {
   readonly isAlone: boolean;
 }
 
+/** Partitions that whoever leases some is expected to be done with, in a lease's time, at the least. */
+const DONE_IN_A_LEASE = 4;
 /** Times that leases double, at most, when a phase is late again and again. */
 const DOUBLINGS_MAX = 6;
 
@@ -97,6 +99,26 @@ export function leasePartitions(draft: Draft, identityKey: PublicKey, wanted: nu
   draft.leases += leased.length;
   if (leased.length > 0) noteKeyUser(draft, identityKey, true);
   return leased.length;
+}
+
+/**
+ * Who is done with some of the partitions that it has leased works on the others: each that is done gives those that have less
+ * than half of a lease left some more of one's time. Else what was got ready for leases that all end at once, above all keys,
+ * would be lost where there is much of it. Whoever does no more than to keep leases keeps them for a lease; and for
+ * 1 + LEASES_MAX / DONE_IN_A_LEASE leases, when there are no others to be had, if he is done with those one by one.
+ * @param done - how many.
+ */
+export function prolongLeases(draft: Draft, identityKey: PublicKey, done: number): void {
+  const { state } = draft;
+  const lease = leaseBlocksOf(draft, state.rotation!);
+  const more = Math.ceil((done * lease) / DONE_IN_A_LEASE);
+  for (const [index, partition] of [...state.partitions.values()].entries()) {
+    if (partition.holder !== identityKey) continue;
+    // Not each time: what changes is hashed by all who follow.
+    if (partition.deadline - state.height >= lease / 2) continue;
+    const deadline = Math.min(partition.deadline + more, state.height + lease - 1);
+    putPartition(draft, index, { ...partition, deadline });
+  }
 }
 
 /** The switch: what was promised is leased. */

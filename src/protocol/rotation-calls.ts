@@ -5,7 +5,7 @@ import type { Certification, PartitionWork, RotationWork } from "./call.ts";
 import { type Draft, ensure, tell } from "./draft.ts";
 import { exclude } from "./exclusion.ts";
 import { currentSharing } from "./key-session.ts";
-import { doubted, isHolder, leasePartitions, mayRotate, putPartition } from "./partitions.ts";
+import { doubted, isHolder, leasePartitions, prolongLeases, mayRotate, putPartition } from "./partitions.ts";
 import { mayServe, workerOf } from "./registry.ts";
 import { advanceIfSwept, reopen } from "./rotation-phases.ts";
 import {
@@ -89,6 +89,7 @@ export function workPartitions(draft: Draft, signer: PublicKey, { rotationId, do
     if (work.outcome.tag === "swept") takeReceipt(draft, signer, partition, work);
     else takeVerdict(draft, signer, partition, work);
   }
+  if (counted > 0) prolongLeases(draft, signer, counted);
   counted += leasePartitions(draft, signer, wanted);
   ensure(counted > 0, "NothingToDo");
   advanceIfSwept(draft);

@@ -16,7 +16,6 @@
  * rotation-phases.ts and rotation-abandonment.ts have the transitions, rotation-calls.ts what messages do.
  */
 import type { Codec } from "scale-ts";
-import { compareBytes, fromHex } from "../bytes.ts";
 import { type PublicKey, hashCodec, publicKeyCodec } from "./account.ts";
 import { type Migration, migrationCodec } from "./migration.ts";
 import {
@@ -287,13 +286,13 @@ export function mayLease({ phase, switchHeight }: Rotation): boolean {
 }
 
 /** Whether a pRuntime has leased a partition that a contract's states may lie in. */
-export function hasLeased(partitions: readonly Partition[], contract: Uint8Array): boolean {
-  return partitions.some(({ from, to }) => {
-    if (from !== null && compareBytes(contract, fromHex(from.contract, "a bound")) < 0) return false;
-    if (to === null) return true;
-    const order = compareBytes(contract, fromHex(to.contract, "a bound"));
-    return order < 0 || (order === 0 && to.key.length > 0);
-  });
+export function hasLeased(partitions: readonly Partition[], contract: Hex): boolean {
+  // Ids have one length and one way to be written in hex, so that their order is that of their bytes.
+  return partitions.some(
+    ({ from, to }) =>
+      (from === null || contract >= from.contract) &&
+      (to === null || contract < to.contract || (contract === to.contract && to.key.length > 0)),
+  );
 }
 
 /** Partitions that a pRuntime has leased, with their indices. */
@@ -301,7 +300,7 @@ export function leasesOf(
   { partitions }: Pick<State, "partitions">,
   identityKey: PublicKey,
 ): (Partition & { readonly index: number })[] {
-  return [...partitions.values()]
-    .map((partition, index) => ({ ...partition, index }))
-    .filter(({ holder }) => holder === identityKey);
+  return [...partitions.values()].flatMap((partition, index) =>
+    partition.holder === identityKey ? [{ ...partition, index }] : [],
+  );
 }

@@ -121,7 +121,7 @@ export class CommandRunner implements AsyncDisposable {
 
   #runtimeOn(store: NetworkStore): Runtime {
     if (this.#runtime?.store === store) return this.#runtime;
-    const worker = this.#holder.contractWorker(store.store, this.#engine);
+    const worker = this.#holder.contractWorker(store, this.#engine);
     this.#runtime = { store, worker, program: new KeyValueContract(worker) };
     return this.#runtime;
   }

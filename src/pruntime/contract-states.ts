@@ -4,8 +4,9 @@
  * Every write is a compare-and-swap of the page it lands in, so that neither another writer nor a rotation is
  * overwritten; one that missed the switch to a new rotation id is refused by the store and sealed again.
  *
- * A store that serves no more is neither read nor written (store/service.ts). One that is mirrored is written first, then
- * what was written is carried over, and only then the write is done; nothing is read that was not carried over.
+ * A store that serves no more is neither read nor written (store/service.ts), nor is one that the ledger does not have serve
+ * (store-switch.ts). One that is mirrored is written first, then what was written is carried over, and only then the write is
+ * done; nothing is read that was not carried over.
  */
 import type { Engine } from "../engine/engine.ts";
 import { SEALED_OVERHEAD_BYTES, type SealedUnder, decodeHeader } from "../engine/sealed-state.ts";
@@ -45,6 +46,8 @@ export type ContractStatesOptions = {
   readonly engine: Engine;
   /** The store that mirrors this one, by its id, where it is open here; lent. */
   readonly mirrorOf?: (id: string) => StateStore | null;
+  /** Whether the store may be what it says that it is; absent where there is no chain that could know. */
+  readonly agrees?: (service: Service) => boolean;
 } & (
   | {
       /** What states are sealed with. */
@@ -85,7 +88,7 @@ export class ContractStates implements Disposable {
   /**
    * A state's plaintext, which the caller owns, or null if there is none.
    * @throws GatekeeperError TAG_MISMATCH, naming contract and key, when what lies there can't be opened; STORE_NOT_SERVING,
-   * whose detail.other is the store to use; STORE_UNAVAILABLE when the store is mirrored by one that is not open here;
+   * whose detail.state says why, and detail.other which store it is about; STORE_UNAVAILABLE when the store is mirrored by one that is not open here;
    * STORE_*.
    */
   async get(contract: Uint8Array, key: Uint8Array): Promise<Uint8Array | null> {
@@ -164,7 +167,10 @@ export class ContractStates implements Disposable {
     const cells = new Map<string, CellExpectation>();
     for (const { contract } of now) {
       const cell = await mirrored.carryOver(contract.id);
-      if (cell === null) return await this.#withoutMirror(mirrored, contractEdits);
+      if (cell === null) {
+        await this.#nextMirror(mirrored);
+        return contractEdits;
+      }
       cells.set(toHex(contract.id), cell);
     }
     const { pageEdits, changes, commit } = await this.#seal(mirrored.under.rotationId, now);
@@ -187,9 +193,13 @@ export class ContractStates implements Disposable {
       const id = toHex(contract.id);
       const keys = written.get(id);
       if (keys === undefined) continue;
-      const unopened = await mirrored.carry(contract.id, cells.get(id)!, keys);
-      // Where the store serves alone again, it has what was written; whoever mirrors it from now on copies that.
-      if (unopened === null) return await this.#withoutMirror(mirrored, later);
+      let unopened: readonly Uint8Array[] | null = null;
+      for (let by: MirroredWrites | null = mirrored; unopened === null; by = await this.#nextMirror(by)) {
+        // Where the store serves alone again, it has what was written; whoever mirrors it from now on copies that.
+        if (by === null) return later;
+        unopened = await by.carry(contract.id, cells.get(id)!, keys);
+        if (unopened !== null) break;
+      }
       const [altered] = unopened;
       if (altered !== undefined) throw unopenable(contract.id, altered);
     }
@@ -201,14 +211,18 @@ export class ContractStates implements Disposable {
    * @throws GatekeeperError STORE_NOT_SERVING, STORE_UNAVAILABLE.
    */
   async #serving(): Promise<{ readonly service: Service; readonly mirrored: MirroredWrites | null }> {
-    const { store, mirrorOf } = this.#options;
+    const { store, mirrorOf, agrees } = this.#options;
     const service = await readService(store);
+    if (service.state !== "serves" && service.state !== "mirrored") throw notServing(service);
+    if (agrees?.(service) === false) throw notAgreed(service);
     if (service.state === "serves") return { service, mirrored: null };
-    if (service.state !== "mirrored") throw notServing(service);
     if (this.#mirrored?.service.cell.expected !== service.cell.expected) {
       const [id, rotationId] = [service.other!, service.rotationId!];
       const mirror = mirrorOf?.(id) ?? null;
-      if (mirror === null) throw noMirror(id, "is not open here: name its file with --store");
+      if (mirror === null) {
+        const message = `this store is mirrored by the store ${id}, which is not open here: name its file with --store`;
+        throw new GatekeeperError("STORE_UNAVAILABLE", message, { store: id });
+      }
       this.#mirrored = new MirroredWrites({
         source: store,
         under: this.#under(rotationId - 1),
@@ -229,15 +243,15 @@ export class ContractStates implements Disposable {
     for (;;) {
       const { mirrored } = await this.#serving();
       if (mirrored === null || (await mirrored.carryOver(contract)) !== null) return;
-      await this.#withoutMirror(mirrored, null);
+      await this.#nextMirror(mirrored);
     }
   }
 
-  /** The edits that are left where the mirror is none any more, which the store must say too. */
-  async #withoutMirror<T>(mirrored: MirroredWrites, left: T): Promise<T> {
-    const { service } = await this.#serving();
-    if (service.cell.expected !== mirrored.service.cell.expected) return left;
-    throw noMirror(service.other!, "does not say so");
+  /** What is to be done where a mirror is none any more, which the store must say too; null where it serves alone. */
+  async #nextMirror(before: MirroredWrites): Promise<MirroredWrites | null> {
+    const { service, mirrored } = await this.#serving();
+    if (service.cell.expected === before.service.cell.expected) throw notAgreed(service);
+    return mirrored;
   }
 
   /** A commit of edits, sealed under a generation: a group for each page that they fall into. */
@@ -365,9 +379,14 @@ function unopenable(contract: Uint8Array, key: Uint8Array, cause?: unknown): Gat
   return new GatekeeperError("TAG_MISMATCH", message, where, { cause });
 }
 
-function noMirror(other: string, why: string): GatekeeperError {
-  const message = `this store is mirrored by the store ${other}, which ${why}`;
-  return new GatekeeperError("STORE_UNAVAILABLE", message, { store: other });
+/** What whoever reads or writes states in a store is told that is not what it says: it will be, or say another thing. */
+function notAgreed({ state, other }: Service): GatekeeperError {
+  const why = "by the chain, or by the store that is to mirror it, it is not so, or not yet: try again";
+  return new GatekeeperError("STORE_NOT_SERVING", `this store says that it ${saying(state)}; ${why}`, { other, state });
+}
+
+function saying(state: Service["state"]): string {
+  return state === "mirrored" ? "is mirrored" : "serves alone";
 }
 
 /** As many of the edits of each contract as its cell can name, and the others. */

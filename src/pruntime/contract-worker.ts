@@ -16,6 +16,7 @@ import type { PublicKey } from "../protocol/account.ts";
 import type { Hex } from "../protocol/scale.ts";
 import type { State } from "../protocol/state.ts";
 import type { Secret } from "../secret.ts";
+import type { Service } from "../store/service.ts";
 import type { ContractName, StateStore } from "../store/store.ts";
 import type { WriteResult } from "./boundary.ts";
 import { provisionedContractKeys } from "./contract-keys.ts";
@@ -28,6 +29,8 @@ export interface ContractWorkerOptions {
   readonly engine: Engine;
   /** The store that mirrors it while states migrate, by its id; null where it is not here. */
   readonly mirrorOf?: (id: string) => StateStore | null;
+  /** Whether the store may be what it says that it is, by the ledger that is here. */
+  readonly agrees?: (service: Service) => boolean;
   readonly keys: ProvisionedKeys;
 }
 

@@ -36,7 +36,9 @@ import { Provisioning } from "./provisioning.ts";
 import { type StartThreads, startThreads } from "../rotation/partition-pool.ts";
 import { type RotationPace, Rotator } from "./rotator.ts";
 import type { NetworkStore } from "../store/network-store.ts";
+import type { Service } from "../store/service.ts";
 import type { Shareholder } from "./shareholder.ts";
+import { agrees } from "./store-switch.ts";
 import { WrongPartials } from "./wrong-partials.ts";
 
 /** Blocks after which the ledger is saved anew. */
@@ -230,11 +232,13 @@ export class Enclave implements Disposable {
 
   /**
    * What code in this pRuntime runs contracts with.
-   * @param store, engine - lent for as long as it is used.
+   * @param store - its states' store; lent, as the engine is, for as long as it is used.
    */
-  contractWorker(store: StateStore, engine: Engine): ContractWorker {
-    const mirrorOf = (id: string): StateStore | null => this.#stores.find((other) => other.id === id)?.store ?? null;
-    return new ContractWorker({ store, engine, keys: this.#contractKeys, mirrorOf });
+  contractWorker({ store, id }: Pick<NetworkStore, "store" | "id">, engine: Engine): ContractWorker {
+    const mirrorOf = (other: string): StateStore | null =>
+      this.#stores.find((here) => here.id === other)?.store ?? null;
+    const isAgreed = (service: Service): boolean => agrees(this.#joined().ledger.state, id, service);
+    return new ContractWorker({ store, engine, keys: this.#contractKeys, mirrorOf, agrees: isAgreed });
   }
 
   /**

@@ -1,9 +1,11 @@
 /**
- * The sequences of messages between this pRuntime and others: one that rises for each sender and recipient, so that a
- * message that was accepted once, or before a later one, is not accepted again.
+ * The sequences of messages between this pRuntime and others: one that rises for each sender and recipient, so that no message
+ * is accepted twice (RFC 4303, section 3.4.3). Messages overtake each other, as a question to another and the answer to
+ * what it asks go by two connections: besides the highest sequence that was accepted it is remembered which of the WINDOW up
+ * to it were, and what is below them is not accepted any more.
  *
  * Both directions are sealed by the caller: sequences before the messages that have them leave, or a pRuntime that starts
- * again gives one twice and is not heard; the highest that was accepted before an answer leaves to what a message asks for,
+ * again gives one twice and is not heard; those that were accepted before an answer leaves to what a message asks for,
  * or it is given twice. Sequences are reserved some at a time, so that not every message waits for a disk; a pRuntime that
  * starts again skips those that it had left.
  */
@@ -11,17 +13,22 @@ import { GatekeeperError } from "../errors.ts";
 import { type PublicKey, publicKeyCodec } from "../protocol/account.ts";
 import { boundedVector, decode, encode, struct, u64 } from "../protocol/scale.ts";
 
-/** Others that are remembered: 196 KiB of them. */
+/** Others that are remembered: 228 KiB of them. */
 export const PEERS_MAX = 4_096;
 
 /** Sequences that are reserved at a time. */
 const RESERVED = 64n;
 
-/** Of one other pRuntime: the sequences of the last message to it, and from it; 0 where there was none. */
+/** Sequences from the highest that was accepted downwards, of which it is remembered whether they were. */
+const WINDOW = 64n;
+
+/** Of one other pRuntime: the sequences of the last message to it, and of the highest from it; 0 where there was none. */
 interface Peer {
   readonly identityKey: PublicKey;
   readonly sent: bigint;
   readonly accepted: bigint;
+  /** Bit i: whether `accepted` - i was accepted. */
+  readonly window: bigint;
 }
 
 /** The last sequence to it that is reserved, besides. */
@@ -32,7 +39,10 @@ interface KnownPeer extends Peer {
 /** Why a sequence is not accepted. */
 export type SequenceRefusal = "Replayed" | "TooManySenders";
 
-const peersCodec = boundedVector(struct<Peer>({ identityKey: publicKeyCodec, sent: u64, accepted: u64 }), PEERS_MAX);
+const peersCodec = boundedVector(
+  struct<Peer>({ identityKey: publicKeyCodec, sent: u64, accepted: u64, window: u64 }),
+  PEERS_MAX,
+);
 
 /** Sequences by the IdentityKey of the other. */
 export class MessageSequences {
@@ -46,7 +56,7 @@ export class MessageSequences {
   static decode(bytes: Uint8Array): MessageSequences {
     const peers = decode(peersCodec, bytes);
     const rises = peers?.every(({ identityKey }, at) => at === 0 || peers[at - 1]!.identityKey < identityKey);
-    if (peers === null || rises !== true) {
+    if (peers === null || rises !== true || !peers.every(hasWindow)) {
       throw new GatekeeperError("KEY_UNAVAILABLE", "sealed sequences of messages are malformed");
     }
     const sequences = new MessageSequences();
@@ -82,13 +92,25 @@ export class MessageSequences {
 
   /** Why a message of this sender and sequence may not be accepted, or null. */
   refusal(sender: PublicKey, sequence: bigint): SequenceRefusal | null {
-    if (sequence <= this.#of(sender).accepted) return "Replayed";
+    const { accepted, window } = this.#of(sender);
+    const below = accepted - sequence;
+    // 0 is no sequence, and nothing has it.
+    if (sequence < 1n || below >= WINDOW || (below >= 0n && ((window >> below) & 1n) === 1n)) return "Replayed";
     return this.hasRoomFor(sender) ? null : "TooManySenders";
   }
 
   /** Remembers that a message was accepted that is not refused. */
   accept(sender: PublicKey, sequence: bigint): void {
-    this.#peers.set(sender, { ...this.#of(sender), accepted: sequence });
+    const peer = this.#of(sender);
+    const above = sequence - peer.accepted;
+    const after =
+      above > 0n
+        ? {
+            accepted: sequence,
+            window: BigInt.asUintN(Number(WINDOW), above < WINDOW ? (peer.window << above) | 1n : 1n),
+          }
+        : { window: peer.window | (1n << -above) };
+    this.#peers.set(sender, { ...peer, ...after });
   }
 
   /**
@@ -103,16 +125,21 @@ export class MessageSequences {
   encode(): Uint8Array<ArrayBuffer> {
     const peers = [...this.#peers.values()]
       .sort((a, b) => (a.identityKey < b.identityKey ? -1 : 1))
-      .map(({ identityKey, reserved, accepted }): Peer => ({ identityKey, sent: reserved, accepted }));
+      .map(({ identityKey, reserved, accepted, window }): Peer => ({ identityKey, sent: reserved, accepted, window }));
     return encode(peersCodec, peers);
   }
 
   #of(identityKey: PublicKey): KnownPeer {
-    return this.#peers.get(identityKey) ?? { identityKey, sent: 0n, reserved: 0n, accepted: 0n };
+    return this.#peers.get(identityKey) ?? { identityKey, sent: 0n, reserved: 0n, accepted: 0n, window: 0n };
   }
 
   /** Whether another is remembered, or can be. */
   hasRoomFor(identityKey: PublicKey): boolean {
     return this.#peers.size < PEERS_MAX || this.#peers.has(identityKey);
   }
+}
+
+/** Whether it is one that `accept` can have made: it has the highest sequence, and none below 1. */
+function hasWindow({ accepted, window }: Peer): boolean {
+  return accepted === 0n ? window === 0n : (window & 1n) === 1n && (accepted >= WINDOW || window >> accepted === 0n);
 }

@@ -92,7 +92,7 @@ export class MirroredWrites {
   async #transfer(contract: Uint8Array, keys: readonly Uint8Array[]): Promise<readonly Uint8Array[] | null> {
     const { source, mirror, under, keys: contractKeys, service } = this.#options;
     const target = await readService(mirror.store);
-    const isMirror = target.state === "mirror" && target.rotationId === service.rotationId;
+    const isMirror = target.state === "mirror" && target.height === service.height;
     if (!isMirror) return null;
     await contractKeys.hold([under.rotationId, mirror.under.rotationId]);
     const pair = (id: Uint8Array): KeyPair => {

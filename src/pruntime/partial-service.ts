@@ -106,8 +106,8 @@ function mayHaveAll({ state }: ProvisioningLedger, sender: PublicKey, contracts:
   if (worker === undefined || !mayServe(state, worker)) return false;
   let leased: readonly Partition[] | null = null;
   for (let at = 0; at < contracts.length; at += CONTRACT_ID_BYTES) {
-    const id = contracts.subarray(at, at + CONTRACT_ID_BYTES);
-    if (state.contracts.get(toHex(id))?.worker === sender) continue;
+    const id = toHex(contracts.subarray(at, at + CONTRACT_ID_BYTES));
+    if (state.contracts.get(id)?.worker === sender) continue;
     leased ??= leasesOf(state, sender);
     if (!hasLeased(leased, id)) return false;
   }

@@ -125,7 +125,8 @@ export class PeerExchange {
   ask(ledger: Ledger, provisioning: Provisioning, late: readonly PublicKey[]): Provisioned["messages"] {
     const outgoing: Outgoing[] = [];
     for (const { to, request } of provisioning.ask(ledger, late)) {
-      if (to === this.#speaker.signer.publicKey) this.#askItself(ledger, provisioning, request);
+      // A gatekeeper that runs or rotates contracts has a share itself.
+      if (to === this.#speaker.signer.publicKey) provisioning.takeOwn(request, this.#speaker.share(request.epoch));
       else outgoing.push({ to, message: { tag: "partialsRequest", value: request } });
     }
     const sealed = this.#sealAll(ledger, outgoing);
@@ -136,18 +137,6 @@ export class PeerExchange {
   #answerPartials(ledger: Ledger, sender: PublicKey, request: PartialsRequest): PartialsAnswer {
     const { signer, share } = this.#speaker;
     return answerPartials({ ledger, signer, share }, sender, request);
-  }
-
-  /** A gatekeeper that runs contracts has a share itself. */
-  #askItself(ledger: Ledger, provisioning: Provisioning, request: PartialsRequest): void {
-    const { publicKey } = this.#speaker.signer;
-    const answer = this.#answerPartials(ledger, publicKey, request);
-    try {
-      if (answer.tag === "partialsReply") provisioning.take(publicKey, answer.value);
-      else provisioning.refuse(publicKey, answer.value);
-    } finally {
-      wipe(answer);
-    }
   }
 
   #sealTo(ledger: Ledger, to: PublicKey, message: PeerMessage): Uint8Array {

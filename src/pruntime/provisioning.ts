@@ -18,8 +18,9 @@ import { combinePartials } from "../keys/combination.ts";
 import { PRF_BYTES, prfOutputs } from "../keys/contract-key.ts";
 import { hashContracts } from "../keys/contract-points.ts";
 import { KEY_SUITE, type KeySuite } from "../keys/group.ts";
-import { type VerifiedPartials, sortReplies } from "../keys/partial.ts";
+import { type VerifiedPartials, ownPartials, sortReplies } from "../keys/partial.ts";
 import type { PartialRequest } from "../keys/partial-request.ts";
+import type { Share } from "../keys/shamir.ts";
 import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Effect } from "../protocol/effect.ts";
 import { mayServe } from "../protocol/registry.ts";
@@ -220,10 +221,18 @@ export class Provisioning implements Disposable {
       this.#blamed.add(from);
       return { contracts: 0, blamed: blamed[0]!.reason, evidence: evidenceOf(asked, reply) };
     }
-    asked.state = "verified";
-    this.#late.delete(from);
-    batch.verified.push(...verified);
-    return { ...NOTHING, contracts: batch.verified.length < sharing.threshold ? 0 : this.#finish(batch) };
+    return { ...NOTHING, contracts: this.#add(asked, verified) };
+  }
+
+  /**
+   * Takes its own partials, which it has no need to prove to itself.
+   * @param share - of the sharing that was asked for, lent; null: there is none here, so that others are asked.
+   */
+  takeOwn({ nonce }: PartialsRequest, share: Share | null): void {
+    const asked = this.#waitingFor(this.#identityKey, nonce);
+    if (asked === undefined) return;
+    if (share?.index === asked.index) this.#add(asked, [ownPartials(asked.request, share)]);
+    else asked.state = "refused";
   }
 
   /** Takes a refusal: others are asked in its place. @returns whether something was asked that this answers. */
@@ -237,6 +246,15 @@ export class Provisioning implements Disposable {
   [Symbol.dispose](): void {
     for (const { batches } of this.#supplies.values()) for (const batch of batches) this.#drop(batch);
     this.#supplies.clear();
+  }
+
+  /** @returns how many keys came of it. */
+  #add(asked: Asked, verified: readonly VerifiedPartials[]): number {
+    const { batch, identityKey } = asked;
+    asked.state = "verified";
+    this.#late.delete(identityKey);
+    batch.verified.push(...verified);
+    return batch.verified.length < batch.supply.sharing.threshold ? 0 : this.#finish(batch);
   }
 
   #waitingFor(from: PublicKey, nonce: Hex): Asked | undefined {

@@ -8,6 +8,7 @@ import { type ErrorCode, GatekeeperError } from "../errors.ts";
 import type { PublicKey } from "../protocol/account.ts";
 import type { Call, PartitionWork } from "../protocol/call.ts";
 import type { Ledger } from "../protocol/ledger.ts";
+import { keysOf } from "../protocol/key-session.ts";
 import { isHolder, leasableBy, mayRotate } from "../protocol/partitions.ts";
 import {
   LEASES_MAX,
@@ -22,9 +23,11 @@ import { removeCheckpoints } from "../rotation/checkpoint.ts";
 import { partitionBoundsFor } from "../rotation/partition-bounds.ts";
 import type { Generation } from "../rotation/partition-keys.ts";
 import type { PartitionThreads, StartThreads } from "../rotation/partition-pool.ts";
-import { emptyStore } from "../rotation/empty-store.ts";
+import { emptyStore, isEmptied } from "../rotation/empty-store.ts";
+import { settleCounts } from "../rotation/settle-counts.ts";
 import type { NetworkStore } from "../store/network-store.ts";
-import { readMirror } from "../store/service.ts";
+import type { StateStore } from "../store/store.ts";
+import { readMirror, readService, wasTarget } from "../store/service.ts";
 import { PartitionJob, placeOf } from "./partition-job.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Provisioning } from "./provisioning.ts";
@@ -43,6 +46,9 @@ const LEASES_PER_THREAD = 4;
 const PARTITIONS_WANTED = 128;
 const PARTITION_PAGES = 64;
 const PARTITION_PAGES_WANTED = 512;
+/** A cell among those of checkpoints, and its bytes. */
+const ROOM_CELL = "rotation/room";
+const ROOM_BYTES = 1 << 16;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
 
@@ -75,7 +81,7 @@ interface RotationStores {
 
 /** Something that is done once, beside the following of the chain. */
 interface Errand<T> {
-  /** What it is for: the block of a rotation's switch, which no other has. */
+  /** What it is for: the block of a rotation's switch, which no other has; null where it is for none. */
   readonly key: number | null;
   /** Null before it is done. */
   result: T | null;
@@ -90,10 +96,13 @@ export class Rotator implements AsyncDisposable {
   #bounds: Errand<readonly PartitionBound[]> | null = null;
   #count: Errand<boolean> | null = null;
   #compaction: Errand<true> | null = null;
+  #emptying: Errand<true> | null = null;
   /** Since when all partitions are verified. */
   #verifiedAt: { readonly switchHeight: number | null; readonly height: number } | null = null;
   /** Why the work that is under way does not succeed; null where it does. */
   #fault: ErrorCode | null = null;
+  /** The rotation and phase that it is, or would be, of. */
+  #faultIn: string | null = null;
   #ending: Promise<void> = Promise.resolve();
 
   constructor(options: RotatorOptions) {
@@ -110,6 +119,9 @@ export class Rotator implements AsyncDisposable {
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;
     const { rotation } = state;
+    const phase = rotation === null ? null : `${rotation.from} ${rotation.phase}`;
+    if (phase === null || phase !== this.#faultIn) this.#fault = null;
+    this.#faultIn = phase;
     this.#switch.follow(state);
     const work = this.#workOf(state);
     // Of one that was given up, the next has the number, and its partitions theirs: who missed that has worked on other leases.
@@ -133,6 +145,7 @@ export class Rotator implements AsyncDisposable {
     if (isOurs && isInForce && isTurn(ledger, rotation, this.#options.identityKey)) {
       this.#compact(rotation, work);
     }
+    this.#emptyCopies(ledger);
     this.wake();
   }
 
@@ -265,11 +278,13 @@ export class Rotator implements AsyncDisposable {
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, switchHeight, async () => {
       if (mayDrop) await this.#poolOf(rotation, work).drop({ from: null, to: null });
-      // One that is a mirror no longer lacks what was written since.
-      if (source !== null) await readMirror(source, store, rotation.from + 1);
-      const counts = await store.countByRotationId();
-      const isClean = [...counts.keys()].every((rotationId) => rotationId === rotation.from + 1);
-      return isClean && (await store.minimumRotationId()) === rotation.from + 1 && (await store.keptCount()) === 0;
+      if (source !== null) {
+        // One that is a mirror no longer lacks what was written since.
+        await readMirror(source, store, rotation.from + 1);
+        // One without room could not begin to serve when the chain has it do so; until then the other one does.
+        await writeRoom(store);
+      }
+      return (await settleCounts(store, rotation.from + 1)) && (await store.keptCount()) === 0;
     });
   }
 
@@ -289,8 +304,36 @@ export class Rotator implements AsyncDisposable {
   #compact(rotation: Rotation, { store: { store }, source }: RotationStores): void {
     this.#compaction = this.#errand(this.#compaction, rotation.switchHeight, async () => {
       await removeCheckpoints(store);
-      if (source !== null) await emptyStore(source.store);
+      if (source !== null) await emptyStore(source.store, store);
       await (source?.store ?? store).compact();
+      return true as const;
+    });
+  }
+
+  /** Empties what a migration has filled that was called off: with the MasterKey that was made for it, nothing of it is of use. */
+  #emptyCopies({ state, genesis }: Ledger): void {
+    const { rotation, height, stateStore, rotationEnded } = state;
+    const { stores, identityKey } = this.#options;
+    const turn = Math.floor((height - rotationEnded) / genesis.rotation.leaseBlocks);
+    const holders = keysOf(state.sharings.at(-1)?.members ?? []).filter((key) => isHolder(state, key));
+    if (holders[turn % holders.length] !== identityKey) return;
+    // Whenever it has not begun: others may close one at any time.
+    if (this.#emptying?.result === true) this.#emptying = null;
+    this.#emptying = this.#errand(this.#emptying, null, async () => {
+      for (const { id, store } of stores) {
+        const service = await readService(store);
+        const isLeft = id !== stateStore && service.state === "closed" && service.since! <= height;
+        // That of the one that is under way nobody has closed but a liar.
+        if (
+          !isLeft ||
+          service.height === rotation?.switchHeight ||
+          !(await wasTarget(store, service)) ||
+          (await isEmptied(store))
+        )
+          continue;
+        await emptyStore(store, null);
+        await store.compact();
+      }
       return true as const;
     });
   }
@@ -305,6 +348,7 @@ export class Rotator implements AsyncDisposable {
       },
       (error: unknown) => {
         this.#note(error);
+        if (this.#emptying === begun) this.#emptying = null;
         if (!isPassing(error)) return;
         if (this.#bounds === begun) this.#bounds = null;
         else if (this.#count === begun) this.#count = null;
@@ -319,7 +363,6 @@ export class Rotator implements AsyncDisposable {
     this.#jobs.clear();
     const pool = this.#pool;
     this.#pool = null;
-    this.#fault = null;
     if (pool !== null)
       this.#ending = Promise.all([this.#ending, pool.threads[Symbol.asyncDispose]()]).then(() => undefined);
   }
@@ -335,6 +378,14 @@ export class Rotator implements AsyncDisposable {
 function generationOf({ sharings }: State, rotationId: number): Generation {
   const { keySuite, cipherSuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
   return { rotationId, keySuite, suite: cipherSuite };
+}
+
+/** Writes more to a store than a switch does, among what is removed with the rotation. @throws GatekeeperError STORE_FULL; STORE_*. */
+async function writeRoom(store: StateStore): Promise<void> {
+  const expected = (await store.cell(ROOM_CELL))?.version ?? null;
+  const cells = [{ name: ROOM_CELL, expected, value: new Uint8Array(ROOM_BYTES) }];
+  // Where another has written it meanwhile, there was room for that.
+  await store.commit({ groups: [], sealedUnder: null, cells });
 }
 
 /** Of how many partitions a store is to be. @param most - partitions of as few pages as may be. */

@@ -63,8 +63,9 @@ export class Shareholder implements Disposable {
   #dealingKey: DealingKey | null = null;
   #shares: readonly HeldShare[] = [];
   /**
-   * Sharings of which there was a share here since this process began, by epoch, and the generations of the MasterKey that they were
-   * of: its memory may remember. Null where the ledger has forgotten that already.
+   * Sharings of which there was a share here since this process began, or a dealing key that opens what is dealt for one, by
+   * epoch, and the generations of the MasterKey that they were of: its memory may remember. Null where the ledger has forgotten
+   * that already.
    */
   readonly #met = new Map<number, number | null>();
   /** The session whose dealings to us are wrong although nobody complained in time: they are not tried again. */
@@ -104,7 +105,7 @@ export class Shareholder implements Disposable {
   follow(ledger: Ledger): boolean {
     const { sharings, retired, keySession } = ledger.state;
     for (const { epoch, rotationId } of [...sharings, ...retired, ...(keySession === null ? [] : [keySession])]) {
-      if (this.share(epoch) !== null) this.#met.set(epoch, rotationId);
+      if (this.share(epoch) !== null || this.#dealingKey?.epoch === epoch) this.#met.set(epoch, rotationId);
     }
     const sessionEpoch = keySession?.epoch ?? null;
     let changed = false;
@@ -138,8 +139,8 @@ export class Shareholder implements Disposable {
   }
 
   /**
-   * Whether there was a share here, since this process began, of a MasterKey that is abandoned. That it is destroyed is declared
-   * by another process, of which the memory never had it.
+   * Whether there was a share here, since this process began, of a MasterKey that is abandoned, or a dealing key that opens what
+   * was dealt of it. That it is destroyed is declared by another process, of which the memory never had it.
    */
   remembersAbandoned({ state }: Pick<Ledger, "state">): boolean {
     return [...this.#met.values()].some((rotationId) => rotationId === null || isAbandoned(state, rotationId));

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
-import type { CellWrite, PageRange, StateStore } from "../store/store.ts";
+import type { Cell, CellWrite, PageRange, StateStore } from "../store/store.ts";
 import { count, decode, encode, hex, names, packRef, ref, type Versioned } from "./control.ts";
 
 const PREFIX = "rotation/";
@@ -65,9 +65,10 @@ export interface CheckpointOwner {
 
 /**
  * Makes the caller the holder of a partition's checkpoint, and makes the checkpoint one of this attempt: the next commit of
- * whoever held it before is refused.
+ * whoever held it before is refused. One that is malformed, or of a partition with other bounds, is as good as none: that must
+ * not keep a partition from being swept for ever.
  * @returns null when the checkpoint is one of a later attempt: the caller's lease is over.
- * @throws GatekeeperError STORE_CORRUPT when it is malformed, or one of a partition with other bounds.
+ * @throws GatekeeperError STORE_*.
  */
 export async function takeCheckpoint(
   owner: CheckpointOwner,
@@ -77,8 +78,7 @@ export async function takeCheckpoint(
   const holder = toHex(owner.identity);
   for (;;) {
     const cell = await owner.store.cell(name);
-    const known = cell === null ? null : decode(checkpointSchema, cell);
-    if (known !== null) checkBounds(name, known, partition);
+    const known = cell === null ? null : checkpointIn(cell, partition);
     if (known !== null && known.attempt > partition.attempt) return null;
     const value = withHolder(known ?? firstCheckpoint(partition, holder), holder);
     const current = value.attempt === partition.attempt ? value : beginAttempt(value, partition.attempt);
@@ -115,12 +115,19 @@ function nameOf(rotationId: number, index: number): string {
   return `${PREFIX}${rotationId - 1}-${rotationId}/${String(index).padStart(6, "0")}`;
 }
 
-function checkBounds(name: string, known: Checkpoint, { from, to }: PageRange): void {
-  const same = (a: Checkpoint["from"], b: Checkpoint["from"]): boolean =>
-    a?.contract === b?.contract && a?.lowerBound === b?.lowerBound;
-  if (same(known.from, packRef(from)) && same(known.to, packRef(to))) return;
-  const message = `the cell ${name} of the store is about a partition with other bounds`;
-  throw new GatekeeperError("STORE_CORRUPT", message, { cell: name });
+/** Null for what is none of this partition. */
+function checkpointIn(cell: Cell, { from, to }: PageRange): Checkpoint | null {
+  try {
+    const known = decode(checkpointSchema, cell);
+    return isSamePlace(known.from, packRef(from)) && isSamePlace(known.to, packRef(to)) ? known : null;
+  } catch (error) {
+    if (error instanceof GatekeeperError && error.code === "STORE_CORRUPT") return null;
+    throw error;
+  }
+}
+
+function isSamePlace(a: Checkpoint["from"], b: Checkpoint["from"]): boolean {
+  return a?.contract === b?.contract && a?.lowerBound === b?.lowerBound;
 }
 
 function firstCheckpoint({ from, to, attempt }: LeasedPartition, holder: string): Checkpoint {

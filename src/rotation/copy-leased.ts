@@ -20,7 +20,7 @@ import { FAILURES_NAMED_MAX, packRef, unpackRef, type Versioned } from "./contro
 import { readRecords } from "./kept-page.ts";
 import type { LeasedContext, LeasedSweepEnd, SweepLeasedOptions } from "./leased-partition.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
-import { asideCells } from "../store/quarantine.ts";
+import { asideCells, asidePageCells, fitsCell } from "../store/quarantine.ts";
 import type { Receipt } from "./receipt.ts";
 import { namesOf } from "./transfer.ts";
 import { type StretchTransfer, transferStretch } from "./transfer-stretch.ts";
@@ -125,7 +125,12 @@ function countIn(
     contract: toHex(contract),
     key: toHex(record.key),
   }));
-  const failures = [...stretch.malformed, ...(aside ? [] : unopened)];
+  const pagesLeft = stretch.malformed.filter((page) => !aside || !fitsCell(page));
+  const failures = [
+    ...pagesLeft.map(({ contract, lowerBound }) => ({ contract: toHex(contract), key: toHex(lowerBound) })),
+    ...(aside ? [] : unopened),
+  ];
+  const putAside = aside ? unopened.length + stretch.malformed.length - pagesLeft.length : 0;
   const isEnd = stretch.to === null || (end !== null && comparePlaces(stretch.to, end) >= 0);
   const { pages, digest } = before.copied ?? NOTHING_COPIED;
   const writes = stretch.groups.flat();
@@ -137,7 +142,7 @@ function countIn(
     found: before.found + stretch.records + stretch.unopened.length,
     failed: before.failed + failures.length,
     failures: [...before.failures, ...failures].slice(0, FAILURES_NAMED_MAX),
-    quarantined: before.quarantined + (aside ? unopened.length : 0),
+    quarantined: before.quarantined + putAside,
     records: before.records + stretch.records,
     bytes: before.bytes + stretch.bytes,
     copied: { pages: pages + writes.length, digest: writes.length === 0 ? digest : digestOf(digest, writes) },
@@ -160,11 +165,17 @@ function receiptOf(value: Checkpoint): { readonly end: "done"; readonly receipt:
   return { end: "done", receipt: { ...counts, digest: fromHex(digest, "a digest") } };
 }
 
-/** The mirror's cells that records are put aside in. */
-async function quarantined({ store, keys }: CopyContext, { unopened }: StretchTransfer): Promise<CellWrite[]> {
+/** The mirror's cells that records and pages are put aside in; and what it had of such pages, which is not theirs any more. */
+async function quarantined(
+  { store, keys }: CopyContext,
+  { unopened, orphaned, malformed }: StretchTransfer,
+): Promise<CellWrite[]> {
   const { rotationId } = keys.to;
   const cells: CellWrite[] = [];
-  for (const { contract, record } of unopened) cells.push(...(await asideCells(store, contract, [record], rotationId)));
+  for (const { contract, record } of [...unopened, ...orphaned]) {
+    cells.push(...(await asideCells(store, contract, [record], rotationId)));
+  }
+  for (const page of malformed.filter(fitsCell)) cells.push(...(await asidePageCells(store, page, rotationId)));
   return cells;
 }
 

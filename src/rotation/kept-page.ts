@@ -24,7 +24,8 @@ import {
 import { editPage } from "../store/page-edit.ts";
 import type { KeptPage, Page, StateStore } from "../store/store.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
-import { isQuarantined, withoutRecords } from "../store/quarantine.ts";
+import { emptiedPage, isPageQuarantined, isQuarantined, withoutRecords } from "../store/quarantine.ts";
+import { contentOf } from "./page-steps.ts";
 import { NOTHING_MOVED } from "./receipt.ts";
 import { unopenedKeys } from "./unopened.ts";
 
@@ -136,9 +137,12 @@ async function pickRecords(
 }
 
 function wrongIn({ kept, now, check }: Omit<JudgedPage, "wrong">, to: number): Uint8Array | null {
-  if (now === null || now.version <= kept.version || !check.wellFormed) return kept.lowerBound;
+  // That a page's first key is not below where it begins, the engine does not see.
+  const isRead = check.wellFormed && contentOf(kept) !== "malformed";
+  if (now === null || now.version <= kept.version || !isRead) return kept.lowerBound;
   if (check.wrong.length > 0) return check.wrong[0]!;
   if (isWrittenSince({ kept, now })) return null;
+  if (contentOf(now) === "malformed") return kept.lowerBound;
   const different = firstDifference(kept, now, to);
   if (different !== null) return different;
   return compareBytes(check.statement ?? NOTHING_MOVED, kept.statement) === 0 ? null : kept.lowerBound;
@@ -164,10 +168,14 @@ function firstDifference(before: PageBody, after: PageBody, to: number): Uint8Ar
   return highestWriteVersion(before) === highestWriteVersion(after) ? null : before.lowerBound;
 }
 
-/** Judges a page once more without the records that were put aside from it because nobody could open them. */
+/** Judges a page once more without what was put aside from it: records because nobody could open them, or all of it. */
 async function withoutQuarantined(context: JudgeContext, judged: JudgedPage): Promise<JudgedPage> {
   const { kept, now } = judged;
   const records = readRecords(kept);
+  if (now !== null && records === null) {
+    const isEmptied = isWrittenSince(judged) || compareBytes(now.body, emptiedPage(kept).body) === 0;
+    return isEmptied && (await isPageQuarantined(context.store, kept)) ? { ...judged, wrong: null } : judged;
+  }
   const recordsNow = now === null ? null : readRecords(now);
   if (records === null || recordsNow === null) return judged;
   const there = new Set(recordsNow.map(({ key }) => toHex(key)));

@@ -7,19 +7,18 @@
  */
 import type { PageEngine } from "../engine/page-engine.ts";
 import { GatekeeperError } from "../errors.ts";
-import type { Page, PageRange, PageRef, PageWrite, StateStore } from "../store/store.ts";
+import type { Page, PageRange, PageRef, StateStore } from "../store/store.ts";
 import { type Checkpoint, type LeasedPartition, sweepAnew, takeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { Versioned } from "./control.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
 import type { Pace } from "./pace.ts";
-import { isEmptyPage, malformedStep, movePages, type PageStep, sortPages } from "./page-steps.ts";
+import { malformedStep, movePages, sortPages } from "./page-steps.ts";
 import { cutAt } from "./partition-bounds.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
-import { putAside } from "../store/quarantine.ts";
-import { NOTHING_MOVED, ownStatements, type Receipt } from "./receipt.ts";
+import { ownStatements, type Receipt } from "./receipt.ts";
 import { restore } from "./restore-leased.ts";
 import { sweepStretches, type Swept } from "./stretches.ts";
-import { unopenedKeys } from "./unopened.ts";
+import { otherFailures, putFirstAside, toBePutAside, unopenedIn, withKeys } from "./sweep-aside.ts";
 
 /** What a thread needs to work on leased partitions. */
 export interface LeasedContext {
@@ -37,7 +36,7 @@ export interface LeasedContext {
 
 /** What else a sweep is to do. */
 export interface SweepLeasedOptions {
-  /** Governance has said so: a record that can't be opened is put aside (quarantine.ts). */
+  /** Governance has said so: a record that can't be opened is put aside, and so is a page that makes no sense (quarantine.ts). */
   readonly quarantine?: boolean;
 }
 
@@ -104,7 +103,9 @@ async function sweep(
       pause: async () => context.pace?.wait(stopped),
       sweep: async (pages, { quarantined }) => {
         const swept =
-          options.quarantine === true ? await sweepAside(context, pages, quarantined) : sweepPages(context, pages);
+          options.quarantine === true
+            ? await sweepAside(context, pages, quarantined)
+            : sweepPages(context, pages, partition.attempt > 0);
         without = pages[swept.pages] ?? null;
         context.pace?.spend(bytesOf(pages.slice(0, swept.pages)));
         return swept;
@@ -131,8 +132,20 @@ async function done(context: LeasedContext, partition: PageRange, value: Checkpo
   return { end: "done", receipt: { pages, records, bytes, failed, failures, quarantined, digest } };
 }
 
-/** Sweeps pages up to the first whose keys are not at hand. */
-function sweepPages(context: LeasedContext, pages: readonly Page[]): Swept<Checkpoint> & { steps: PageStep[] } {
+/**
+ * Sweeps pages up to the first whose keys are not at hand.
+ * @param all - whether also what is where it was to go, and does not open, is to be named: somebody has found damage before.
+ */
+function sweepPages(context: LeasedContext, pages: readonly Page[], all = false): Swept<Checkpoint> {
+  if (!all) return sweepBehind(context, pages);
+  const known = withKeys(context, pages);
+  // Before pages are moved: what that gives lasts until the engine's next call.
+  const unopened = unopenedIn(context, known);
+  const { steps, ...swept } = sweepBehind(context, known);
+  return { ...swept, steps: [...steps, ...otherFailures(unopened, steps)] };
+}
+
+function sweepBehind(context: LeasedContext, pages: readonly Page[]): Swept<Checkpoint> {
   const { engine, keys, identity } = context;
   const { from, to } = keys;
   const sorted = sortPages(pages, to.rotationId);
@@ -152,38 +165,20 @@ function sweepPages(context: LeasedContext, pages: readonly Page[]): Swept<Check
 }
 
 /**
- * Sweeps pages up to the first that holds a record that can't be opened; where that is the first of all, it is swept by
- * itself and such records are put aside, so that no page is written without the cells that its records went to.
+ * Sweeps pages up to the first of which something is to be put aside; where that is the first of all, it is swept by itself, so
+ * that no page is written without the cells that its records went to.
  */
 async function sweepAside(
   context: LeasedContext,
   pages: readonly Page[],
   quarantined: number,
 ): Promise<Swept<Checkpoint>> {
-  const { engine, keys, store } = context;
-  const without = pages.findIndex((page) => keys.pair(page.contract) === null && !isEmptyPage(page));
-  const known = without < 0 ? pages : pages.slice(0, without);
-  const filled = known.filter((page) => !isEmptyPage(page));
-  const keysOfFilled = unopenedKeys(context, filled);
-  const unopened = known.map((page) => keysOfFilled[filled.indexOf(page)] ?? []);
-  const first = unopened.findIndex((each) => each.length > 0);
+  const known = withKeys(context, pages);
+  const aside = toBePutAside(context, known);
+  const first = aside.findIndex((each) => each !== null);
   if (first !== 0) return sweepPages(context, first < 0 ? known : known.slice(0, first));
-  const [page] = known as [Page];
-  const move = { engine, from: keys.from, to: keys.to, by: context.identity };
-  const [step] = movePages(move, [page], [keys.pair(page.contract)!]) as [PageStep];
-  const { write: moved, ...counts } = step;
-  const aside = await putAside(store, { ...page, body: moved?.body ?? page.body }, unopened[0]!, keys.to.rotationId);
-  const write: PageWrite = {
-    ...aside.write,
-    counts: [...(moved?.counts ?? []), ...aside.write.counts],
-    keep: moved?.keep ?? { by: context.identity, statement: NOTHING_MOVED },
-  };
-  return {
-    steps: [{ ...counts, write, failures: [] }],
-    pages: 1,
-    cells: aside.cells,
-    change: { quarantined: quarantined + unopened[0]!.length },
-  };
+  const { step, cells, records } = await putFirstAside(context, known[0]!, aside[0]!);
+  return { steps: [step], pages: 1, cells, change: { quarantined: quarantined + records } };
 }
 
 function bytesOf(pages: readonly Page[]): number {

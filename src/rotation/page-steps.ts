@@ -78,7 +78,13 @@ export function malformedStep({ contract, lowerBound }: PageRef): PageStep {
 
 /** Whether a page has no records, so that no key is needed for it. */
 export function isEmptyPage(page: PageBody): boolean {
-  return rotationIdsOf(page)?.size === 0;
+  return contentOf(page) === "empty";
+}
+
+/** Whether a page has records, none, or bytes that make no sense. */
+export function contentOf(page: PageBody): "records" | "empty" | "malformed" {
+  const ids = rotationIdsOf(page);
+  return ids === null ? "malformed" : ids.size === 0 ? "empty" : "records";
 }
 
 /** The number of a page's records by rotation id, or null when its bytes make no sense. */

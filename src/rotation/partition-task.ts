@@ -1,4 +1,5 @@
 /** What a thread of a network's rotation runs: it opens the store, and works on one partition, with the keys it is lent. */
+import { constants, setPriority } from "node:os";
 import { PageEngine } from "../engine/page-engine.ts";
 import { GatekeeperError, type WireError } from "../errors.ts";
 import { openStoreAt } from "../store/location.ts";
@@ -74,6 +75,12 @@ export type PartitionAnswer = { readonly end: PartitionEnd | null } | { readonly
 
 /** How work ends, of whatever kind it is. */
 export type PartitionEnd = LeasedSweepEnd | LeasedVerifyEnd | VerifyCopiedEnd;
+
+/**
+ * On Linux a thread has a priority of its own, elsewhere it has the process's: blocks and commands to contracts come first, and
+ * a rotation has what processors they leave.
+ */
+if (process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 /** Made as the thread starts, so that the first work does not wait for it; where it can't be made, work says why. */
 let engine = engineOrNone();

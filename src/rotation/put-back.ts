@@ -4,7 +4,7 @@ import { findRecord, highestWriteVersion, type PageRecord, rotationIdOf } from "
 import { editPage, type RecordEdit } from "../store/page-edit.ts";
 import type { CellWrite, KeptPage, Page, PageWrite } from "../store/store.ts";
 import { type JudgeContext, type JudgedPage, readRecords, writeVersionOf } from "./kept-page.ts";
-import { asideCells } from "../store/quarantine.ts";
+import { asideCells, asidePageCells, fitsCell } from "../store/quarantine.ts";
 import { unopenedKeys } from "./unopened.ts";
 
 /** What one commit writes. */
@@ -19,8 +19,11 @@ export interface PutBack {
 export async function putBack(context: JudgeContext, judged: JudgedPage): Promise<PutBack | null> {
   const { kept, now } = judged;
   const records = readRecords(kept);
-  // Nothing is to be had of it.
-  if (records === null) return { groups: [], cells: [] };
+  if (records === null) {
+    // Nothing is to be had of it; but it may be all that there is.
+    const cells = fitsCell(kept) ? await asidePageCells(context.store, kept, context.keys.to.rotationId) : [];
+    return { groups: [], cells };
+  }
   const unopened = new Set(unopenedKeys(context, [kept])[0]!.map(toHex));
   const opens = ({ key }: PageRecord): boolean => !unopened.has(toHex(key));
   if (now?.version === kept.version + 1) return wholePage(context, kept, now, records, opens);

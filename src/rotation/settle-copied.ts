@@ -6,7 +6,7 @@ import { editPage } from "../store/page-edit.ts";
 import type { Page, StateStore } from "../store/store.ts";
 import type { CopyContext } from "./copy-leased.ts";
 import { readRecords, writeVersionOf } from "./kept-page.ts";
-import { isQuarantined } from "../store/quarantine.ts";
+import { isPageQuarantined, isQuarantined } from "../store/quarantine.ts";
 import { coveredBy, isIn, type KeyRange, meets, type Part } from "./stretch-of-two.ts";
 import { WRITE_VERSION_LIMIT } from "./transfer-stretch.ts";
 
@@ -19,8 +19,8 @@ const RANGE_BYTES = 1 << 26;
 interface RangeRead {
   readonly records: ReadonlyMap<string, PageRecord>;
   readonly pages: readonly { readonly covers: KeyRange; readonly highest: bigint; readonly lowerBound: Uint8Array }[];
-  /** Lower bound of a page that makes no sense. */
-  readonly malformed: Uint8Array | null;
+  /** Pages that make no sense. */
+  readonly malformed: readonly Page[];
   /** Key of a record that lies where nobody finds it. */
   readonly misplaced: Uint8Array | null;
 }
@@ -45,12 +45,18 @@ export async function settleRange(
     if (wait > 0) await sleep(wait);
     const now = await readRange(source, contract, range);
     const mirror = await readRange(store, contract, range);
-    const damaged = now.malformed ?? mirror.malformed ?? mirror.misplaced;
+    const damaged = (await stillMalformed(store, now)) ?? mirror.malformed[0]?.lowerBound ?? mirror.misplaced;
     const left = damaged ?? (await unsettled(context, contract, { first, now, mirror, settled }));
     if (left === null) return mirror.records.size;
     wrong = left;
   }
   return { wrong };
+}
+
+/** The lower bound of a page of the source that makes no sense and was not put aside from the mirror. */
+async function stillMalformed(store: StateStore, { malformed }: RangeRead): Promise<Uint8Array | null> {
+  for (const page of malformed) if (!(await isPageQuarantined(store, page))) return page.lowerBound;
+  return null;
 }
 
 /** The first of the keys that are not settled, or lower bounds of pages; null when all are. */
@@ -169,12 +175,12 @@ function inRange(pages: readonly Page[], range: KeyRange): RangeRead {
   const covers = coveredBy(pages, range);
   const whole = coveredBy(pages, { low: new Uint8Array(0), high: null });
   const records = new Map<string, PageRecord>();
-  let malformed: Uint8Array | null = null;
+  const malformed: Page[] = [];
   let misplaced: Uint8Array | null = null;
   const read = pages.flatMap((page, index) => {
     const all = readRecords(page);
     if (all === null) {
-      malformed ??= page.lowerBound;
+      malformed.push(page);
       return [];
     }
     for (const record of all) {

@@ -3,8 +3,8 @@ import { compareBytes, toHex } from "../bytes.ts";
 import { SEALED_OVERHEAD_BYTES } from "../engine/sealed-state.ts";
 import { highestWriteVersion, type PageRecord, recordsOf } from "../store/page.ts";
 import { type PagePlace, replacePage } from "../store/page-edit.ts";
+import { versionsBehind } from "../store/quarantine.ts";
 import type { Page, PageRange, PageRef, PageWrite } from "../store/store.ts";
-import type { PartitionState } from "./control.ts";
 import { readRecords } from "./kept-page.ts";
 import {
   coveredBy,
@@ -38,7 +38,10 @@ export interface StretchOptions {
   readonly maxBytes: number;
   /** Records that the mirror has and the source has not go; else they stay. */
   readonly exact: boolean;
-  /** Records that can't be opened are taken out of the mirror, and are the caller's to put aside; else what it has stays. */
+  /**
+   * Records that can't be opened, and those of pages that make no sense, are taken out of the mirror, and are the caller's to put
+   * aside; else what it has stays.
+   */
   readonly aside: boolean;
 }
 
@@ -55,8 +58,10 @@ export interface StretchTransfer {
   readonly bytes: number;
   /** Records that can't be opened, as they are in the source, unless its page makes no sense. */
   readonly unopened: readonly { readonly contract: Uint8Array; readonly record: PageRecord }[];
-  /** Pages of the source that make no sense, by their lower bounds. */
-  readonly malformed: PartitionState["failures"];
+  /** Pages of the source that make no sense. */
+  readonly malformed: readonly Page[];
+  /** Records that are taken out of the mirror because the source's pages that cover them make no sense: it had copies of them. */
+  readonly orphaned: readonly { readonly contract: Uint8Array; readonly record: PageRecord }[];
   /** What was read of both stores: bodies may be freed when all this is written. */
   readonly pages: readonly Page[];
 }
@@ -84,7 +89,8 @@ export async function transferStretch(
   const groups: PageWrite[][] = [];
   const contracts: Uint8Array[] = [];
   const unopened: { contract: Uint8Array; record: PageRecord }[] = [];
-  const malformed: PartitionState["failures"] = [];
+  const malformed: Page[] = [];
+  const orphaned: { contract: Uint8Array; record: PageRecord }[] = [];
   let at = 0;
   for (const part of parts) {
     const keys = keysOf({ from: stretch.from, to }, part.contract);
@@ -97,26 +103,36 @@ export async function transferStretch(
       sums.records++;
       sums.bytes += sealed.length - SEALED_OVERHEAD_BYTES;
     }
+    if (options.aside) orphaned.push(...orphanedIn(part, keys, read));
     const made = groupsFor(part, keys, read, options);
     if (made.length > 0) contracts.push(part.contract);
     groups.push(...made);
   }
-  return { to, groups, contracts, ...sums, unopened, malformed, pages: [...stretch.first, ...stretch.second] };
+  return {
+    to,
+    groups,
+    contracts,
+    ...sums,
+    unopened,
+    malformed,
+    orphaned,
+    pages: [...stretch.first, ...stretch.second],
+  };
 }
 
 /** What the source has of a contract in a stretch. */
 interface SourcePart {
   readonly records: readonly CarriedRecord[];
   readonly unopened: readonly PageRecord[];
-  readonly malformed: PartitionState["failures"];
-  /** Of its pages that make sense: which keys they cover, and the highest write version that they gave. */
+  readonly malformed: readonly Page[];
+  /** Which keys its pages cover, and the highest write version that they gave, or may have given. */
   readonly covered: readonly { readonly keys: KeyRange; readonly highest: bigint }[];
   /** What pages cover that make no sense. */
   readonly unread: readonly KeyRange[];
 }
 
 function readSource(
-  { contract, source }: Part,
+  { source }: Part,
   keys: KeyRange,
   carried: readonly (readonly CarriedRecord[] | null)[],
 ): SourcePart {
@@ -124,7 +140,7 @@ function readSource(
   const part = {
     records: [] as CarriedRecord[],
     unopened: [] as PageRecord[],
-    malformed: [] as PartitionState["failures"],
+    malformed: [] as Page[],
     covered: [] as { keys: KeyRange; highest: bigint }[],
     unread: [] as KeyRange[],
   };
@@ -132,8 +148,9 @@ function readSource(
     const range = ranges[index]!;
     const records = carried[index]!;
     if (records === null) {
-      part.malformed.push({ contract: toHex(contract), key: toHex(page.lowerBound) });
+      part.malformed.push(page);
       part.unread.push(range);
+      part.covered.push({ keys: range, highest: versionsBehind(page) });
       return;
     }
     part.covered.push({ keys: range, highest: highestWriteVersion(page) });
@@ -158,8 +175,9 @@ function groupsFor(
 ): PageWrite[][] {
   const gone = aside ? new Set(unopened.map(({ key }) => toHex(key))) : new Set<string>();
   const kept = aside ? records.filter(({ sealed }) => sealed !== null) : records;
+  const isUnread = (key: Uint8Array): boolean => unread.some((range) => isIn(range, key));
   const isGone = (key: Uint8Array): boolean =>
-    (gone.size > 0 && gone.has(toHex(key))) || (exact && isIn(keys, key) && !unread.some((range) => isIn(range, key)));
+    (gone.size > 0 && gone.has(toHex(key))) || (isUnread(key) ? aside : exact && isIn(keys, key));
   let next = 0;
   return coversOf(contract, target, keys, source.length > 0).flatMap(({ place, page, range }) => {
     const begin = next;
@@ -181,6 +199,22 @@ function groupsFor(
       merged.length !== existing.length ||
       page === null;
     return changes ? [replacePage(place, existing ?? [], merged, highest)] : [];
+  });
+}
+
+/** What the mirror has under keys that only pages of the source cover that make no sense. */
+function orphanedIn(
+  { contract, target }: Part,
+  keys: KeyRange,
+  { unread }: SourcePart,
+): { contract: Uint8Array; record: PageRecord }[] {
+  if (unread.length === 0) return [];
+  const covers = coveredBy(target, keys);
+  return target.flatMap((page, index) => {
+    const records = (readRecords(page) ?? []).filter(({ key }) => isIn(covers[index]!, key));
+    return records
+      .filter(({ key }) => unread.some((range) => isIn(range, key)))
+      .map((record) => ({ contract, record }));
   });
 }
 

@@ -20,7 +20,7 @@ import type { PartitionState } from "./control.ts";
 import { type JudgedPage, isWrittenSince, judgePages } from "./kept-page.ts";
 import { type LeasedContext, raiseMinimum } from "./leased-partition.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
-import { isEmptyPage } from "./page-steps.ts";
+import { contentOf, isEmptyPage } from "./page-steps.ts";
 import { keptName, type OwnStatements, ownStatements, type Receipt } from "./receipt.ts";
 import { SWEEP_PAGES } from "./stretches.ts";
 
@@ -188,14 +188,21 @@ async function scanAll(context: LeasedContext, partition: PageRange, at: VerifyP
       const verdict = at.overwritten ? "overwritten" : "sound";
       return { end: "verdict", verdict, records: at.records, why: null };
     }
-    const filled = pages.filter((page) => !isEmptyPage(page));
+    const contents = pages.map(contentOf);
+    // The engine alone would not see that keys are out of order.
+    const malformed = pages[contents.indexOf("malformed")];
+    if (malformed !== undefined) {
+      const why = nameOf(malformed, malformed.lowerBound);
+      return { end: "verdict", verdict: "damaged", records: at.records, why };
+    }
+    const filled = pages.filter((_, index) => contents[index] === "records");
     const jobs = filled.map(({ contract, body }) => ({ contract, body, key: keys.fresh(contract)! }));
     const outcomes = engine.verify(suite, rotationId, rotationId, jobs);
     let { records } = at;
-    for (const [index, { wellFormed, done, mismatched }] of outcomes.entries()) {
+    for (const [index, { done, mismatched }] of outcomes.entries()) {
       const page = filled[index]!;
       records += done;
-      const wrong = wellFormed ? mismatched[0] : page.lowerBound;
+      const [wrong] = mismatched;
       if (wrong !== undefined) return { end: "verdict", verdict: "damaged", records, why: nameOf(page, wrong) };
     }
     context.pace?.spend(bytesOf(pages));

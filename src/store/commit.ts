@@ -9,8 +9,8 @@ import type { CellExpectation, CellWrite, Commit, ContractName, Keep, KeptRef, P
 
 const CONTRACT_ID_BYTES = 32;
 const CELL_NAME_BYTES_MAX = 1_024;
-/** So that a cell can hold whatever a page can: a record that is put aside, say. */
-const CELL_VALUE_BYTES_MAX = PAGE_BYTES_MAX;
+/** So that a cell can hold whatever a page can, and its place: one that is put aside, say. */
+export const CELL_VALUE_BYTES_MAX = PAGE_BYTES_MAX + 8_192;
 const CONTRACT_NAME_BYTES_MAX = STORAGE_KEY_BYTES_MAX;
 const KEEPER_BYTES_MAX = 64;
 const STATEMENT_BYTES = 32;
@@ -182,12 +182,13 @@ export class CountChanges {
 }
 
 /**
- * A count after a change.
- * @throws GatekeeperError STORE_CORRUPT when it would be negative: then the commit's counts or the store's are wrong.
+ * A count after a change: never less than none. Where records were altered in a store's file, what they say that they are under is
+ * not what they were counted under; that must not keep anybody from mending them.
+ * @throws GatekeeperError STORE_CORRUPT when it would be no safe integer.
  */
 export function countAfter(before: number, change: number, what: string): number {
-  const after = before + change;
-  if (after >= 0 && Number.isSafeInteger(after)) return after;
+  const after = Math.max(0, before + change);
+  if (Number.isSafeInteger(after)) return after;
   const message = `${what}: ${before} records are counted and a commit changes that by ${change}; one of both is wrong`;
   throw new GatekeeperError("STORE_CORRUPT", message, { before, change });
 }

@@ -15,23 +15,32 @@ import type { CellWrite, Commit, CommitResult, ContractName, KeptRef, PageWrite 
 /**
  * How others that write are waited for. SQLite asks again after 1, 2, 5, 10 … 100 ms, longer than most commits take; of
  * two threads that sweep, one would mostly sleep beside a store where nobody writes. To ask costs 50 µs of a processor, with
- * the sleep: of five threads that sweep, those that wait would take a quarter of two processors if they asked every 0.2 ms.
- * So who begins to wait asks often, and then less and less, down to every millisecond. Who has waited for long asks
+ * the sleep. So who begins to wait asks often, and then less and less, down to every millisecond. Who has waited for long asks
  * less often still, but never so rarely that those who came later are always first: measured with eight threads that do
  * nothing but commit, the longest wait in some seconds was 3 to 5 s where SQLite waited after the first 20 ms, and 1 to 1.5 s
  * so.
+ *
+ * A commit of many pages is a sweep's, which nobody waits for, and where there are more threads than processors asking is what
+ * others could compute with: of five threads that sweep, on two processors, each spent an eighth of its time so. It asks more
+ * rarely, and whoever writes little comes before it.
  */
-const POLL_MS = 0.2;
-const POLL_GROWTH = 1.1;
-const POLL_MS_MAX = 1;
+interface Patience {
+  readonly firstMs: number;
+  readonly growth: number;
+  readonly mostMs: number;
+  /** When it has asked POLLS times. */
+  readonly laterMs: number;
+}
+const WRITER: Patience = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2 };
+const SWEEP: Patience = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5 };
 const POLLS = 100;
-const LATER_POLL_MS = 2;
-const LATER_POLLS = BUSY_WAIT_MS / LATER_POLL_MS;
+/** Groups of a commit that is a sweep's, at the least. */
+const SWEEP_GROUPS = 16;
 const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
-/** @param polls - that were in vain. */
-function pollMilliseconds(polls: number): number {
-  return polls < POLLS ? Math.min(POLL_MS * POLL_GROWTH ** polls, POLL_MS_MAX) : LATER_POLL_MS;
+/** @param asked - how often in vain. */
+function pollMilliseconds({ firstMs, growth, mostMs, laterMs }: Patience, asked: number): number {
+  return asked < POLLS ? Math.min(firstMs * growth ** asked, mostMs) : laterMs;
 }
 
 /** Writes commits through one connection, with statements that are compiled once. */
@@ -109,7 +118,7 @@ export class CommitWriter {
    * @throws GatekeeperError of the commit, or SQLite's error; nothing was applied then.
    */
   write(commit: Commit): CommitResult {
-    this.#begin();
+    this.#begin(commit.groups.length < SWEEP_GROUPS ? WRITER : SWEEP);
     try {
       const result = this.#apply(commit);
       this.#database.exec("COMMIT");
@@ -122,12 +131,12 @@ export class CommitWriter {
   }
 
   /** Immediate: the versions that are compared can't change any more once they are read. */
-  #begin(): void {
+  #begin(patience: Patience): void {
     this.#database.exec("PRAGMA busy_timeout = 0");
     try {
-      for (let polls = 0; polls < POLLS + LATER_POLLS; polls++) {
+      for (let asked = 0; asked < POLLS + BUSY_WAIT_MS / patience.laterMs; asked++) {
         if (this.#tryToBegin()) return;
-        Atomics.wait(NEVER_NOTIFIED, 0, 0, pollMilliseconds(polls));
+        Atomics.wait(NEVER_NOTIFIED, 0, 0, pollMilliseconds(patience, asked));
       }
       this.#database.exec("BEGIN IMMEDIATE");
     } finally {

@@ -246,3 +246,14 @@ export function countRotationIds(page: PageBody): Map<number, number> {
   if (records > 0) counts.set(id, (counts.get(id) ?? 0) + records);
   return counts;
 }
+
+/** Whether a page's bytes are those of a page. */
+export function isWellFormed(page: PageBody): boolean {
+  try {
+    countRotationIds(page);
+    return true;
+  } catch (error) {
+    if (error instanceof GatekeeperError && error.code === "STORE_CORRUPT") return false;
+    throw error;
+  }
+}

@@ -29,7 +29,10 @@ export interface Page extends PageRef {
   readonly body: Uint8Array;
 }
 
-/** A change of the number of records under one rotation id: `[rotation id, records added (negative: removed)]`. */
+/**
+ * A change of the number of records under one rotation id: `[rotation id, records added (negative: removed)]`. A number does not
+ * fall below zero.
+ */
 export type RotationCount = readonly [rotationId: number, records: number];
 
 /** One page to be written, if it still is as it was read. */
@@ -74,7 +77,7 @@ export interface Cell {
    * store ever had, so whoever read a cell before it was removed and made anew can't take one for the other.
    */
   readonly version: number;
-  /** As long as the longest body of a page, at most: 16 MiB and some 4 KiB. */
+  /** As long as the longest body of a page and 8 KiB, at most: 16 MiB and some 12 KiB. */
   readonly value: Uint8Array;
 }
 
@@ -173,7 +176,7 @@ export interface StateStore {
    * @throws GatekeeperError ROTATION_ID_RETIRED, applying nothing, when `sealedUnder` is below the minimum
    * rotation id; INVALID_ARGUMENT when `minimumRotationId` would lower it or is above `sealedUnder`, when a group
    * writes a page twice or the commit names a cell twice, or a value is out of its range; RECORD_TOO_LARGE; STORE_CORRUPT
-   * when the counts would become negative; STORE_FULL when no space is left.
+   * when a count would be no safe integer; STORE_FULL when no space is left.
    */
   commit(commit: Commit): Promise<CommitResult>;
 

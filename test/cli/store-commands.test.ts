@@ -1,10 +1,11 @@
 /** `gatekeeper store`: a network's store, from its file alone. */
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { toHex } from "../../src/bytes.ts";
 import { hashGenesis } from "../../src/protocol/genesis.ts";
 import { openNetworkStore } from "../../src/store/network-store.ts";
 import { editPage } from "../../src/store/page-edit.ts";
-import { asideCells } from "../../src/store/quarantine.ts";
+import { asideCells, asidePageCells } from "../../src/store/quarantine.ts";
 import { openStore } from "../../src/store/embedded.ts";
 import { FolderChain } from "../chain/folder-chain.ts";
 import { contractId, sealedState, text } from "../store/records.ts";
@@ -38,6 +39,7 @@ test("a store has its id before a pRuntime sees it, and it is the one that its p
     genesisHash: toHex(genesisHash),
     minimumRotationId: 0,
     records: { 3: 1 },
+    malformed: [],
   });
   const again = await store("init", "states.sqlite", "--home", chain.folder);
   expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(/^gatekeeper: ALREADY_EXISTS: /)]);
@@ -68,6 +70,31 @@ test("records that were put aside are listed by their names, with the rotation t
     since: 5,
     bytes: sealedState(4, 9).length,
   });
+});
+
+test("a page that makes no sense is named, and listed once it was put aside", async () => {
+  const path = `${chain.folder}/states.sqlite`;
+  const made = await openNetworkStore(path, hashGenesis(chain.genesis));
+  const group = editPage(contractId(1), null, [{ key: text("k"), sealed: sealedState(3, 1) }], 1n);
+  await made.store.commit({ groups: [group], sealedUnder: 3 });
+  await made.store.close();
+  const database = new DatabaseSync(path);
+  database.prepare("UPDATE page SET body = ?").run(Uint8Array.of(1, 2, 3));
+  database.close();
+  const contract = toHex(contractId(1));
+  expect((await store("show", "states.sqlite")).stdout).toContain(
+    `contract ${contract} page from key 0x makes no sense\n`,
+  );
+  const shown = JSON.parse((await store("show", "states.sqlite", "--json")).stdout) as object;
+  expect(shown).toMatchObject({ malformed: [{ contract, lowerBound: "0x" }] });
+  const { store: opened } = await openNetworkStore(path, hashGenesis(chain.genesis));
+  const page = (await opened.find(contractId(1), text("k")))!;
+  await opened.commit({ groups: [], sealedUnder: null, cells: await asidePageCells(opened, page, 7) });
+  await opened.close();
+  const said = `contract ${contract} page from key 0x: 3 bytes that make no sense, put aside in rotation 7\n`;
+  expect((await store("quarantined", "states.sqlite")).stdout).toContain(said);
+  const listed = JSON.parse((await store("quarantined", "states.sqlite", "--json")).stdout) as object[];
+  expect(listed).toContainEqual({ contract, lowerBound: "0x", since: 7, bytes: 3 });
 });
 
 test("what is no network's store is said to be none", async () => {

@@ -26,9 +26,34 @@ describe("hashed contracts", () => {
   test.each(GROUPS)("come with ids, count and group of $name", ({ group }) => {
     expect(hashContracts(group, ids)).toMatchObject({ group, ids, count: 3 });
     expect(hashContracts(group, new Uint8Array(0)).count).toBe(0);
+    expect(hashContracts(group, new Uint8Array(0)).points).toHaveLength(0);
     for (const length of [1, 31, 33, 65]) {
       const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
       expect(() => hashContracts(group, new Uint8Array(length))).toThrow(refused);
     }
+  });
+
+  test.each(GROUPS)("of $name are those of each by itself, whichever were hashed before", ({ group }) => {
+    const some = Array.from({ length: 6 }, () => randomBytes(32));
+    const alone = some.map((id) => hex(hashContracts(group, id).points));
+    const more = [randomBytes(32), ...some, randomBytes(32)];
+    const together = split(group, hashContracts(group, Buffer.concat(more)).points).map(hex);
+    expect(together.slice(1, -1)).toEqual(alone);
+    const turned = [...more].reverse();
+    expect(split(group, hashContracts(group, Buffer.concat(turned)).points).map(hex)).toEqual([...together].reverse());
+    expect(new Set(together).size).toBe(8);
+    const twice = Buffer.concat([some[0]!, some[0]!]);
+    expect(split(group, hashContracts(group, twice).points).map(hex)).toEqual([alone[0], alone[0]]);
+  });
+
+  test.each(GROUPS)("of $name that are many are the same when they come again", { timeout: 120_000 }, ({ group }) => {
+    const count = group === SECP256K1_GROUP ? 20_000 : 500;
+    const many = randomBytes(count * 32);
+    const first = hashContracts(group, many).points;
+    expect(Buffer.compare(hashContracts(group, many).points, first)).toBe(0);
+    // A caller who writes over what it was given changes nothing that comes later.
+    const copy = first.slice();
+    first.fill(0);
+    expect(Buffer.compare(hashContracts(group, many).points, copy)).toBe(0);
   });
 });

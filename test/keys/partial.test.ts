@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { hashContracts } from "../../src/keys/contract-points.ts";
 import { PROOF_BYTES } from "../../src/keys/dleq.ts";
 import { lagrangeCoefficient } from "../../src/keys/lagrange.ts";
-import { evaluatePartials, type PartialReply, sortReplies, verifyReply } from "../../src/keys/partial.ts";
+import { evaluatePartials, ownPartials, type PartialReply, sortReplies, verifyReply } from "../../src/keys/partial.ts";
 import type { PartialRequest } from "../../src/keys/partial-request.ts";
 import { Share } from "../../src/keys/shamir.ts";
 import { Secret } from "../../src/secret.ts";
@@ -49,6 +49,14 @@ describe.each(GROUPS)("partials in $name", ({ group, oracle }) => {
     verified[Symbol.dispose]();
     expect(partials.every((byte) => byte === 0)).toBe(true);
     expect(reply.partials.every((byte) => byte === 0)).toBe(false);
+  });
+
+  test.each([null, [1, 2], [1, 4]])("for itself are those that others get, under the quorum %j", (quorum) => {
+    const asked = requestFor(contracts, { quorum });
+    using own = ownPartials(asked, first);
+    expect([own.index, hex(own.partials)]).toEqual([1, hex(evaluatePartials(asked, first).partials)]);
+    using stranger = new Share(3, first.secret.clone());
+    if (quorum !== null) expect(() => ownPartials(asked, stranger)).toThrow(refused("INVALID_ARGUMENT"));
   });
 
   describe("of a gatekeeper that lies or fails are named by its index and the reason", () => {

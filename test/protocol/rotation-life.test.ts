@@ -154,7 +154,10 @@ class Watch {
 }
 
 /** Lives whole rotations, and tells how often gatekeepers changed and pRuntimes were convicted. */
-function live(parameters: fc.Parameters): { readonly elections: number; readonly convictions: number } {
+function live(parameters: Pick<fc.Parameters<unknown>, "numRuns" | "seed">): {
+  readonly elections: number;
+  readonly convictions: number;
+} {
   let elections = 0;
   let convictions = 0;
   fc.assert(

@@ -118,6 +118,52 @@ describe("partitions", () => {
     rotators.until("MasterKeyAbandoned", undefined, undefined, 60);
   });
 
+  test("stay with who is done with others, for a quarter of a lease each and a whole one at most", () => {
+    const rotation = { intervalBlocks: 0, leadBlocks: 1, leaseBlocks: 8, phaseBlocks: 50, leasesPerBlock: 64 };
+    const { network } = reencrypting({ rotation });
+    const [busy, idle] = NAMES as [string, string];
+    const work = (done: readonly number[], wanted: number): Call => ({
+      tag: "workPartitions",
+      value: { rotationId: 1, done: done.map((partition) => ({ partition, attempt: 0, outcome: swept })), wanted },
+    });
+    const deadlines = (): number[] => partitionsOf(network).map(({ deadline }) => deadline);
+    while (network.state.rotation!.phase === "keyGeneration") network.blockOf([]);
+    expect(say(network, busy, work([], 3))).toBe("done");
+    const { height } = network.state;
+    expect(say(network, idle, work([], 1))).toBe("done");
+    expect(deadlines()).toEqual([height + 7, height + 7, height + 7, height + 8]);
+    // Those have more than half of it left.
+    expect(say(network, busy, work([0], 0))).toBe("done");
+    expect(deadlines().slice(1)).toEqual([height + 7, height + 7, height + 8]);
+    while (network.state.height < height + 5) network.blockOf([]);
+    expect(say(network, busy, work([1], 0))).toBe("done");
+    expect(deadlines().slice(2)).toEqual([height + 9, height + 8]);
+    const expired: [partition: number, height: number][] = [];
+    while (network.state.height < height + 10) {
+      for (const effect of network.blockOf([])) {
+        if (effect.kind === "LeaseExpired") expired.push([effect.partition, network.state.height - height]);
+      }
+    }
+    expect(expired).toEqual([
+      [3, 9],
+      [2, 10],
+    ]);
+  });
+
+  test("stay with who is done with many of them at once for a lease from then, not longer", () => {
+    const rotation = { intervalBlocks: 0, leadBlocks: 1, leaseBlocks: 4, phaseBlocks: 50, leasesPerBlock: 64 };
+    const { network } = reencrypting({ rotation });
+    const [busy] = NAMES as [string];
+    while (network.state.rotation!.phase === "keyGeneration") network.blockOf([]);
+    expect(say(network, busy, { tag: "workPartitions", value: { rotationId: 1, done: [], wanted: 4 } })).toBe("done");
+    const { height } = network.state;
+    while (network.state.height < height + 2) network.blockOf([]);
+    const done = [0, 1, 2].map((partition) => ({ partition, attempt: 0, outcome: swept }));
+    expect(say(network, busy, { tag: "workPartitions", value: { rotationId: 1, done, wanted: 0 } })).toBe("done");
+    // In block height + 3, the last of the lease: three blocks more would be as many as there are to be had.
+    expect(partitionsOf(network)[3]!.deadline).toBe(height + 6);
+  });
+
   test("are leased as fast as the budget of a block allows", () => {
     const rotation = { intervalBlocks: 0, leadBlocks: 1, leaseBlocks: 20, phaseBlocks: 50, leasesPerBlock: 1 };
     const { rotators } = reencrypting({ rotation });

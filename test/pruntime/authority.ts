@@ -6,8 +6,11 @@ import { type Block, type Header, encodeBlock, hashHeader, hashMessages } from "
 import type { Call, Registration } from "../../src/protocol/call.ts";
 import { type Genesis, encodeGenesis } from "../../src/protocol/genesis.ts";
 import { Ledger } from "../../src/protocol/ledger.ts";
-import { sign, signMessage } from "../../src/protocol/message.ts";
+import { Ecdsa } from "../../src/keys/ecdsa.ts";
+import { signMessage } from "../../src/protocol/message.ts";
 import { CURVE, genesisOf, idOf, keyOf, outcomes, publicOf, signerOf } from "../protocol/network.ts";
+
+const ECDSA = new Ecdsa(CURVE);
 
 /** The keys of a pRuntime that the chain begins with. */
 export interface Keys {
@@ -92,7 +95,7 @@ export class Authority {
     const altered = { ...block.header, ...header };
     return encodeBlock({
       header: altered,
-      signature: sign(keyOf(by), hashHeader(altered)),
+      signature: ECDSA.sign(keyOf(by), hashHeader(altered)),
       messages: messages ?? block.messages,
     });
   }
@@ -128,7 +131,7 @@ export class Authority {
       messagesHash: hashMessages(messages),
       stateHash: ledger.stateHash(),
     };
-    const block: Block = { header, signature: sign(keyOf("authority"), hashHeader(header)), messages };
+    const block: Block = { header, signature: ECDSA.sign(keyOf("authority"), hashHeader(header)), messages };
     return { block, ledger, effects };
   }
 }

@@ -30,7 +30,7 @@ function holderOf(parties: Parties, store: StateStore): ContractHolder {
   const here = { store, id: contractOf("a store") } as NetworkStore;
   return {
     contract: (id) => ({ name: assignedContract(parties.network.state, publicOf(WORKER), id), store: here }),
-    contractWorker: (on, engine) => new ContractWorker({ store: on, engine, keys: parties.keys }),
+    contractWorker: ({ store: on }, engine) => new ContractWorker({ store: on, engine, keys: parties.keys }),
   };
 }
 

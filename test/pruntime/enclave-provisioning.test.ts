@@ -43,7 +43,12 @@ describe("keys of contracts", () => {
     // Once it is on chain it is not said again.
     expect(worker.follow(network.chain)).toEqual([]);
     // Code in the pRuntime runs contracts with them.
-    const runtime = worker.enclave.contractWorker(new MemoryStore(), ENGINE);
+    const id = `0x${"5a".repeat(32)}` as const;
+    const { governanceRound: round } = network.chain.ledger.state;
+    const order = { round, action: { tag: "setStore", value: id } } as const;
+    network.step(["g1", "g2"].map((member) => network.chain.message(member, { tag: "govern", value: order })));
+    worker.follow(network.chain);
+    const runtime = worker.enclave.contractWorker({ store: new MemoryStore(), id }, ENGINE);
     const shop = { id: fromHex(contracts[0]!, "an id"), kind: 5, name: new Uint8Array(32) };
     await runtime.put(shop, Buffer.from("key"), Buffer.from("value"));
     expect(Buffer.from((await runtime.get(shop.id, Buffer.from("key")))!).toString()).toBe("value");

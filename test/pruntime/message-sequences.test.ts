@@ -19,10 +19,15 @@ class Model {
 }
 
 describe("sequences of messages", () => {
-  test("rise for each recipient, by one until it begins again, and are accepted of each sender if they are above all before", () => {
+  test("rise for each recipient, by one until it begins again, and are accepted of each sender once, the last 64 in any order", () => {
+    const sequence = fc.oneof(
+      fc.bigInt(0n, 8n),
+      fc.bigInt(0n, 140n),
+      fc.bigInt({ min: 2n ** 64n - 70n, max: 2n ** 64n - 1n }),
+    );
     const steps = fc.array(
-      fc.record({ who: fc.nat(3), sequence: fc.bigInt(0n, 8n), kind: fc.constantFrom("send", "arrive", "restart") }),
-      { maxLength: 60 },
+      fc.record({ who: fc.nat(3), sequence, kind: fc.constantFrom("send", "arrive", "arrive", "restart") }),
+      { maxLength: 120 },
     );
     const agrees = (all: readonly { who: number; sequence: bigint; kind: string }[]): void => {
       let sequences = new MessageSequences();
@@ -49,7 +54,7 @@ describe("sequences of messages", () => {
           sent.push(next);
         } else {
           const accepted = model.of(model.accepted, key);
-          const isNew = sequence > 0n && accepted.every((before) => before < sequence);
+          const isNew = sequence > 0n && accepted.every((before) => before !== sequence && before - sequence < 64n);
           expect(sequences.refusal(key, sequence)).toBe(isNew ? null : "Replayed");
           if (!isNew) continue;
           sequences.accept(key, sequence);
@@ -100,8 +105,8 @@ describe("sequences of messages", () => {
     for (const index of [1, 2, 3]) one.accept(peer(index), BigInt(index));
     for (const index of [3, 1, 2]) other.accept(peer(index), BigInt(index));
     expect(one.encode()).toEqual(other.encode());
-    expect(Buffer.from(one.encode()).toString("hex", 0, 1 + 33 + 16)).toBe(
-      `0c${peer(1).slice(2)}${"00".repeat(8)}01${"00".repeat(7)}`,
+    expect(Buffer.from(one.encode()).toString("hex", 0, 1 + 33 + 24)).toBe(
+      `0c${peer(1).slice(2)}${"00".repeat(8)}01${"00".repeat(7)}01${"00".repeat(7)}`,
     );
   });
 
@@ -113,7 +118,7 @@ describe("sequences of messages", () => {
       expect(() => MessageSequences.decode(encoded.subarray(0, length))).toThrow(unavailable);
     }
     expect(() => MessageSequences.decode(Buffer.concat([encoded, Buffer.of(0)]))).toThrow(unavailable);
-    const [count, first, second] = [encoded.subarray(0, 1), encoded.subarray(1, 50), encoded.subarray(50)];
+    const [count, first, second] = [encoded.subarray(0, 1), encoded.subarray(1, 58), encoded.subarray(58)];
     for (const entries of [
       [second, first],
       [first, first],
@@ -121,5 +126,18 @@ describe("sequences of messages", () => {
       expect(() => MessageSequences.decode(Buffer.concat([count, ...entries]))).toThrow(unavailable);
     }
     expect(MessageSequences.decode(Buffer.concat([count, first, second])).encode()).toEqual(encoded);
+    // Behind a key and what was sent: 5 was accepted, and which below it.
+    const withWindow = (window: number, accepted = 5): Uint8Array => {
+      const bytes = Uint8Array.from(encoded);
+      bytes[1 + 33 + 8] = accepted;
+      bytes[1 + 33 + 16] = window;
+      return bytes;
+    };
+    for (const window of [0b00001, 0b10001, 0b11111]) {
+      expect(MessageSequences.decode(withWindow(window)).encode()).toEqual(withWindow(window));
+    }
+    for (const bytes of [withWindow(0), withWindow(0b10), withWindow(0b100001), withWindow(1, 0)]) {
+      expect(() => MessageSequences.decode(bytes)).toThrow(unavailable);
+    }
   });
 });

@@ -36,9 +36,13 @@ export class Parties implements Disposable {
   readonly network: Network;
   readonly gatekeepers: Shareholders;
   readonly keys = new ProvisionedKeys();
-  readonly provisioning = new Provisioning(publicOf(WORKER), this.keys);
+  readonly provisioning: Provisioning;
+  readonly #worker: string;
 
-  constructor(keySuite: KeySuite = 1, threshold = 2, refreshBlocks = 1_000) {
+  /** @param worker - whose part is played here, by its identity. */
+  constructor(keySuite: KeySuite = 1, threshold = 2, refreshBlocks = 1_000, worker = WORKER) {
+    this.#worker = worker;
+    this.provisioning = new Provisioning(publicOf(worker), this.keys);
     const masterKey = { keySuite, threshold, phaseBlocks: 3, refreshBlocks };
     const names = threshold === 3 ? [...GATEKEEPERS, "f"] : GATEKEEPERS;
     const gatekeepers = { tag: "listed", value: keysOf(...names) } as const;
@@ -57,7 +61,7 @@ export class Parties implements Disposable {
   }
 
   /** A block in which the owner deploys contracts for a pRuntime, or gives them to it. @returns their ids. */
-  give(names: readonly string[], worker = WORKER): string[] {
+  give(names: readonly string[], worker = this.#worker): string[] {
     const { network } = this;
     const sequence = network.sequenceOf("rich");
     const contracts = names.map(contractOf);
@@ -92,7 +96,7 @@ export class Parties implements Disposable {
   }
 
   /** What an honest gatekeeper answers, with the ledger that it has. */
-  answer(name: string, { request }: Question, sender = WORKER, ledger = this.network.ledger): PartialsAnswer {
+  answer(name: string, { request }: Question, sender = this.#worker, ledger = this.network.ledger): PartialsAnswer {
     const shareholder = this.gatekeepers.held.get(name)!;
     return answerPartials(
       { ledger, signer: signerOf(identity(name)), share: (epoch) => shareholder.share(epoch) },

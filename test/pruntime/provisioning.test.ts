@@ -36,6 +36,37 @@ const flipped = (bytes: Uint8Array): Uint8Array => bytes.with(0, bytes[0]! ^ 1);
 /** The first of three partials twice, in the place of the second too. */
 const repeated = (partials: Uint8Array): Uint8Array => partials.copyWithin(partials.length / 3, 0, partials.length / 3);
 
+describe("a gatekeeper that runs contracts", () => {
+  const setUp = () => {
+    const parties = new Parties(1, 2, 1_000, identity("a"));
+    const contracts = parties.give(names(3));
+    const [own, other] = parties.ask() as [Question, Question];
+    expect([own, other].map((question) => parties.nameOf(question))).toEqual(["a", expect.not.stringMatching("a")]);
+    const shareOf = (name: string) => parties.gatekeepers.held.get(name)!.share(parties.sharing.epoch)!;
+    return { parties, contracts, own, other, shareOf };
+  };
+
+  test("takes its own share, once, and asks one fewer", () => {
+    const { parties, contracts, own, other, shareOf } = setUp();
+    using all = parties;
+    all.provisioning.takeOwn(own.request, shareOf("a"));
+    all.provisioning.takeOwn(own.request, shareOf("a"));
+    expect(all.provisioning.missing).toBe(3);
+    expect(all.bring(other)).toMatchObject({ contracts: 3, blamed: null });
+    expect(all.heldKeys(contracts)).toEqual(all.expectedKeys(contracts));
+  });
+
+  test.each(["no share", "another's share"])("asks others where it has %s", (what) => {
+    const { parties, contracts, own, other, shareOf } = setUp();
+    using all = parties;
+    all.provisioning.takeOwn(own.request, what === "no share" ? null : shareOf("b"));
+    const third = only(all.ask());
+    expect([own.to, other.to]).not.toContain(third.to);
+    for (const question of [other, third]) all.bring(question);
+    expect(all.heldKeys(contracts)).toEqual(all.expectedKeys(contracts));
+  });
+});
+
 describe.each<[string, KeySuite]>([
   ["secp256k1", 1],
   ["ristretto255", 2],

@@ -51,7 +51,7 @@ export class RotatingNetwork implements AsyncDisposable {
   /** What runs the contracts of a pRuntime. */
   worker(home: EnclaveHome): ContractWorker {
     const inForce = this.#opened.get(home)!.stores.find(({ id }) => id === this.state.stateStore)!;
-    return home.enclave.contractWorker(inForce.store, ENGINE);
+    return home.enclave.contractWorker(inForce, ENGINE);
   }
 
   /** The store that is in force, or another by its place. */

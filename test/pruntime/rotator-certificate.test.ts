@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
+import { GatekeeperError } from "../../src/errors.ts";
 import { ProvisionedKeys } from "../../src/pruntime/provisioned-keys.ts";
 import { Provisioning } from "../../src/pruntime/provisioning.ts";
 import { Rotator } from "../../src/pruntime/rotator.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { beginMirror, endMirror } from "../../src/store/service.ts";
+import { hooked } from "../rotation/sealed-store.ts";
 import type { Says } from "../protocol/shareholders.ts";
 import { honest, keyOf, order, running } from "../protocol/rotators.ts";
 
@@ -28,10 +30,11 @@ test.each([true, false])("a copy is certified while the store that it is in is a
   const { rotation } = ledger.state;
   expect(rotation).toMatchObject({ phase: "verification", source: HERE });
   const [source, target] = [new MemoryStore(), new MemoryStore()];
-  const migration = { rotationId: 1, sourceId: HERE, targetId: THERE, height: rotation!.switchHeight! };
+  const { height: now } = ledger.state;
+  const migration = { rotationId: 1, sourceId: HERE, targetId: THERE, height: rotation!.switchHeight!, now };
   await beginMirror(source, target, migration);
-  // What is written from then on is in the one alone.
-  if (!isMirror) await endMirror(source, target, migration);
+  // As whoever does says so that has heard of a later block.
+  if (!isMirror) await endMirror(source, target, { ...migration, now: now + 1 });
   using keys = new ProvisionedKeys();
   using provisioning = new Provisioning(keyOf("a"), keys);
   await using rotator = new Rotator({
@@ -52,4 +55,48 @@ test.each([true, false])("a copy is certified while the store that it is in is a
   }
   expect(rotator.dueCall(ledger)?.tag ?? null).toBe(isMirror ? "certifyRotation" : null);
   expect(rotator.fault).toBe(isMirror ? null : "ROTATION_STATE");
+});
+
+test("a copy is not certified while its store has no room to serve, and is once there is", async () => {
+  const ledger = verified();
+  const { height: now, rotation } = ledger.state;
+  const [source, target] = [new MemoryStore(), new MemoryStore()];
+  await beginMirror(source, target, {
+    rotationId: 1,
+    sourceId: HERE,
+    targetId: THERE,
+    height: rotation!.switchHeight!,
+    now,
+  });
+  let isFull = true;
+  const small = hooked(target, {
+    before: (method) => {
+      if (isFull && method === "commit") throw new GatekeeperError("STORE_FULL", "no space is left");
+    },
+  });
+  using keys = new ProvisionedKeys();
+  using provisioning = new Provisioning(keyOf("a"), keys);
+  await using rotator = new Rotator({
+    stores: [
+      { store: source, location: { module: "", options: null }, id: HERE },
+      { store: small, location: { module: "", options: null }, id: THERE },
+    ],
+    startThreads: () => {
+      throw new Error("all is verified");
+    },
+    keys,
+    identityKey: keyOf("a"),
+    pace: { threads: 1, bytesPerSecond: null },
+  });
+  const follow = async (): Promise<string | null> => {
+    for (let block = 0; block < 3; block++) {
+      rotator.follow(ledger, provisioning);
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    }
+    return rotator.dueCall(ledger)?.tag ?? null;
+  };
+  expect(await follow()).toBeNull();
+  expect(rotator.fault).toBe("STORE_FULL");
+  isFull = false;
+  expect(await follow()).toBe("certifyRotation");
 });

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { Ledger } from "../../src/protocol/ledger.ts";
 import { Shareholder } from "../../src/pruntime/shareholder.ts";
 import type { Secret } from "../../src/secret.ts";
 import { honest, keyOf, order, reencrypting, rotate, running } from "../protocol/rotators.ts";
-import { identity, publicOf } from "../protocol/network.ts";
+import { Network, identity, publicOf } from "../protocol/network.ts";
+import { keyGenesis, launch } from "../protocol/shareholders.ts";
 
 describe("who owes a share of a MasterKey that is abandoned", () => {
   test("says that it is destroyed before it goes on with a key session: it has no more than a phase for that", () => {
@@ -33,6 +35,27 @@ describe("who owes a share of a MasterKey that is abandoned", () => {
       }
     }
     expect(both).toBeGreaterThan(0);
+  });
+
+  test("has another process declare it where it had a dealing key alone: that opens what was dealt of it", () => {
+    const network = new Network(keyGenesis());
+    launch(network);
+    while (network.state.keySession === null) network.block();
+    const [identityKey, { state }] = [publicOf(identity("a")), network];
+    using shareholder = new Shareholder(identityKey);
+    expect(shareholder.follow(network.ledger)).toBe(true);
+    const { epoch, rotationId, threshold } = state.keySession!;
+    const retired = [{ epoch, rotationId, threshold, height: state.height, owing: [identityKey] }];
+    const sharings = [{ epoch: epoch + 1, rotationId: rotationId + 1, members: [] }];
+    const abandoned = { state: { ...state, keySession: null, sharings, retired } } as unknown as Ledger;
+    expect(shareholder.follow(abandoned)).toBe(true);
+    expect(shareholder.remembersAbandoned(abandoned)).toBe(true);
+    expect(shareholder.dueCall(abandoned)).toBeNull();
+    using sealed = shareholder.encode();
+    using other = Shareholder.decode(identityKey, sealed);
+    expect(other.follow(abandoned)).toBe(false);
+    expect(other.remembersAbandoned(abandoned)).toBe(false);
+    expect(other.dueCall(abandoned)).toEqual({ tag: "declareDestroyed", value: epoch });
   });
 });
 

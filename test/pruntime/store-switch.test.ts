@@ -7,6 +7,7 @@ import { StoreSwitch } from "../../src/pruntime/store-switch.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { NetworkStore } from "../../src/store/network-store.ts";
 import { readService, type StoreMigration, switchStores } from "../../src/store/service.ts";
+import { hooked } from "../rotation/sealed-store.ts";
 
 /** A store of an id of one byte. */
 const storeOf = (byte: string): NetworkStore => ({
@@ -113,7 +114,7 @@ describe("a migration that was called off", () => {
 
 describe("a migration that is certified", () => {
   const migrationOf = (source: Hex, target: Hex): StoreMigration => {
-    return { rotationId: NEW, sourceId: source, targetId: target, height: 20 };
+    return { rotationId: NEW, sourceId: source, targetId: target, height: 20, now: 30 };
   };
 
   test("is said to be switched when the new store serves, not before", async () => {
@@ -127,8 +128,14 @@ describe("a migration that is certified", () => {
 
   test("is switched by whoever comes later, if nobody could for as long as it lasted", async () => {
     const { source, target } = await mirrored();
-    const isKilled = switchStores(source.store, undefined as never, migrationOf(source.id, target.id));
-    await expect(isKilled).rejects.toThrow();
+    let commits = 0;
+    const dying = hooked(target.store, {
+      before: (method) => {
+        if (method === "commit" && commits++ === 1) throw new Error("killed");
+      },
+    });
+    const isKilled = switchStores(source.store, dying, migrationOf(source.id, target.id));
+    await expect(isKilled).rejects.toThrow("killed");
     expect(await statesOf(source, target)).toBe("closed mirror");
     // Of a store that governance has put in the place of the other nobody knows that it is complete.
     const party = new Party(source, target);

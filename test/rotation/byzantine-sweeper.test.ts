@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { removeCheckpoints } from "../../src/rotation/checkpoint.ts";
+import { sweepLeased } from "../../src/rotation/leased-partition.ts";
 import { asideCells } from "../../src/store/quarantine.ts";
 import type { Verdict } from "../../src/rotation/verify-leased.ts";
 import { dropKept } from "../../src/rotation/verify-leased.ts";
@@ -101,6 +102,13 @@ async function expectMended({ generations, store, values: before }: Network, att
   expect(await store.countByRotationId()).toEqual(recount(after));
   await dropKept(store, partition);
   expect(await store.keptCount()).toBe(0);
+}
+
+/** The cell that a sweep would begin with, which is not there yet. */
+async function checkpointOf({ store, generations }: Network): Promise<{ name: string; expected: number | null }[]> {
+  const context = { ...(await leasedContext(store, generations, 1)), stopped: () => true };
+  await sweepLeased(context, WHOLE);
+  return (await store.cells("rotation/", null, 9)).map(({ name, version }) => ({ name, expected: version }));
 }
 
 const VICTIM_NAME = {
@@ -256,6 +264,42 @@ describe("a sweeper that", () => {
       for (const [key, value] of added) net.values.set(nameOf(0, key), value);
       await expectMended(net);
     }
+  });
+
+  it.each([
+    ["is below where its page begins", "a"],
+    ["is behind the next one", "zzz"],
+  ])("gives a record another key is found, and stops nobody who verifies: it %s", async (_, other) => {
+    for (const isFirst of [true, false]) {
+      const net = await network();
+      const [, second] = await net.store.scan({ from: null, to: null }, null, 1e9);
+      const through = altering(net.store, async (write) => {
+        const isIt = Buffer.compare(write.lowerBound, second!.lowerBound) === 0;
+        if (!isIt || write.keep === undefined) return write;
+        const records = parse(write.body);
+        const at = isFirst ? 0 : 1;
+        const key = text(other);
+        const sealed = seal(net.generations, 1, write.contract, key, 1n, "made up");
+        return { ...write, body: rebuild(write.body, records.with(at, { key, sealed })) };
+      });
+      const verdict = await sweptThrough(net, through);
+      expect(verdict).toMatchObject({ verdict: "damaged", why: { contract: VICTIM_NAME.contract } });
+      await expectMended(net);
+    }
+  });
+
+  it("spoils the checkpoint of a partition stops nobody who comes after", async () => {
+    for (const value of ["{}", "no JSON", '{"from":null}']) {
+      const net = await network();
+      const [name] = await checkpointOf(net);
+      await net.store.commit({ groups: [], sealedUnder: null, cells: [{ ...name!, value: text(value) }] });
+      await expectMended(net, 0);
+    }
+    // Nor does one of a partition that has other bounds.
+    const net = await network();
+    const bound = { contract: contractOf(0).id, lowerBound: text(VICTIM) };
+    await sweepToEnd(await leasedContext(net.store, net.generations, 1), { ...WHOLE, to: bound });
+    await expectMended(net, 0);
   });
 
   it("lies in a statement is found", async () => {

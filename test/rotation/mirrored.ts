@@ -13,7 +13,7 @@ import { verifyCopied } from "../../src/rotation/verify-copied.ts";
 import type { Verdict } from "../../src/rotation/verify-leased.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import { highestWriteVersion } from "../../src/store/page.ts";
-import { beginMirror, readService, type StoreMigration } from "../../src/store/service.ts";
+import { beginMirror, readService, type Service, type StoreMigration } from "../../src/store/service.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { PageRange, StateStore } from "../../src/store/store.ts";
 import { identity, sharedKeys, switchOver, WHOLE } from "./leased.ts";
@@ -32,7 +32,7 @@ import {
   values,
 } from "./sealed-store.ts";
 
-export const MIGRATION: StoreMigration = { rotationId: 1, sourceId: "0x50", targetId: "0x7a", height: 20 };
+export const MIGRATION: StoreMigration = { rotationId: 1, sourceId: "0x50", targetId: "0x7a", height: 20, now: 20 };
 export const ENGINE = new PageEngine();
 
 /** A store and its mirror, with the keys of both generations. */
@@ -119,12 +119,18 @@ class TwoSuites extends MasterKeyRing {
   }
 }
 
-/** Who reads and writes the source, and has the mirror open unless told otherwise. */
-export function sourceStates(both: Mirrored, suite = SUITE, isOpen = true): ContractStates {
+/** Who reads and writes the source, and has the mirror open unless told otherwise; by whatever ledger agrees with its cell. */
+export function sourceStates(
+  both: Mirrored,
+  suite = SUITE,
+  isOpen = true,
+  agrees: (service: Service) => boolean = () => true,
+): ContractStates {
   return new ContractStates({
     store: both.source,
     engine: BATCH_ENGINE,
     keys: new TwoSuites(both, suite),
+    agrees,
     mirrorOf: (id) => (isOpen && id === MIGRATION.targetId ? both.target : null),
   });
 }

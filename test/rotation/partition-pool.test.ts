@@ -1,3 +1,5 @@
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { getPriority } from "node:os";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { partitionBoundsFor } from "../../src/rotation/partition-bounds.ts";
 import { type PartitionPool as Pool, PartitionPool } from "../../src/rotation/partition-pool.ts";
@@ -39,7 +41,24 @@ async function attached(location: StoreLocation): Promise<AsyncDisposable & { re
   return { store: opened, [Symbol.asyncDispose]: () => opened.close() };
 }
 
+/** Threads of this process by their priority: proc(5), behind the name; none where the system does not tell. */
+function threadsOfPriority(wanted: number): number {
+  const folder = "/proc/self/task";
+  const threads = existsSync(folder) ? readdirSync(folder) : [];
+  const priorityOf = (thread: string): number =>
+    Number(readFileSync(`${folder}/${thread}/stat`, "utf8").split(") ").at(-1)!.split(" ")[16]);
+  return threads.filter((thread) => priorityOf(thread) === wanted).length;
+}
+
 describe("a pool for partitions", () => {
+  it("has threads that come behind the rest of the process, where threads have priorities of their own", async () => {
+    const own = getPriority();
+    await using pool = open(1);
+    await pool.sweep(WHOLE, keys, {});
+    expect(getPriority()).toBe(own);
+    expect(threadsOfPriority(10)).toBe(process.platform === "linux" ? 2 : 0);
+  });
+
   it("sweeps and verifies an embedded store on threads, several partitions at once", async () => {
     const before = await readAll(store, generations);
     const bounds = await partitionBoundsFor(store, 5);

@@ -1,10 +1,12 @@
 /**
- * Products of secp256k1 that a run asks for again, computed once: each receiver opens a sub-share twice, and each proof is
- * checked against keys that were made from the same secrets. They are functions of their arguments alone.
+ * Products of secp256k1 that a run asks for again, computed once: each receiver opens a sub-share twice, each proof is
+ * checked against keys that were made from the same secrets, and a signature is
+ * verified by who makes it and by all who read it. They are functions of their arguments alone.
  */
 import { Secp256k1Group } from "../../src/keys/secp256k1-group.ts";
 import { type Points, Secp256k1 } from "../../src/engine/secp256k1.ts";
 import type { Secret } from "../../src/secret.ts";
+import { RememberedSignatures } from "./remembered-signatures.ts";
 
 const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = Secp256k1Group.prototype;
 const { invalidSignatures, publicKeys } = Secp256k1.prototype;
@@ -12,26 +14,33 @@ const { invalidSignatures, publicKeys } = Secp256k1.prototype;
 /** Remembers what all instances compute until it is disposed. */
 export class RememberedProducts implements Disposable {
   readonly #known = new Map<string, Uint8Array<ArrayBuffer> | null>();
-  /** Signatures of one batch that are wrong. */
-  readonly #wrong = new Map<string, number[]>();
+  readonly #signatures = new RememberedSignatures();
   /** Of scalars, most of them a pRuntime's own again and again. */
   readonly #points = new Map<string, Points>();
 
   constructor() {
     const once = this.#once.bind(this);
-    const wrong = this.#wrong;
+    const known = this.#signatures;
     const points = this.#points;
     Object.assign(Secp256k1.prototype, {
       invalidSignatures(this: Secp256k1, hashes: Uint8Array, signatures: Uint8Array, publicKeys: Uint8Array) {
-        const key = [hashes, signatures, publicKeys].map(hex).join();
-        const found = wrong.get(key) ?? invalidSignatures.call(this, hashes, signatures, publicKeys);
-        wrong.set(key, found);
-        return [...found];
+        const batch = [parts(hashes, 32), parts(signatures, 64), parts(publicKeys, 33)] as const;
+        const of = (at: number) => batch.map((each) => each[at]!) as [Uint8Array, Uint8Array, Uint8Array];
+        const fresh = [...batch[0].keys()].filter((at) => !known.isRight(...of(at)));
+        if (fresh.length === 0) return [];
+        const [first, second, third] = batch.map((each) => Buffer.concat(fresh.map((at) => each[at]!)));
+        const wrong = invalidSignatures.call(this, first!, second!, third!).map((index) => fresh[index]!);
+        for (const at of fresh) if (!wrong.includes(at)) known.note(...of(at));
+        return wrong;
       },
       publicKeys(this: Secp256k1, scalars: Uint8Array) {
         const key = `${this.form} ${hex(scalars)}`;
         const found = points.get(key) ?? publicKeys.call(this, scalars);
         points.set(key, { points: found.points.slice(), invalid: found.invalid });
+        if (this.form === "compressed" && found.invalid.length === 0) {
+          const made = parts(found.points, 33);
+          for (const [at, scalar] of parts(scalars, 32).entries()) known.learn(scalar, made[at]!);
+        }
         return { points: found.points.slice(), invalid: found.invalid };
       },
     });
@@ -67,6 +76,10 @@ export class RememberedProducts implements Disposable {
     }
     return result?.slice() ?? null;
   }
+}
+
+function parts(bytes: Uint8Array, size: number): Uint8Array[] {
+  return Array.from({ length: bytes.length / size }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

@@ -1,6 +1,6 @@
 /** The store contract's part about cells and the minimum rotation id. */
 import { expect, it } from "vitest";
-import { PAGE_BYTES_MAX } from "../../src/store/page.ts";
+import { CELL_VALUE_BYTES_MAX } from "../../src/store/commit.ts";
 import type { Commit, StateStore } from "../../src/store/store.ts";
 import { commitOf, contractId, failsWith, NO_KEY, pageWrite, scanAll, text } from "./records.ts";
 
@@ -27,12 +27,12 @@ export function cellContract(handle: () => StateStore): void {
   });
 
   it("hold as much as the longest body of a page", async () => {
-    const value = new Uint8Array(PAGE_BYTES_MAX).fill(7);
+    const value = new Uint8Array(CELL_VALUE_BYTES_MAX).fill(7);
     const put = (bytes: Uint8Array): Promise<unknown> =>
       handle().commit({ groups: [], sealedUnder: null, cells: [{ name: "aside", expected: null, value: bytes }] });
     await put(value);
     expect(Buffer.compare((await handle().cell("aside"))!.value, value)).toBe(0);
-    await failsWith(put(new Uint8Array(PAGE_BYTES_MAX + 1)), "RECORD_TOO_LARGE", /aside/);
+    await failsWith(put(new Uint8Array(CELL_VALUE_BYTES_MAX + 1)), "RECORD_TOO_LARGE", /aside/);
   });
 
   it("never have a version twice, so a cell that was made anew is not taken for the old one", async () => {

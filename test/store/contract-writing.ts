@@ -175,8 +175,17 @@ export function countContract(handle: () => StateStore): void {
     expect((await handle().contract(contractId(1)))!.records).toBe(12);
   });
 
-  it("never fall below zero: such a commit is refused whole", async () => {
-    const write = { ...pageWrite(contractId(1), NO_KEY), counts: [[1, -1]] as const };
+  it("never fall below zero, whatever a commit counts: who mends what was altered must not be refused", async () => {
+    await handle().commit(commitOf([[pageWrite(contractId(1), NO_KEY)]]));
+    const counts = [[1, -5], [7, -1], [3, 2]] as const; // prettier-ignore
+    await handle().commit(commitOf([[{ ...pageWrite(contractId(1), NO_KEY, { expected: 1 }), counts }]]));
+    expect([...(await handle().countByRotationId())].filter(([id]) => id !== 0)).toEqual([[3, 2]]);
+    expect((await handle().contract(contractId(1)))!.records).toBe(0);
+  });
+
+  it("never rise beyond what a number holds: such a commit is refused whole", async () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const write = { ...pageWrite(contractId(1), NO_KEY), counts: [[1, most], [1, 1]] as const }; // prettier-ignore
     await failsWith(handle().commit(commitOf([[pageWrite(contractId(2), NO_KEY)], [write]])), "STORE_CORRUPT");
     expect(await scanAll(handle())).toEqual([]);
     expect(await handle().contracts(null, 9)).toEqual([]);

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { asideCells, isQuarantined, listQuarantined, putAside } from "../../src/store/quarantine.ts";
+import {
+  asideCells,
+  isQuarantined,
+  listQuarantined,
+  putAside,
+  type QuarantinedRecord,
+} from "../../src/store/quarantine.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { editPage } from "../../src/store/page-edit.ts";
 import { recordsOf, SEALED_BYTES_MAX } from "../../src/store/page.ts";
@@ -17,7 +23,7 @@ describe("the quarantine", () => {
     expect([...recordsOf(write)].map(({ key }) => Buffer.from(key).toString())).toEqual(["b"]);
     expect(write.counts).toEqual([[0, -1], [2, -1]]); // prettier-ignore
     expect((await store.commit({ groups: [[write]], sealedUnder: null, cells })).conflicts).toEqual([]);
-    const listed = await listQuarantined(store, null, 5);
+    const listed = (await listQuarantined(store, null, 5)) as QuarantinedRecord[];
     const names = listed.map(({ key, sealedUnder, rotationId }) => [
       Buffer.from(key).toString(),
       sealedUnder,
@@ -44,7 +50,7 @@ describe("the quarantine", () => {
     const store = new MemoryStore();
     const record = { key: new Uint8Array(4_096).fill(1), sealed: new Uint8Array(SEALED_BYTES_MAX).fill(2) };
     await store.commit({ groups: [], sealedUnder: null, cells: await asideCells(store, ID, [record], 1) });
-    const [listed] = await listQuarantined(store, null, 1);
+    const [listed] = (await listQuarantined(store, null, 1)) as QuarantinedRecord[];
     expect(Buffer.compare(listed!.sealed, record.sealed)).toBe(0);
     expect(Buffer.compare(listed!.key, record.key)).toBe(0);
   });
@@ -52,6 +58,8 @@ describe("the quarantine", () => {
   it.each([
     ["quarantine/other", "anything"],
     [`quarantine/${"0".repeat(64)}/${"0".repeat(64)}`, "no page"],
+    [`quarantine/${"0".repeat(64)}/page-${"0".repeat(64)}`, "\u0001\0\0\u0000\u0030\0too short"],
+    [`quarantine/${"0".repeat(64)}/page-${"1".repeat(64)}`, "\u0001\0\0"],
     [`quarantine/${"0".repeat(64)}/${"1".repeat(64)}`, "\u0001\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"],
   ])("names a malformed cell: %s", async (name, value) => {
     const store = new MemoryStore();

@@ -49,14 +49,15 @@ export class Abandoned {
       if (effect.kind === "KeysDestroyed") this.#checkDeclared(effect.identityKey, after);
       if (effect.kind !== "MasterKeyAbandoned") continue;
       for (const key of effect.outstanding) this.#outstanding.add(key);
-      await this.#checkGone(effect.rotationId);
+      await this.#checkGone(effect.rotationId, after);
     }
   }
 
   /** It does not come before all is done. */
-  async #checkBegun(rotationId: number, { height }: State): Promise<void> {
-    const { memory, failures } = this.#remains.machine;
-    this.#since = height;
+  async #checkBegun(rotationId: number, state: State): Promise<void> {
+    const { machine } = this.#remains;
+    const { memory } = machine.inForce(state);
+    this.#since = state.height;
     this.#outstanding.clear();
     ensure(
       (await memory.minimumRotationId()) === rotationId,
@@ -67,7 +68,7 @@ export class Abandoned {
       [...counts.keys()].every((id) => id === rotationId),
       "a MasterKey is abandoned that records are under",
     );
-    ensure(failures > 0 || (await memory.keptCount()) === 0, "kept pages are left");
+    ensure(machine.failures > 0 || (await memory.keptCount()) === 0, "kept pages are left");
   }
 
   /** Who says that nothing is left has nothing, and never had in the memory that it has now. */
@@ -80,7 +81,7 @@ export class Abandoned {
     ensure(pRuntime.since === null || pRuntime.since >= this.#since, "who declared has the memory that it had before");
   }
 
-  async #checkGone(rotationId: number): Promise<void> {
+  async #checkGone(rotationId: number, state: State): Promise<void> {
     const { pRuntimes, byzantine, machine } = this.#remains;
     const left = new Map<number, number>();
     for (const pRuntime of pRuntimes) {
@@ -92,9 +93,10 @@ export class Abandoned {
     for (const [epoch, shares] of left) {
       ensure(shares < Math.max(this.#generations.get(epoch)!.threshold, 1), "shares are left that make the MasterKey");
     }
-    const counts = await machine.memory.countByRotationId();
+    const { memory } = machine.inForce(state);
+    const counts = await memory.countByRotationId();
     ensure(!counts.has(rotationId), "records are left under a MasterKey that is abandoned");
-    for (const { body } of await machine.memory.kept({ from: null, to: null }, null, 1)) {
+    for (const { body } of await memory.kept({ from: null, to: null }, null, 1)) {
       ensure(machine.failures > 0, `a kept page of ${body.length} bytes is left`);
     }
   }

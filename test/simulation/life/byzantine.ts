@@ -8,6 +8,8 @@
  *   false verdict                 "faulty" of a right partition (convicted), "damaged", or "sound" of one that it has not looked at
  *   double lease                  takes all that it can get and does nothing; says what others have leased is done
  *   drops early                   what was kept of partitions that nobody has verified
+ *   copies wrongly                to another store: as it alters what it re-encrypts, or with a state that was deleted
+ *   ends the mirror               that states are copied to
  *   certifies early               before partitions are verified; or says that the store is compacted when it is not
  *   never declares                that what it has of a MasterKey is destroyed
  */
@@ -22,14 +24,21 @@ import {
   type Rotation,
   leasesOf,
 } from "../../../src/protocol/rotation.ts";
+import type { IdentityKey } from "../../../src/pruntime/identity-key.ts";
+import { endMirror } from "../../../src/store/service.ts";
+import type { StateStore } from "../../../src/store/store.ts";
 import type { Authority } from "../../pruntime/authority.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ALTERATION_NAMES, type Altered, type AlterationName, alteringStore } from "./alterations.ts";
+import { COPY_ALTERATION_NAMES, type CopyAlterationName, alterCopy, isCopy } from "./copy-alterations.ts";
 import type { KnownKeys } from "./known-keys.ts";
 import type { LivePRuntime } from "./live-pruntime.ts";
 import type { Machine } from "./machine.ts";
+import { isCopying } from "./migrations.ts";
 import type { States } from "./states.ts";
 
+/** Copies that it alters in one migration. */
+const COPIES_MAX = 3;
 /** More than there are kept pages. */
 const KEPT_MAX = 100_000;
 /** A receipt of who has done nothing. */
@@ -54,17 +63,21 @@ const SAYINGS = [
   "others' leases",
   "drops early",
   "certifies early",
+  "ends the mirror",
 ] as const;
 type Saying = (typeof SAYINGS)[number];
 
-export const ATTACKS = [...ALTERATION_NAMES, ...SAYINGS, "never declared"] as const;
+export const ATTACKS = [...ALTERATION_NAMES, ...COPY_ALTERATION_NAMES, ...SAYINGS, "never declared"] as const;
 export type AttackName = (typeof ATTACKS)[number];
 
 /** What it is up to in one rotation. */
 interface Plan {
   readonly from: number;
-  /** At most one of the two: else more is lost than can be put right. */
+  /** The store that states are copied from; null: they stay. */
+  readonly source: string | null;
+  /** At most one of these: else more is lost than can be put right. */
   readonly alters: AlterationName | null;
+  readonly copies: CopyAlterationName | null;
   readonly says: Saying | null;
   readonly declares: boolean;
 }
@@ -80,21 +93,27 @@ export interface Lair {
   readonly favourite: AttackName;
 }
 
-export class Byzantine {
+export class Byzantine implements Disposable {
   /** Names of the attacks that were made. */
   readonly made = new Set<string>();
   /** What it has altered in the rotation that is under way, perhaps in several partitions at once. */
   altered: readonly Altered[] = [];
   readonly #pRuntime: LivePRuntime;
   readonly #lair: Lair;
+  readonly #signer: IdentityKey;
   #plan: Plan | null = null;
+  /** Copies that it has altered in the migration that is under way. */
+  #copies = 0;
+  /** Whether it has said of a store that a migration has left that it is empty. */
+  hasLeftStore = false;
 
   constructor(pRuntime: LivePRuntime, lair: Lair) {
     this.#pRuntime = pRuntime;
     this.#lair = lair;
+    this.#signer = pRuntime.disk.signer();
     pRuntime.disk.forgets = true;
     pRuntime.through = (store) =>
-      alteringStore(store, {
+      alteringStore(this.#copyingStore(store), {
         keys: lair.keys,
         states: lair.states,
         random: lair.random,
@@ -106,26 +125,71 @@ export class Byzantine {
       });
   }
 
+  /** Alters copies that go through it to another store. */
+  #copyingStore(store: StateStore): StateStore {
+    return {
+      ...store,
+      commit: async (commit) => {
+        const name = this.#planned()?.copies ?? null;
+        const isDue = name !== null && isCopy(commit) && this.#copies < COPIES_MAX;
+        const altered = isDue ? alterCopy(commit, this.#lair, name) : null;
+        if (altered === null) return store.commit(commit);
+        const result = await store.commit(altered);
+        if (result.cellsHeld && result.conflicts.length === 0) {
+          this.#copies++;
+          this.made.add(name!);
+        }
+        return result;
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#signer[Symbol.dispose]();
+  }
+
   /** What leaves in the place of what its enclave says. */
   replace(said: readonly Uint8Array[]): Uint8Array[] {
-    const own = said.map((bytes) => readMessage(bytes)!.call)[0] ?? null;
-    const call = this.#replaced(own);
+    const [own] = said.map((bytes) => readMessage(bytes)!);
+    const call = this.#replaced(own?.call ?? null);
     if (call === null) return [];
     const { ledger } = this.#lair.chain;
-    using signer = this.#pRuntime.disk.signer();
-    const sequence = ledger.state.accounts.get(accountOf(signer.publicKey))?.sequence ?? 0;
-    return [signMessage(signer, ledger.genesisHash, sequence, call)];
+    const sequence = ledger.state.accounts.get(accountOf(this.#signer.publicKey))?.sequence ?? 0;
+    if (call === own?.call && sequence === own.sequence) return [...said];
+    return [signMessage(this.#signer, ledger.genesisHash, sequence, call)];
   }
 
   /** What it does with the store now. */
   async meddle(): Promise<void> {
     const plan = this.#planned();
-    const { random, machine } = this.#lair;
-    if (plan?.says !== "drops early" || random.below(30) > 0) return;
-    if (!["reencryption", "verification"].includes(this.#rotation!.phase)) return;
-    if ((await machine.memory.keptCount()) > 0) this.made.add("drops early");
-    const drop = await machine.memory.keptStatements({ from: null, to: null }, null, KEPT_MAX);
-    await machine.apply({ groups: [], sealedUnder: null, drop });
+    const { random, machine, chain } = this.#lair;
+    if (plan === null || (plan.says !== "drops early" && plan.says !== "ends the mirror")) return;
+    const rotation = this.#rotation!;
+    if (random.below(30) > 0 || !["reencryption", "verification"].includes(rotation.phase)) return;
+    if (plan.says === "ends the mirror") {
+      if (isCopying(rotation)) await this.#endMirror(rotation);
+      return;
+    }
+    const store = machine.inForce(chain.ledger.state).atOnce();
+    const drop = await store.keptStatements({ from: null, to: null }, null, KEPT_MAX);
+    if (drop.length > 0) this.made.add("drops early");
+    await store.commit({ groups: [], sealedUnder: null, drop });
+  }
+
+  /** Ends a mirror that states are still copied to: they stay where they are, and the migration has to be called off. */
+  async #endMirror(rotation: Rotation): Promise<void> {
+    const { machine, chain } = this.#lair;
+    const [source, target] = [rotation.source!, rotation.migration!.store!].map((id) => machine.store(id));
+    const [rotationId, height] = [rotation.from + 1, rotation.switchHeight!];
+    const migration = {
+      rotationId,
+      sourceId: source!.id,
+      targetId: target!.id,
+      height,
+      now: chain.ledger.state.height,
+    };
+    await endMirror(source!.atOnce(), target!.isLost ? null : target!.atOnce(), migration);
+    this.made.add("ends the mirror");
   }
 
   get #rotation(): Rotation | null {
@@ -136,13 +200,16 @@ export class Byzantine {
     const rotation = this.#rotation;
     const { random } = this.#lair;
     if (rotation === null) return null;
-    if (this.#plan?.from !== rotation.from) {
+    if (this.#plan?.from !== rotation.from || this.#plan.source !== rotation.source) {
       const { favourite } = this.#lair;
       const attack = random.below(3) > 0 ? favourite : random.of(ATTACKS);
       this.altered = [];
+      this.#copies = 0;
       this.#plan = {
         from: rotation.from,
-        alters: ALTERATION_NAMES.find((name) => name === attack) ?? null,
+        source: rotation.source,
+        alters: rotation.source === null ? (ALTERATION_NAMES.find((name) => name === attack) ?? null) : null,
+        copies: rotation.source === null ? null : (COPY_ALTERATION_NAMES.find((name) => name === attack) ?? null),
         says: SAYINGS.find((name) => name === attack) ?? null,
         declares: attack !== "never declared" && random.below(3) > 0,
       };
@@ -163,19 +230,24 @@ export class Byzantine {
     return this.#says(plan.says, rotation, own);
   }
 
+  #saysCompacted({ from, source }: Rotation): Call {
+    this.hasLeftStore ||= source !== null;
+    return { tag: "declareCompacted", value: from + 1 };
+  }
+
   #says(saying: Saying, rotation: Rotation, own: Call | null): Call | null {
     const { random, chain } = this.#lair;
     const { state } = chain.ledger;
     const rotationId = rotation.from + 1;
     const isAtWork = rotation.phase === "reencryption" || rotation.phase === "verification";
     if (saying === "certifies early") {
-      if (rotation.phase === "abandonment" && random.below(4) === 0)
-        return { tag: "declareCompacted", value: rotationId };
+      if (rotation.phase === "abandonment" && random.below(4) === 0) return this.#saysCompacted(rotation);
       if (!isAtWork || random.below(4) > 0) return own;
       this.made.add(saying);
       return { tag: "certifyRotation", value: { rotationId, switchHeight: rotation.switchHeight! } };
     }
-    if (!isAtWork || rotation.partitions === null || saying === "drops early") return own;
+    if (!isAtWork || rotation.partitions === null || saying === "drops early" || saying === "ends the mirror")
+      return own;
     const leases = leasesOf(state, this.#pRuntime.identityKey);
     const works = (done: readonly PartitionWork[]): Call => {
       this.made.add(saying);

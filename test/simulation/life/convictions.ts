@@ -83,18 +83,18 @@ export class Convictions {
   }
 
   /** Whether it has vouched for a text that it has put in the place of another, and that is still there. */
-  async #noteReceipt({ partitions }: State, index: number): Promise<void> {
-    for (const altered of this.#byzantine!.altered) await this.#noteVouched({ partitions }, index, altered);
+  async #noteReceipt(state: State, index: number): Promise<void> {
+    for (const altered of this.#byzantine!.altered) await this.#noteVouched(state, index, altered);
   }
 
-  async #noteVouched({ partitions }: Pick<State, "partitions">, index: number, altered: Altered): Promise<void> {
+  async #noteVouched(state: State, index: number, altered: Altered): Promise<void> {
     if (!ALTERATIONS[altered.name].isProof || !altered.isStated || altered.sealed === null) return;
     const { contract, key, sealed, alteration } = altered;
     const place = { contract, lowerBound: key };
-    const { from, to } = partitions.get(numberKey(index))!;
+    const { from, to } = state.partitions.get(numberKey(index))!;
     const [first, end] = [placeOf(from), placeOf(to)];
     if ((first !== null && comparePlaces(place, first) < 0) || (end !== null && comparePlaces(place, end) >= 0)) return;
-    const page = await this.#machine.memory.find(contract, key);
+    const page = await this.#machine.inForce(state).memory.find(contract, key);
     const isThere = page !== null && Buffer.compare(findRecord(page, key) ?? new Uint8Array(0), sealed) === 0;
     if (!isThere) return;
     this.#proofs.push({ partition: index, offence: "falseReceipt", holds: () => !alteration.isWritten });

@@ -12,29 +12,32 @@ import type { StateStore, StoreLocation } from "../../../src/store/store.ts";
 /** Engines that nobody works with. */
 const IDLE: PageEngine[] = [];
 
+/** What a step stands for. */
+const STEP_MILLISECONDS = 10;
+
+/** How they come to the stores, and take their turns. */
+interface ThreadSteps {
+  /** Opens one that states are copied from. */
+  readonly open: (location: StoreLocation) => StateStore;
+  /** Lets others go first. */
+  readonly take: () => Promise<void>;
+  /** What was begun with the stores goes no further. */
+  readonly drop: () => void;
+}
+
 /** One pRuntime's. */
 export class InlineThreads implements PartitionThreads {
   readonly #store: StateStore;
   readonly #identity: Uint8Array;
-  readonly #dropSteps: () => void;
-  readonly #open: (location: StoreLocation) => StateStore;
+  readonly #steps: ThreadSteps;
   readonly #engines = new Set<PageEngine>();
   readonly #ended = new AbortController();
 
-  /**
-   * @param dropSteps - what it has begun with the store goes no further.
-   * @param open - opens a store that states are copied from.
-   */
-  constructor(
-    store: StateStore,
-    identity: Uint8Array,
-    dropSteps: () => void,
-    open: (location: StoreLocation) => StateStore,
-  ) {
-    this.#open = open;
+  /** @param store - that they work on. */
+  constructor(store: StateStore, identity: Uint8Array, steps: ThreadSteps) {
     this.#store = store;
     this.#identity = identity;
-    this.#dropSteps = dropSteps;
+    this.#steps = steps;
   }
 
   readonly sweep: PartitionThreads["sweep"] = (partition, keys, options) =>
@@ -44,10 +47,14 @@ export class InlineThreads implements PartitionThreads {
     this.#run(keys, (context) => verifyLeased(context, range, receipt, sweeper, at));
 
   readonly copy: PartitionThreads["copy"] = (source, partition, keys, options) =>
-    this.#run(keys, (context) => copyLeased({ ...context, source: this.#open(source) }, partition, options));
+    this.#run(keys, (context) => copyLeased({ ...context, source: this.#steps.open(source) }, partition, options));
 
   readonly verifyCopy: PartitionThreads["verifyCopy"] = (source, range, keys, at) =>
-    this.#run(keys, (context) => verifyCopied({ ...context, source: this.#open(source) }, range, at));
+    this.#run(keys, (context) =>
+      verifyCopied({ ...context, source: this.#steps.open(source) }, range, at, (milliseconds) =>
+        this.#wait(milliseconds),
+      ),
+    );
 
   readonly drop: PartitionThreads["drop"] = async (range) => {
     if (this.#ended.signal.aborted) throw poolClosed();
@@ -56,7 +63,7 @@ export class InlineThreads implements PartitionThreads {
 
   /** Ends them wherever they are. */
   end(): void {
-    this.#dropSteps();
+    this.#steps.drop();
     this.#ended.abort();
     IDLE.push(...this.#engines);
     this.#engines.clear();
@@ -64,6 +71,10 @@ export class InlineThreads implements PartitionThreads {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.end();
+  }
+
+  async #wait(milliseconds: number): Promise<void> {
+    for (let step = 0; step < milliseconds; step += STEP_MILLISECONDS) await this.#steps.take();
   }
 
   async #run<T>(keys: SharedPartitionKeys, work: (context: LeasedContext) => Promise<T>): Promise<T> {

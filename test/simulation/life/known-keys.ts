@@ -4,6 +4,7 @@
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { toHex } from "../../../src/bytes.ts";
+import { suiteId } from "../../../src/engine/suite.ts";
 import { contractKeyInfo, expandContractKey, prfOutputs } from "../../../src/keys/contract-key.ts";
 import { hashContracts } from "../../../src/keys/contract-points.ts";
 import type { KeySuite } from "../../../src/keys/group.ts";
@@ -18,13 +19,18 @@ import { ensure } from "../invariants.ts";
 import { readSealed } from "../sealed-secrets.ts";
 import type { Disk } from "./disk.ts";
 
-const AES_256_GCM = 1;
 const HEAD_BYTES = 14;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const TAG_LENGTH = { authTagLength: TAG_BYTES };
+
+/** By the number that sealed states have of them. */
+const CIPHERS = [null, "aes-256-gcm", "chacha20-poly1305"] as const;
 
 interface KnownKey {
   readonly keySuite: KeySuite;
+  /** What states are sealed with under it. */
+  readonly cipherSuite: number;
   readonly scalar: bigint;
 }
 
@@ -57,8 +63,16 @@ export class KnownKeys {
     ensure(toHex(group.multiplyBase([secret])) === publicKey, "shares make another MasterKey than the chain has");
     const known = this.#masterKeys.get(rotationId);
     ensure(known === undefined || known.scalar === scalar, "a MasterKey is another than it was");
-    this.#masterKeys.set(rotationId, { keySuite, scalar });
+    this.#masterKeys.set(rotationId, { keySuite, cipherSuite: suiteId(sharing.cipherSuite), scalar });
     for (const share of shares) share[Symbol.dispose]();
+  }
+
+  /** A generation was called off: what has its number next is another. */
+  forget(rotationId: number): void {
+    this.#masterKeys.delete(rotationId);
+    for (const name of this.#contractKeys.keys()) {
+      if (name.startsWith(`${rotationId} `)) this.#contractKeys.delete(name);
+    }
   }
 
   /** What is in a sealed state; null where no key that was ever in force opens it. */
@@ -74,23 +88,29 @@ export class KnownKeys {
 
   /** Seals a text as who has the contract's key can. */
   seal(head: SealedHead, contract: Uint8Array, key: Uint8Array, text: string, nonce: Uint8Array): Uint8Array {
+    const { cipherSuite } = this.#masterKeys.get(head.rotationId)!;
     const header = Buffer.alloc(HEAD_BYTES);
     header[0] = 1;
-    header[1] = AES_256_GCM;
+    header[1] = cipherSuite;
     header.writeUInt32LE(head.rotationId, 2);
     header.writeBigUInt64LE(head.writeVersion, 6);
-    const cipher = createCipheriv("aes-256-gcm", this.#keyOf(head.rotationId, contract)!, nonce);
-    cipher.setAAD(Buffer.concat([header, contract, key]));
+    const contractKey = this.#keyOf(head.rotationId, contract)!;
+    const cipher = createCipheriv(CIPHERS[cipherSuite] as "chacha20-poly1305", contractKey, nonce, TAG_LENGTH);
+    cipher.setAAD(Buffer.concat([header, contract, key]), { plaintextLength: text.length });
     const body = Buffer.concat([cipher.update(text, "latin1"), cipher.final()]);
     return Uint8Array.from(Buffer.concat([header, nonce, body, cipher.getAuthTag()]));
   }
 
   #open(contract: Uint8Array, key: Uint8Array, sealed: Uint8Array): string | null {
-    const contractKey = this.#keyOf(headOf(sealed).rotationId, contract);
-    if (contractKey === null || sealed[0] !== 1 || sealed[1] !== AES_256_GCM) return null;
+    const { rotationId } = headOf(sealed);
+    const contractKey = this.#keyOf(rotationId, contract);
+    const cipherSuite = this.#masterKeys.get(rotationId)?.cipherSuite;
+    if (contractKey === null || sealed[0] !== 1 || cipherSuite === undefined || sealed[1] !== cipherSuite) return null;
     const nonceEnd = HEAD_BYTES + NONCE_BYTES;
-    const decipher = createDecipheriv("aes-256-gcm", contractKey, sealed.subarray(HEAD_BYTES, nonceEnd));
-    decipher.setAAD(Buffer.concat([sealed.subarray(0, HEAD_BYTES), contract, key]));
+    const nonce = sealed.subarray(HEAD_BYTES, nonceEnd);
+    const decipher = createDecipheriv(CIPHERS[cipherSuite] as "chacha20-poly1305", contractKey, nonce, TAG_LENGTH);
+    const plaintextLength = sealed.length - nonceEnd - TAG_BYTES;
+    decipher.setAAD(Buffer.concat([sealed.subarray(0, HEAD_BYTES), contract, key]), { plaintextLength });
     decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
     const text = decipher.update(sealed.subarray(nonceEnd, -TAG_BYTES));
     try {
@@ -107,12 +127,12 @@ export class KnownKeys {
     if (known !== undefined) return known;
     const masterKey = this.#masterKeys.get(rotationId);
     if (masterKey === undefined) return null;
-    const { keySuite, scalar } = masterKey;
+    const { keySuite, cipherSuite, scalar } = masterKey;
     const group = partialGroup(keySuite);
     using secret = secretOf(group, scalar);
     using element = new Secret(group.multiplyAll(hashContracts(group, contract).points, secret));
     using prf = prfOutputs(group, element);
-    using key = prf.use((x) => expandContractKey(x, contractKeyInfo(keySuite, AES_256_GCM, rotationId, contract)));
+    using key = prf.use((x) => expandContractKey(x, contractKeyInfo(keySuite, cipherSuite, rotationId, contract)));
     const bytes = key.use((each) => each.slice());
     this.#contractKeys.set(name, bytes);
     return bytes;

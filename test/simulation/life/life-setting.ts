@@ -25,6 +25,10 @@ export interface LifeSetting {
   /** Blocks from one rotation to the next; 0: by order alone. */
   readonly intervalBlocks: number;
   readonly ecdhBlocks: number;
+  /** Whether governance has states migrated, too. */
+  readonly migrates: boolean;
+  /** Whether another build takes the place of all pRuntimes that hold shares. */
+  readonly upgrades: boolean;
   /** Blocks that some hosts are late, as long as there are faults. */
   readonly lag: number;
   /** Blocks for which there are faults. */
@@ -60,8 +64,10 @@ export function drawLifeSetting(random: Seeded): LifeSetting {
     rotationBlocks: random.of([12, 16, 24]),
     intervalBlocks: random.of([0, 0, 20, 30]),
     ecdhBlocks: random.of([15, 40, 1_000]),
+    migrates: random.below(3) > 0,
+    upgrades: random.below(6) === 0,
     lag: random.of([0, 0, 1, 3]),
-    faultBlocks: random.of([25, 40, 55]),
+    faultBlocks: random.of([20, 30, 45]),
   };
 }
 

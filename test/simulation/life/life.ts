@@ -35,23 +35,35 @@ import { Convictions } from "./convictions.ts";
 import { KnownKeys } from "./known-keys.ts";
 import { CALM, type LifeRates, drawLifeRates } from "./life-rates.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
-import { LivePRuntime } from "./live-pruntime.ts";
+import { LivePRuntime, type Surroundings } from "./live-pruntime.ts";
 import { Machine } from "./machine.ts";
+import { Migrations, generationsInForce, isCopied, isMirrored } from "./migrations.ts";
 import { Orders } from "./orders.ts";
 import { Post } from "./post.ts";
 import { RememberedLedgers } from "./remembered-ledgers.ts";
 import { States } from "./states.ts";
 import { Steps, settled } from "./steps.ts";
+import { Upgrade } from "./upgrade.ts";
 import { Writers } from "./writers.ts";
 
+/** Blocks for which there are faults beyond what is drawn, while states are being moved. */
+const MORE_BLOCKS = 20;
 /** Writes to its disk within which a pRuntime is killed. */
 const WRITES_MAX = 6;
+/** Blocks in which there is a first MasterKey. */
+const LAUNCH_BLOCKS = 60;
 /** Steps of a block, at most, where nothing fails. */
 const CALM_STEPS = 150;
+/** As many more where each write goes to two stores; calls of contracts are as many as else. */
+const COPYING = 3;
+/** Steps from one call of contracts to the next. */
+const CALL_STEPS = 6;
 /** Blocks in which a rotation must end when nothing fails any more. */
 const PATIENCE = 220;
 /** Blocks after which what was begun before is done. */
 const CALM_STARTS = 12;
+/** Blocks in which whoever runs contracts has their keys. */
+const READY_BLOCKS = 12;
 /** Blocks until nobody is late any more from before. */
 const CALM_BEFORE = 40;
 /** What an honest pRuntime's message comes to, if it is not done: it was late, or others were before. */
@@ -105,6 +117,7 @@ class Life implements Disposable {
   readonly #chain: Authority;
   readonly #steps: Steps;
   readonly #machine: Machine;
+  readonly #migrations: Migrations;
   readonly #machines: Machines;
   readonly #wire: Wire<Uint8Array>;
   readonly #post: Post;
@@ -112,6 +125,7 @@ class Life implements Disposable {
   readonly #keys = new KnownKeys();
   readonly #states = new States(this.#keys);
   readonly #writers: Writers;
+  readonly #upgrade: Upgrade;
   readonly #orders: Orders;
   readonly #byzantine: Byzantine | null;
   readonly #liar: LivePRuntime | null;
@@ -133,11 +147,13 @@ class Life implements Disposable {
     this.#setting = setting;
     this.#steps = new Steps(random);
     this.#machine = new Machine(this.#steps, (contract) => this.#states.wrote(contract));
-    const storeId = toHex(Buffer.alloc(32, 0x5a));
-    const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain, storeId });
+    this.#migrations = new Migrations(this.#machine);
+    const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain });
     const names = [...setting.stashes, ...setting.workers.map(({ name }) => name)];
-    this.#pRuntimes = names.map((name) => new LivePRuntime(name, around));
-    this.#chain = new Authority(lifeGenesis(setting, new Map(this.#pRuntimes.map((each) => [each.name, each]))));
+    const first = names.map((name) => new LivePRuntime(name, around));
+    const successors = setting.upgrades ? successorsOf(setting.stashes, around) : new Map<string, LivePRuntime>();
+    this.#pRuntimes = [...first, ...successors.values()];
+    this.#chain = new Authority(lifeGenesis(setting, new Map(first.map((each) => [each.name, each]))));
     this.#machines = new Machines(random);
     this.#wire = new Wire(random);
     this.#post = new Post(this.#pRuntimes, random);
@@ -153,9 +169,11 @@ class Life implements Disposable {
       setting.stashes,
       random,
     );
-    this.#writers = new Writers(this.#states, random);
-    this.#orders = new Orders({ chain, setting, pRuntimes: this.#pRuntimes, writers: this.#writers, random });
-    const [keys, states, machine] = [this.#keys, this.#states, this.#machine];
+    this.#writers = new Writers(this.#states, this.#steps, random);
+    const [keys, states, machine, writers] = [this.#keys, this.#states, this.#machine, this.#writers];
+    this.#upgrade = new Upgrade({ chain, successors, machine, random });
+    const [pRuntimes, upgrade] = [this.#pRuntimes, this.#upgrade];
+    this.#orders = new Orders({ chain, setting, pRuntimes, writers, machine, upgrade, random });
     this.#liar = this.#pRuntimes.find(({ name }) => name === setting.byzantine) ?? null;
     this.#byzantine =
       this.#liar &&
@@ -174,8 +192,13 @@ class Life implements Disposable {
   }
 
   async run(): Promise<LifeReport> {
+    await this.#launch();
     const rates = drawLifeRates(this.#random);
-    while (this.height < this.#setting.faultBlocks) await this.#block(rates, this.#operators.move());
+    const until = this.height + this.#setting.faultBlocks;
+    this.#orders.until = until;
+    while (this.height < until || (isMirrored(this.#state.rotation) && this.height < until + MORE_BLOCKS)) {
+      await this.#block(rates, [...this.#operators.move(), ...(await this.#upgrade.moves())]);
+    }
     await this.#settle();
     return {
       seed: this.#seed,
@@ -189,6 +212,16 @@ class Life implements Disposable {
 
   [Symbol.dispose](): void {
     for (const pRuntime of this.#pRuntimes) pRuntime.kill();
+    this.#byzantine?.[Symbol.dispose]();
+  }
+
+  /** The first MasterKey is made where nothing fails: what may fail in a key session is ../simulation.ts's. */
+  async #launch(): Promise<void> {
+    while (this.#state.sharings.length === 0) {
+      ensure(this.height < LAUNCH_BLOCKS, "there is no MasterKey");
+      await this.#block(CALM, []);
+    }
+    this.#calmBlocks = 0;
   }
 
   /** Faults have stopped: the rotation that is under way ends, or else one that is ordered then, and all is there. */
@@ -196,15 +229,23 @@ class Life implements Disposable {
     for (const { name } of this.#pRuntimes) if (this.#machines.isOff(name)) this.#machines.switchOn(name);
     const until = this.height + PATIENCE;
     const abandoned = this.#told.get("MasterKeyAbandoned") ?? 0;
-    while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned) {
-      const { rotation, sharings, rotationOrdered } = this.#state;
+    while ((this.#told.get("MasterKeyAbandoned") ?? 0) === abandoned || this.#upgrade.isUnderWay) {
+      const { rotation, sharings, rotationOrdered, migrationOrdered } = this.#state;
       ensure(this.height < until, `a rotation in ${rotation?.phase ?? "no phase"} does not end in ${PATIENCE} blocks`);
-      const isOrder = rotation === null && rotationOrdered === null && sharings.length > 0 && this.height % 4 === 0;
+      const isIdle = rotation === null && rotationOrdered === null && migrationOrdered === null;
+      const isOrder = isIdle && sharings.length > 0 && this.height % 4 === 0;
       const moves = this.height % 8 === 0 ? this.#elect() : [];
-      await this.#block(CALM, isOrder ? [...moves, ...this.#orders.rotate()] : moves);
+      moves.push(...(await this.#upgrade.moves()));
+      await this.#block(CALM, [...moves, ...this.#ordered(isOrder)]);
     }
     await this.#readAll();
     for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
+  }
+
+  /** What governance has begun it ends. */
+  #ordered(isOrder: boolean): Uint8Array[] {
+    if (this.#upgrade.isUnderWay || (this.#upgrade.isAhead && isOrder)) return this.#orders.upgrade();
+    return isOrder ? this.#orders.rotate() : [];
   }
 
   /** Who was convicted does not stand for election any more; all others do. */
@@ -217,8 +258,10 @@ class Life implements Disposable {
 
   /** Whoever runs contracts reads all of their states. */
   async #readAll(): Promise<void> {
-    // Nobody writes any more.
-    for (let block = 0; block < 12; block++) await this.#block(CALM, [], false);
+    // Nobody writes any more; who began anew at the end gets the keys of its contracts once more.
+    for (let block = 0; block < READY_BLOCKS && !this.#writers.areReady(this.#pRuntimes, this.#chain); block++) {
+      await this.#block(CALM, [], false);
+    }
     await this.#writers.readAll(this.#pRuntimes, this.#chain, async () => {
       while (!this.#steps.isIdle) await this.#steps.one();
       await settled();
@@ -248,6 +291,7 @@ class Life implements Disposable {
 
   async #act(pRuntime: LivePRuntime, rates: LifeRates): Promise<void> {
     const { height } = this;
+    if (!pRuntime.isDeployed) return;
     if (!this.#machines.isOn(pRuntime, height, rates)) return;
     const isKilled = this.#random.fraction() < rates.kill;
     pRuntime.killSoon(isKilled ? this.#random.below(WRITES_MAX) : Number.POSITIVE_INFINITY);
@@ -263,7 +307,9 @@ class Life implements Disposable {
   /** What is done with the store while a block comes about. */
   async #work(rates: LifeRates, writes: boolean): Promise<void> {
     const isCalm = rates === CALM;
-    const steps = isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax);
+    const times = isMirrored(this.#state.rotation) ? COPYING : 1;
+    const killed = (times * rates.kill) / 40;
+    const steps = times * (isCalm ? CALM_STEPS : this.#random.below(this.#stepsMax));
     const failsAt = this.#random.fraction() < rates.power ? this.#random.below(steps + 1) : steps;
     let isFailing = failsAt < steps;
     for (let step = 0; step < steps; step++) {
@@ -272,12 +318,12 @@ class Life implements Disposable {
         await this.#losePower();
         isFailing = false;
       }
-      if (writes && step % 6 === 0) this.#writers.act(this.#random.of(this.#pRuntimes), this.#chain);
+      if (writes && step % (times * CALL_STEPS) === 0) this.#writers.act(this.#random.of(this.#pRuntimes), this.#chain);
       if (isCalm && this.#steps.isIdle) {
         await settled();
         if (this.#steps.isIdle && step > 20) return;
       }
-      if (this.#random.fraction() < rates.kill / 40) this.#kill(this.#random.of(this.#pRuntimes));
+      if (this.#random.fraction() < killed) this.#kill(this.#random.of(this.#pRuntimes));
       await this.#byzantine?.meddle();
       await this.#steps.one();
     }
@@ -292,6 +338,7 @@ class Life implements Disposable {
   async #losePower(): Promise<void> {
     for (const pRuntime of this.#pRuntimes) pRuntime.kill();
     const lost = await this.#machine.losePower(this.#random);
+    this.#states.losePower();
     this.#tell("power failure");
     if (lost > 0) this.#tell("commits lost");
   }
@@ -306,16 +353,23 @@ class Life implements Disposable {
     }
     await this.#convictions.check(before, effects, isCalm && this.#calmBlocks++ > CALM_BEFORE);
     await this.#abandoned.check(before, effects, this.#state);
+    for (const effect of effects) if (effect.kind === "RotationAborted") this.#keys.forget(effect.rotationId);
     if (effects.some(({ kind }) => kind === "SharingAdopted")) {
       const disks = this.#pRuntimes.map(({ disk }) => disk);
       for (const sharing of sharings) this.#keys.learn(sharing, disks);
     }
     this.#writers.check();
     if (isCalm && this.#calmBlocks > CALM_STARTS) this.#writers.checkWaiting(this.height);
-    await this.#states.check(
-      this.#machine.memory,
-      sharings.map(({ rotationId }) => rotationId),
-    );
+    await this.#migrations.check(effects, this.#state, this.#byzantine?.hasLeftStore ?? false);
+    await this.#checkStores();
+  }
+
+  /** The store that serves is complete; so is the one that takes its place, from when all of it is verified. */
+  async #checkStores(): Promise<void> {
+    const { rotation } = this.#state;
+    await this.#states.check(this.#machine.inForce(this.#state).memory, generationsInForce(this.#state));
+    if (!isCopied(rotation)) return;
+    await this.#states.check(this.#machine.store(rotation.migration!.store!).memory, [rotation.from + 1]);
   }
 
   #shuffled(): LivePRuntime[] {
@@ -330,4 +384,15 @@ class Life implements Disposable {
   #tell(what: string): void {
     this.#told.set(what, (this.#told.get(what) ?? 0) + 1);
   }
+}
+
+/** A pRuntime of another build for each stash; nobody runs them yet. */
+function successorsOf(stashes: readonly string[], around: () => Surroundings): Map<string, LivePRuntime> {
+  return new Map(
+    stashes.map((stash) => {
+      const successor = new LivePRuntime(stash.replace("s", "t"), around);
+      successor.isDeployed = false;
+      return [stash, successor];
+    }),
+  );
 }

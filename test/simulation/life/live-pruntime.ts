@@ -3,10 +3,15 @@
  * between any two of its writes, and started again from what lies there.
  */
 import { Engine } from "../../../src/engine/engine.ts";
+import { toHex } from "../../../src/bytes.ts";
 import { type ErrorCode, GatekeeperError } from "../../../src/errors.ts";
 import type { ContractWorker } from "../../../src/pruntime/contract-worker.ts";
+import type { Hex } from "../../../src/protocol/scale.ts";
+import type { Registration } from "../../../src/protocol/call.ts";
 import type { Enclave } from "../../../src/pruntime/enclave.ts";
-import type { StateStore } from "../../../src/store/store.ts";
+import type { StartThreads } from "../../../src/rotation/partition-pool.ts";
+import type { NetworkStore } from "../../../src/store/network-store.ts";
+import type { StateStore, StoreLocation } from "../../../src/store/store.ts";
 import type { Authority } from "../../pruntime/authority.ts";
 import { Disk, Killed } from "./disk.ts";
 import { InlineThreads } from "./inline-threads.ts";
@@ -24,6 +29,8 @@ interface Process {
   readonly enclave: Enclave;
   readonly wipe: () => void;
   readonly threads: InlineThreads[];
+  /** What contracts are run with, by the store that they are run on. */
+  readonly workers: Map<NetworkStore, ContractWorker>;
   /** Height of the chain when it began. */
   readonly since: number;
   isAttached: boolean;
@@ -34,12 +41,13 @@ export interface Surroundings {
   readonly machine: Machine;
   readonly steps: Steps;
   readonly chain: Authority;
-  readonly storeId: string;
 }
 
 export class LivePRuntime {
   readonly name: string;
   readonly disk = new Disk();
+  /** Whether somebody runs it yet. */
+  isDeployed = true;
   /** How the store looks to its threads: another, where they do not do what they should. */
   through: (store: StateStore) => StateStore = (store) => store;
   readonly #around: () => Surroundings;
@@ -83,7 +91,7 @@ export class LivePRuntime {
     const { enclave, end } = this.disk.start(() => {
       if (this.#writesLeft-- <= 0) throw new Killed();
     });
-    this.#process = { enclave, wipe: end, threads: [], since: chain.height, isAttached: false };
+    this.#process = { enclave, wipe: end, threads: [], workers: new Map(), since: chain.height, isAttached: false };
     this.#surviving(() => enclave.join(chain.genesis), 0);
   }
 
@@ -117,6 +125,18 @@ export class LivePRuntime {
     return said;
   }
 
+  /** What registers it, or anew; null where it has not come so far in the chain, or is killed in it. */
+  async register(operator: string, attestation: Uint8Array): Promise<Registration | null> {
+    if (!this.isUp || this.enclave.status.height < this.disk.height) return null;
+    try {
+      return await this.enclave.register(operator, async () => attestation);
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+      this.kill();
+      return null;
+    }
+  }
+
   /** What it asks others. */
   provision(late: readonly string[]): ReturnType<Enclave["provision"]>["messages"] {
     const { enclave } = this;
@@ -136,27 +156,37 @@ export class LivePRuntime {
     }
   }
 
-  /** What its contracts run with; another one after it was killed. */
-  worker(): ContractWorker {
-    const { machine } = this.#around();
-    return this.enclave.contractWorker(machine.open(this.#process!), ENGINE);
+  /**
+   * What a contract runs with, on the store that is the network's by its ledger's word.
+   * @throws GatekeeperError as Enclave.contract does.
+   */
+  worker(contract: Uint8Array): ContractWorker {
+    const { enclave } = this;
+    const { workers } = this.#process!;
+    const { store } = enclave.contract(toHex(contract));
+    const worker = workers.get(store) ?? enclave.contractWorker(store, ENGINE);
+    workers.set(store, worker);
+    return worker;
   }
 
   async #attach(): Promise<void> {
     const process = this.#process!;
     if (process.isAttached || !process.enclave.wantsStore(true)) return;
     process.isAttached = true;
-    const { machine, steps, storeId } = this.#around();
-    const start = (_: unknown, { identity }: { readonly identity: Uint8Array }): InlineThreads => {
+    const { machine, steps } = this.#around();
+    const start: StartThreads = ({ location }, { identity }) => {
       const owner = {};
-      const open = (): StateStore => this.through(machine.open(owner));
-      const threads = new InlineThreads(open(), identity, () => steps.drop(owner), open);
+      const open = (at: StoreLocation): StateStore => this.through(machine.store(at.options as Hex).open(owner));
+      const threads = new InlineThreads(open(location), identity, {
+        open,
+        take: () => steps.take(owner, async () => undefined),
+        drop: () => steps.drop(owner),
+      });
       process.threads.push(threads);
       return threads;
     };
-    const location = { module: "", options: storeId };
-    const store = { store: machine.open(process), location, id: storeId };
-    await process.enclave.attachStores([store], { threads: 1, bytesPerSecond: null }, start);
+    const stores = machine.stores.map((store) => store.asNetworkStore(process));
+    await process.enclave.attachStores(stores, { threads: 1, bytesPerSecond: null }, start);
   }
 
   /** What a call gives, or, if it is killed in it, something else. */

@@ -1,84 +1,51 @@
 /**
- * The machine that the network's store is on. Commits are visible when they are applied, and durable when they are synced with
- * all before them; who commits hears of it then, and not before. A process that is killed loses nothing of what was applied: the
- * machine has it. When its power fails, it goes back to what was synced, and perhaps some commits behind that.
+ * The machine that the network's stores are on: the one that its states are in, and those that they may be moved to. When its power
+ * fails, each goes back to what was synced of it, and perhaps some commits behind that.
  */
-import { MemoryStore } from "../../../src/store/memory.ts";
-import type { Commit, CommitResult, StateStore } from "../../../src/store/store.ts";
+import type { Hex } from "../../../src/protocol/scale.ts";
+import type { State } from "../../../src/protocol/state.ts";
 import type { Seeded } from "../../slow/seeded.ts";
+import { SharedStore } from "./shared-store.ts";
 import type { Steps } from "./steps.ts";
 
-/** Pages that one of this store stands for, where it is cut: partitions are worth their while from 64 pages on. */
-const PAGE_STANDS_FOR = 24;
+/** The first, and those that migrations may go to. */
+const STORES = 5;
 
 export class Machine {
-  readonly memory = new MemoryStore({ syncEvery: Number.MAX_SAFE_INTEGER });
-  readonly #steps: Steps;
-  readonly #wrote: (contract: Uint8Array) => void;
-  /** Commits that were applied since the last sync. */
-  #unsynced: Commit[] = [];
+  readonly stores: readonly SharedStore[];
   /** How often its power has failed. */
   failures = 0;
 
   /** @param wrote - is told of pages that are written by who does not re-encrypt them. */
   constructor(steps: Steps, wrote: (contract: Uint8Array) => void) {
-    this.#steps = steps;
-    this.#wrote = wrote;
+    this.stores = Array.from({ length: STORES }, (_, at) => new SharedStore(at, steps, wrote));
   }
 
   /** Whether a commit would be lost, perhaps, if its power failed now. */
   get isUnsynced(): boolean {
-    return this.#unsynced.length > 0;
+    return this.stores.some(({ isUnsynced }) => isUnsynced);
   }
 
-  /** @returns how many commits were lost. Who uses the store must be gone before. */
+  /** One of them. */
+  store(id: Hex): SharedStore {
+    return this.stores.find((each) => each.id === id)!;
+  }
+
+  /** The one that has the states, by the chain's word: the first, before it has any. */
+  inForce({ stateStore }: Pick<State, "stateStore">): SharedStore {
+    return stateStore === null ? this.stores[0]! : this.store(stateStore);
+  }
+
+  /** One that no migration has gone to, or was to go to; null where none is left. */
+  fresh(): SharedStore | null {
+    return this.stores.slice(1).find(({ isFresh }) => isFresh) ?? null;
+  }
+
+  /** @returns how many commits were lost. Who uses the stores must be gone before. */
   async losePower(random: Seeded): Promise<number> {
     this.failures++;
-    this.memory.crash();
-    const kept = random.below(this.#unsynced.length + 1);
-    const lost = this.#unsynced.length - kept;
-    for (const commit of this.#unsynced.slice(0, kept)) await this.memory.commit(commit);
-    await this.sync();
+    let lost = 0;
+    for (const store of this.stores) lost += await store.losePower(random);
     return lost;
-  }
-
-  async apply(commit: Commit): Promise<CommitResult> {
-    const result = await this.memory.commit(commit);
-    this.#unsynced.push(structuredClone(commit));
-    for (const { contract, keep } of commit.groups.flat()) if (keep === undefined) this.#wrote(contract);
-    return result;
-  }
-
-  async sync(): Promise<void> {
-    this.#unsynced = [];
-    await this.memory.compact();
-  }
-
-  /** The store as a process has it open. @param owner - whose steps these are. */
-  open(owner: object): StateStore {
-    const { memory } = this;
-    const step = <T>(act: () => Promise<T>): Promise<T> => this.#steps.take(owner, act);
-    return {
-      scan: (range, after, maxBytes) => step(() => memory.scan(range, after, maxBytes)),
-      find: (contract, key) => step(() => memory.find(contract, key)),
-      kept: (range, after, maxBytes) => step(() => memory.kept(range, after, maxBytes)),
-      keptStatements: (range, after, limit) => step(() => memory.keptStatements(range, after, limit)),
-      keptCount: () => step(() => memory.keptCount()),
-      commit: async (commit) => {
-        const result = await step(() => this.apply(commit));
-        await step(() => this.sync());
-        return result;
-      },
-      minimumRotationId: () => step(() => memory.minimumRotationId()),
-      countByRotationId: () => step(() => memory.countByRotationId()),
-      cell: (name) => step(() => memory.cell(name)),
-      cells: (prefix, after, limit) => step(() => memory.cells(prefix, after, limit)),
-      partitionBounds: (pagesEach) =>
-        step(() => memory.partitionBounds(Math.max(1, Math.floor(pagesEach / PAGE_STANDS_FOR)))),
-      contracts: (after, limit) => step(() => memory.contracts(after, limit)),
-      contract: (id) => step(() => memory.contract(id)),
-      compact: () => step(() => this.sync()),
-      close: async () => undefined,
-    };
   }
 }

@@ -1,16 +1,30 @@
 /** What governance orders, and the owner of the contracts. */
 import { toHex } from "../../../src/bytes.ts";
+import { type Rotation, isBeforeSwitch } from "../../../src/protocol/rotation.ts";
 import type { Action } from "../../../src/protocol/call.ts";
 import type { Authority } from "../../pruntime/authority.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import type { LifeSetting } from "./life-setting.ts";
 import type { LivePRuntime } from "./live-pruntime.ts";
+import type { Machine } from "./machine.ts";
+import { drawMigration, isCopying } from "./migrations.ts";
+import type { Upgrade } from "./upgrade.ts";
 import type { Writers } from "./writers.ts";
 
 /** One order in so many blocks, and one contract that is another pRuntime's to run from then on. */
-const ORDER_BLOCKS = 25;
+const ORDER_BLOCKS = 5;
 const ASSIGN_BLOCKS = 30;
+/** Of blocks in which a migration could be called off, one in so many in which it is; and in which its target is lost. */
+const CANCEL_BLOCKS = 30;
+const LOSS_BLOCKS = 60;
+/** One block in so many in which another build is to come into use. */
+const UPGRADE_BLOCKS = 6;
+/** Blocks in which it is noticed that one can't go on. */
+const NOTICE_BLOCKS = 5;
+/** How late one is, of which that is believed. */
+const LATE_MAX = 2;
 const ROTATE: Action = { tag: "rotate", value: undefined };
+const CANCEL: Action = { tag: "cancelMigration", value: undefined };
 
 /** Who is there, and what they have. */
 export interface Town {
@@ -18,17 +32,21 @@ export interface Town {
   readonly setting: LifeSetting;
   readonly pRuntimes: readonly LivePRuntime[];
   readonly writers: Writers;
+  readonly machine: Machine;
+  readonly upgrade: Upgrade;
   readonly random: Seeded;
 }
 
 export class Orders {
   readonly #town: Town;
-  /** Who may run contracts: all that do what they should. */
+  /** Height from which on nothing new comes to anybody's mind. */
+  until = Number.POSITIVE_INFINITY;
+  /** Who may run contracts: all that do what they should, and are there from the beginning. */
   readonly #runners: readonly LivePRuntime[];
 
   constructor(town: Town) {
     this.#town = town;
-    this.#runners = town.pRuntimes.filter(({ name }) => name !== town.setting.byzantine);
+    this.#runners = town.pRuntimes.filter(({ name, isDeployed }) => isDeployed && name !== town.setting.byzantine);
   }
 
   /** Of the next block: the first MasterKey, contracts, who may rotate, and then whatever comes to somebody's mind. */
@@ -42,16 +60,47 @@ export class Orders {
       const { identityKey } = pRuntimes.find(({ name }) => name === worker.name)!;
       return this.#vote({ tag: "setRotationWorker", value: { identityKey, may: true } });
     }
-    if (height >= setting.faultBlocks) return [];
+    if (height >= this.until) return this.unstick();
     const assigned = random.below(ASSIGN_BLOCKS) === 0 ? [this.#assign()] : [];
-    // A migration would be ordered here, too.
-    const isTime = chain.ledger.state.rotation === null && random.below(ORDER_BLOCKS) === 0;
-    return isTime ? [...assigned, ...this.rotate()] : assigned;
+    const { rotation, sharings } = chain.ledger.state;
+    const { upgrade } = this.#town;
+    if (upgrade.isUnderWay || (upgrade.isAhead && sharings.length > 0 && random.below(UPGRADE_BLOCKS) === 0)) {
+      return [...assigned, ...this.upgrade()];
+    }
+    if (rotation === null) {
+      if (sharings.length === 0) return assigned;
+      return random.below(ORDER_BLOCKS) === 0 ? [...assigned, ...this.rotate()] : assigned;
+    }
+    if (isCopying(rotation) && random.below(LOSS_BLOCKS) === 0) this.#loseTarget(rotation);
+    const isCalledOff = rotation.migration !== null && isBeforeSwitch(rotation) && random.below(CANCEL_BLOCKS) === 0;
+    return isCalledOff ? [...assigned, ...this.#vote(CANCEL)] : [...assigned, ...this.unstick()];
   }
 
-  /** Has the MasterKey rotated. */
+  /** Has the MasterKey rotated, or states migrated. */
   rotate(): Uint8Array[] {
-    return this.#vote(ROTATE);
+    const { chain, setting, machine, random } = this.#town;
+    const { state } = chain.ledger;
+    const isMigration = setting.migrates && state.sharings.length > 0 && random.below(3) > 0;
+    return this.#vote(isMigration ? { tag: "migrate", value: drawMigration(state, machine, random) } : ROTATE);
+  }
+
+  /** What governance has to say for another build. */
+  upgrade(): Uint8Array[] {
+    const action = this.#town.upgrade.order();
+    return action === null ? [] : this.#vote(action);
+  }
+
+  /** Calls off a migration that does not come to an end: its target is lost, or none any more. */
+  unstick(): Uint8Array[] {
+    const { chain, machine, random } = this.#town;
+    const { rotation } = chain.ledger.state;
+    if (!isCopying(rotation)) return [];
+    const isStuck = machine.store(rotation.migration!.store!).isLost || rotation.late >= LATE_MAX;
+    return isStuck && random.below(NOTICE_BLOCKS) === 0 ? this.#vote(CANCEL) : [];
+  }
+
+  #loseTarget({ migration }: Rotation): void {
+    this.#town.machine.store(migration!.store!).isLost = true;
   }
 
   #deploy(): Uint8Array[] {

@@ -17,6 +17,8 @@ export type Value = string | null;
 interface Known {
   /** What it may be: more than one after a write that was not acknowledged. */
   possible: Set<Value>;
+  /** What it could also be, if the machine lost what somebody has read. */
+  readonly doubted: Set<Value>;
   /** Values that somebody began to write, in order. */
   readonly begun: Value[];
   isBusy: boolean;
@@ -37,6 +39,14 @@ export interface Alteration {
 export interface Pending {
   readonly known: Known;
   readonly value: Value;
+}
+
+/** A read that is under way. */
+export interface Reading {
+  /** What it may give; null where somebody has altered the state. */
+  readonly allowed: () => readonly Value[] | null;
+  /** What it has given: where nobody has written since it began, it is that for good. */
+  readonly was: (value: Value) => void;
 }
 
 export class States {
@@ -66,6 +76,7 @@ export class States {
   acknowledge({ known, value }: Pending): void {
     known.isBusy = false;
     known.possible = new Set([value]);
+    known.doubted.clear();
     if (known.altered !== null) known.altered.isWritten = true;
   }
 
@@ -74,12 +85,27 @@ export class States {
     known.isBusy = false;
   }
 
-  /** What a state may be read as between now and when this is called. */
-  reading(contract: ContractName, key: string): () => readonly Value[] | null {
+  /** What a state may be read as between now and when that was done. */
+  reading(contract: ContractName, key: string): Reading {
     const known = this.#of(contract.id, key);
-    const [before, from] = [[...known.possible], known.begun.length];
+    const [before, from, wasBusy] = [[...known.possible], known.begun.length, known.isBusy];
     const wasAltered = known.altered !== null;
-    return () => (wasAltered || known.altered !== null ? null : [...before, ...known.begun.slice(from)]);
+    return {
+      allowed: () => (wasAltered || known.altered !== null ? null : [...before, ...known.begun.slice(from)]),
+      was: (value) => {
+        if (wasBusy || known.isBusy || known.begun.length > from) return;
+        for (const other of known.possible) if (other !== value) known.doubted.add(other);
+        known.possible = new Set([value]);
+      },
+    };
+  }
+
+  /** The machine has lost what was not synced, perhaps what somebody has read. */
+  losePower(): void {
+    for (const { possible, doubted } of this.#known.values()) {
+      for (const value of doubted) possible.add(value);
+      doubted.clear();
+    }
   }
 
   /** Who re-encrypts a state alters it. */
@@ -93,6 +119,16 @@ export class States {
   earlier(contract: Uint8Array, key: Uint8Array): Value {
     const { begun } = this.#of(contract, Buffer.from(key).toString("latin1"));
     return begun.findLast((value, at) => value !== null && at < begun.length - 1) ?? null;
+  }
+
+  /** States of a contract that were deleted, with the last value that each had. */
+  deleted(contract: Uint8Array): { readonly key: Uint8Array; readonly text: string }[] {
+    const prefix = Buffer.from(contract).toString("latin1");
+    return [...this.#known].flatMap(([name, { possible, begun }]) => {
+      const text = begun.findLast((value) => value !== null);
+      const isGone = name.startsWith(prefix) && possible.size === 1 && possible.has(null);
+      return isGone && text != null ? [{ key: Buffer.from(name.slice(prefix.length), "latin1"), text }] : [];
+    });
   }
 
   /** A page of a contract is written: what was altered in it may be forgotten. */
@@ -181,7 +217,7 @@ export class States {
     const name = `${Buffer.from(contract).toString("latin1")}${key}`;
     let known = this.#known.get(name);
     if (known === undefined) {
-      known = { possible: new Set([null]), begun: [], isBusy: false, altered: null };
+      known = { possible: new Set([null]), doubted: new Set(), begun: [], isBusy: false, altered: null };
       this.#known.set(name, known);
     }
     return known;

@@ -9,7 +9,8 @@ import { idOf } from "../../protocol/network.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ensure } from "../invariants.ts";
 import type { LivePRuntime } from "./live-pruntime.ts";
-import type { Pending, States } from "./states.ts";
+import type { Steps } from "./steps.ts";
+import type { Pending, Reading, States } from "./states.ts";
 
 const CONTRACTS = 5;
 const KEYS = 14;
@@ -21,11 +22,15 @@ const PATIENCE = 6;
 const LENGTHS = [0, 10, 100, 700, 3_000];
 /** Why a contract may have to wait: its keys are not there, yet or any more. */
 const NO_KEYS: readonly ErrorCode[] = ["KEY_NOT_PROVISIONED", "KEY_UNAVAILABLE"];
+/** Or: none of two stores serves for a moment, or the ledger is behind; it is tried again so often, after some steps. */
+const NO_STORE: readonly ErrorCode[] = ["STORE_NOT_SERVING", "STORE_UNAVAILABLE"];
+const ATTEMPTS = 8;
+const STEPS_BETWEEN = 12;
 
 /** A process that runs contracts. */
 interface Running {
   readonly process: object;
-  readonly worker: ContractWorker;
+  readonly pRuntime: LivePRuntime;
   /** Heights at which calls under way have begun. */
   readonly calls: Set<{ readonly since: number }>;
 }
@@ -37,6 +42,7 @@ export class Writers {
   readonly done = { written: 0, removed: 0, read: 0 };
   readonly #random: Seeded;
   readonly #states: States;
+  readonly #steps: Steps;
   readonly #running = new Map<LivePRuntime, Running>();
   /** Writes under way, by the process that does them. */
   readonly #pending = new Map<object, Set<Pending>>();
@@ -45,8 +51,9 @@ export class Writers {
   /** What is wrong with an answer; null where nothing is. */
   #broken: string | null = null;
 
-  constructor(states: States, random: Seeded) {
+  constructor(states: States, steps: Steps, random: Seeded) {
     this.#states = states;
+    this.#steps = steps;
     this.#random = random;
     this.names = Array.from({ length: CONTRACTS }, (_, at) => `contract ${at}`);
     this.contracts = this.names.map((name) => {
@@ -78,13 +85,22 @@ export class Writers {
     const running = this.#runningOf(pRuntime);
     const ours = this.contracts.filter(({ id }) => {
       const isOurs = ledger.state.contracts.get(toHex(id))?.worker === pRuntime.identityKey;
-      return isOurs && running.worker.isReady(id);
+      return isOurs && isReady(pRuntime, id);
     });
     if (ours.length === 0) return;
     for (let call = this.#random.below(3); call > 0 && running.calls.size < CALLS_MAX; call--) {
       if (this.#random.below(4) === 0) this.#read(running, this.#random.of(ours));
       else this.#write(running, ours);
     }
+  }
+
+  /** Whether whoever runs contracts has their keys. */
+  areReady(pRuntimes: readonly LivePRuntime[], { ledger }: Authority): boolean {
+    return this.contracts.every(({ id }) => {
+      const { worker } = ledger.state.contracts.get(toHex(id))!;
+      const pRuntime = pRuntimes.find(({ identityKey }) => identityKey === worker)!;
+      return pRuntime.isUp && isReady(pRuntime, id);
+    });
   }
 
   /**
@@ -105,7 +121,7 @@ export class Writers {
       const pRuntime = pRuntimes.find(({ identityKey }) => identityKey === worker)!;
       this.#forgetDead(pRuntime);
       const running = this.#runningOf(pRuntime);
-      ensure(running.worker.isReady(contract.id), "a contract has no keys");
+      ensure(isReady(pRuntime, contract.id), "a contract has no keys");
       for (let key = 0; key < KEYS; key++) this.#read(running, contract, keyOf(key));
     }
     await untilDone();
@@ -114,18 +130,21 @@ export class Writers {
   }
 
   #read(running: Running, contract: ContractName, key = this.#key()): void {
-    const expected = this.#states.reading(contract, key);
+    const reading = this.#states.reading(contract, key);
     this.#call(
       running,
       async () => {
-        const bytes = await running.worker.get(contract.id, Buffer.from(key, "latin1"));
+        const bytes = await this.#withStore(running, contract, (worker) =>
+          worker.get(contract.id, Buffer.from(key, "latin1")),
+        );
         const value = bytes === null ? null : Buffer.from(bytes).toString("latin1");
-        const allowed = expected();
+        const allowed = reading.allowed();
         if (allowed === null) return;
         this.done.read++;
         ensure(allowed.includes(value), `${key} was read as ${value?.slice(0, 24) ?? "nothing"}`);
+        reading.was(value);
       },
-      expected,
+      reading,
     );
   }
 
@@ -152,7 +171,7 @@ export class Writers {
     for (const each of pending) all.add(each);
     this.#call(running, async () => {
       try {
-        await running.worker.write(edits);
+        await this.#withStore(running, edits[0]!.contract, (worker) => worker.write(edits));
         for (const each of pending) {
           this.#states.acknowledge(each);
           if (each.value === null) this.done.removed++;
@@ -167,14 +186,30 @@ export class Writers {
     });
   }
 
-  #call(running: Running, act: () => Promise<void>, reading?: () => unknown): void {
+  /** Does something with a contract on the store that serves: another one takes its place meanwhile, perhaps. */
+  async #withStore<T>(
+    { process, pRuntime }: Running,
+    contract: ContractName,
+    act: (worker: ContractWorker) => Promise<T>,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await act(pRuntime.worker(contract.id));
+      } catch (error) {
+        if (attempt === ATTEMPTS || !isCode(error, NO_STORE)) throw error;
+        for (let step = 0; step < STEPS_BETWEEN; step++) await this.#steps.take(process, async () => undefined);
+      }
+    }
+  }
+
+  #call(running: Running, act: () => Promise<void>, reading?: Reading): void {
     const call = { since: this.#height };
     running.calls.add(call);
     act()
       .catch((error: unknown) => {
-        if (error instanceof GatekeeperError && NO_KEYS.includes(error.code)) return;
+        if (isCode(error, NO_KEYS) || isCode(error, NO_STORE)) return;
         // What somebody has altered may be found out by who reads it.
-        if (reading !== undefined && reading() === null) return;
+        if (reading !== undefined && reading.allowed() === null) return;
         this.#broken ??= error instanceof Error ? error.message : String(error);
       })
       .finally(() => {
@@ -194,7 +229,7 @@ export class Writers {
   #runningOf(pRuntime: LivePRuntime): Running {
     let running = this.#running.get(pRuntime);
     if (running === undefined) {
-      running = { process: pRuntime.process!, worker: pRuntime.worker(), calls: new Set() };
+      running = { process: pRuntime.process!, pRuntime, calls: new Set() };
       this.#running.set(pRuntime, running);
     }
     return running;
@@ -206,3 +241,17 @@ export class Writers {
 }
 
 const keyOf = (number: number): string => `key ${String(number).padStart(2, "0")}`;
+
+/** Whether gatekeepers have given a contract's keys. */
+function isReady(pRuntime: LivePRuntime, contract: Uint8Array): boolean {
+  try {
+    return pRuntime.worker(contract).isReady(contract);
+  } catch (error) {
+    if (isCode(error, [...NO_KEYS, ...NO_STORE, "NOT_FOUND"])) return false;
+    throw error;
+  }
+}
+
+function isCode(error: unknown, codes: readonly ErrorCode[]): boolean {
+  return error instanceof GatekeeperError && codes.includes(error.code);
+}
