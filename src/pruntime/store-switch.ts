@@ -126,7 +126,7 @@ export class StoreSwitch {
   }
 
   /** Ends what a migration has left that was called off, and what is left to be done of one that is over. */
-  async #settle({ stateStore, height, sharings }: State): Promise<void> {
+  async #settle({ stateStore, height, sharings, closedAbandonments }: State): Promise<void> {
     const inForce = this.store(stateStore);
     if (inForce === null) return;
     const now = await readService(inForce.store);
@@ -138,9 +138,13 @@ export class StoreSwitch {
     if (now.state === "mirrored" || (now.state === "closed" && !isMade)) {
       await endMirror(inForce.store, other?.store ?? null, migrationOf(inForce.id, now, height));
     } else if (now.state === "mirror") {
-      if (other === null || !isMade) return;
+      // Where nobody has emptied it, and governance waits no more for who might have it, the old store is lost.
+      const isLost = closedAbandonments.some(({ rotationId, compacted }) => {
+        return rotationId + 1 === now.rotationId && !compacted;
+      });
+      if (!isMade || (other === null && !isLost)) return;
       const { sourceId: targetId, targetId: sourceId, ...migration } = migrationOf(inForce.id, now, height);
-      await switchStores(other.store, inForce.store, { ...migration, sourceId, targetId });
+      await switchStores(other?.store ?? null, inForce.store, { ...migration, sourceId, targetId });
     } else if (now.state === "serves") {
       await this.#closeMirrors(inForce, height);
       const name = `${inForce.id} ${now.cell.expected}`;
@@ -150,12 +154,15 @@ export class StoreSwitch {
     }
   }
 
-  /** Closes what is still a mirror of the store in force, or says that it serves in its place. */
+  /** Closes what is still a mirror of the store in force, or says that it serves in its place, or is mirrored by it. */
   async #closeMirrors(inForce: NetworkStore, height: number): Promise<void> {
     const { height: last } = await readService(inForce.store);
     for (const { id, store } of this.#stores) {
       const left = await readService(store);
       if (id === inForce.id || left.other !== inForce.id || left.since! > height) continue;
+      // It was lost when the stores were switched.
+      if (left.state === "mirrored" && left.height === last)
+        await switchStores(store, inForce.store, migrationOf(id, left, height));
       const isOver = left.state === "mirror" || (left.state === "serves" && left.height === last);
       if (!isOver) continue;
       const { sourceId: targetId, targetId: sourceId, ...migration } = migrationOf(id, left, height);

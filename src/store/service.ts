@@ -122,15 +122,22 @@ export async function beginMirror(source: StateStore, target: StateStore, migrat
 
 /**
  * Closes the source and has the target serve: there is no way back.
+ * @param source - null where it is lost, by the chain's word: should it turn up, it is closed then.
  * @throws GatekeeperError ROTATION_STATE when this migration never began there, or a cell is as of a later block; STORE_FULL, with
  * the source as it was, when there is no room in the target; STORE_*.
  */
-export async function switchStores(source: StateStore, target: StateStore, migration: StoreMigration): Promise<void> {
+export async function switchStores(
+  source: StateStore | null,
+  target: StateStore,
+  migration: StoreMigration,
+): Promise<void> {
   const { sourceId, targetId } = migration;
   await renew(target, migration);
-  await change(source, sourceId, migration, { state: "closed", other: targetId }, (now) => {
-    if (!isOf(now, migration, targetId)) throw wrongState(sourceId, now, migration);
-  });
+  if (source !== null) {
+    await change(source, sourceId, migration, { state: "closed", other: targetId }, (now) => {
+      if (!isOf(now, migration, targetId)) throw wrongState(sourceId, now, migration);
+    });
+  }
   await change(target, targetId, migration, { state: "serves", other: sourceId }, (now) => {
     if (!isOf(now, migration, sourceId)) throw wrongState(targetId, now, migration);
   });

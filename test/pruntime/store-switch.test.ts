@@ -19,7 +19,13 @@ const storeOf = (byte: string): NetworkStore => ({
 const [OLD, NEW] = [0, 1];
 /** As far as a ledger matters here. */
 const stateAt = (height: number, stateStore: NetworkStore, rotation: object | null, newest = OLD): State =>
-  ({ height, stateStore: stateStore.id, rotation, sharings: [{ rotationId: newest }] }) as unknown as State;
+  ({
+    height,
+    stateStore: stateStore.id,
+    rotation,
+    sharings: [{ rotationId: newest }],
+    closedAbandonments: [],
+  }) as unknown as State;
 
 /** A migration that copies from this block on. */
 const rotationOf = (
@@ -144,5 +150,28 @@ describe("a migration that is certified", () => {
     await party.follow(stateAt(51, target, null, NEW));
     expect(await statesOf(source, target)).toBe("closed serves");
     expect(party.errors).toEqual([]);
+  });
+});
+
+describe("a migration whose old store was lost when it was certified", () => {
+  const closedAt = (height: number, target: NetworkStore, compacted: boolean): State => ({
+    ...stateAt(height, target, null, NEW),
+    closedAbandonments: [{ rotationId: OLD, height, compacted }],
+  });
+
+  test("is switched without it once governance has closed the abandonment", async () => {
+    const { source, target } = await mirrored();
+    const party = new Party(target);
+    await party.follow(stateAt(30, target, rotationOf(source, target, 20, "abandonment"), NEW));
+    await party.follow(stateAt(40, target, null, NEW), closedAt(50, target, true));
+    expect(await statesOf(source, target)).toBe("mirrored mirror");
+    await party.follow(closedAt(50, target, false));
+    expect(await statesOf(source, target)).toBe("mirrored serves");
+    expect(party.errors).toEqual([]);
+    // Where it turns up after all, it is closed.
+    const both = new Party(source, target);
+    await both.follow(closedAt(51, target, false));
+    expect(await statesOf(source, target)).toBe("closed serves");
+    expect(both.errors).toEqual([]);
   });
 });
