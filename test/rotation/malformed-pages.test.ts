@@ -355,6 +355,25 @@ describe("a page of a store that is copied to another one, whose body", () => {
   });
 });
 
+it("a page that says that it gave write versions which nobody believes is copied, and the copy can be written", async () => {
+  const generations = new Generations();
+  const both = await mirrored(generations, 1, 300);
+  const [, page] = (await both.source.scan(EVERYTHING, null, 1e9)) as [Page, Page];
+  const body = changed(page.body, (bytes) => void bytes.writeBigUInt64LE(2n ** 64n - 1n, 8));
+  const { contract, lowerBound, version: expected } = page;
+  await both.source.commit({ groups: [[{ contract, lowerBound, expected, body, counts: [] }]], sealedUnder: null });
+  await copyToEnd(await copyContext(both, 1));
+  expect(await copyVerdict(await copyContext(both, 2))).toMatchObject({ verdict: "sound", records: 300 });
+  await switchStores(both.source, both.target, { ...MIGRATION, now: 30 });
+  using states = statesOf(both.target, generations);
+  const key = Buffer.from(lowerBound).toString();
+  const before = (await readAll(both.target, generations)).get(nameOf(0, key))!;
+  await put(states, 0, { [key]: "anew" });
+  const after = (await readAll(both.target, generations)).get(nameOf(0, key))!;
+  expect(after.value).toBe("anew");
+  expect(after.writeVersion).toBeGreaterThan(before.writeVersion);
+});
+
 describe("any bytes in the place of a page's", () => {
   /** Where and what; or all of the body. */
   const change = fc.oneof(
