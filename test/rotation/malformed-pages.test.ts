@@ -359,7 +359,7 @@ it("a page that says that it gave write versions which nobody believes is copied
   const generations = new Generations();
   const both = await mirrored(generations, 1, 300);
   const [, page] = (await both.source.scan(EVERYTHING, null, 1e9)) as [Page, Page];
-  const body = changed(page.body, (bytes) => void bytes.writeBigUInt64LE(2n ** 64n - 1n, 8));
+  const body = changed(page.body, (bytes) => void bytes.writeBigUInt64LE(2n ** 63n + 5n, 8));
   const { contract, lowerBound, version: expected } = page;
   await both.source.commit({ groups: [[{ contract, lowerBound, expected, body, counts: [] }]], sealedUnder: null });
   await copyToEnd(await copyContext(both, 1));
