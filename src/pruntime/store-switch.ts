@@ -14,8 +14,9 @@
  *
  * - by a ledger that has no migration, or one that was called off: in the store alone, if its cell stays as it was read. Then no
  *   copy had begun: whoever copies does so when the source's cell says that it is mirrored, which changes it.
- * - by a ledger that has one that copies: only when it is in the mirror, while that says that it is one (transfer.ts), whatever
- *   the source says by then. What is in the mirror serves when the chain switches.
+ * - by a ledger that has one that copies, or is behind, where the store says that it is mirrored: only when it is in the mirror,
+ *   while that says that it is one (transfer.ts), whatever the source says by then. What is in the mirror serves when the chain
+ *   switches.
  * - by a ledger that has the switch, in the new store alone, once that serves.
  *
  * A chain has either the end of a migration or its switch. So by the block of the switch the mirror has all that anybody ever

@@ -1,14 +1,19 @@
 /** Records of a contract that did not all match at first sight, looked at one by one, and again: verify-copied.ts says why. */
 import { compareBytes, toHex } from "../bytes.ts";
 import type { CheckJob } from "../engine/page-engine.ts";
-import { highestWriteVersion, type PageRecord, recordsOf } from "../store/page.ts";
+import {
+  believedWriteVersion,
+  highestWriteVersion,
+  type PageRecord,
+  recordsOf,
+  WRITE_VERSION_LIMIT,
+} from "../store/page.ts";
 import { editPage } from "../store/page-edit.ts";
 import type { Page, StateStore } from "../store/store.ts";
 import type { CopyContext } from "./copy-leased.ts";
 import { readRecords, writeVersionOf } from "./kept-page.ts";
 import { isPageQuarantined, isQuarantined } from "../store/quarantine.ts";
 import { coveredBy, isIn, type KeyRange, meets, type Part } from "./stretch-of-two.ts";
-import { WRITE_VERSION_LIMIT } from "./transfer-stretch.ts";
 
 /** How long is waited before records are read again: a write that is not carried over by then has lost its writer. */
 const WAITS_MS = [0, 10, 20, 40, 80, 160, 320] as const;
@@ -18,7 +23,13 @@ const RANGE_BYTES = 1 << 26;
 /** What a store has in a range of a contract's keys. */
 interface RangeRead {
   readonly records: ReadonlyMap<string, PageRecord>;
-  readonly pages: readonly { readonly covers: KeyRange; readonly highest: bigint; readonly lowerBound: Uint8Array }[];
+  readonly pages: readonly {
+    readonly covers: KeyRange;
+    /** The highest write version that it says, or may be believed, that it has given. */
+    readonly highest: bigint;
+    readonly isBelieved: boolean;
+    readonly lowerBound: Uint8Array;
+  }[];
   /** Pages that make no sense. */
   readonly malformed: readonly Page[];
   /** Key of a record that lies where nobody finds it. */
@@ -152,8 +163,7 @@ function versionsWrong(first: RangeRead, mirror: RangeRead): Uint8Array | null {
     const wrong = over.find(({ highest }) => highest < page.highest);
     if (wrong !== undefined) return wrong.lowerBound;
   }
-  const most = first.pages.reduce((highest, page) => (page.highest > highest ? page.highest : highest), 0n);
-  return mirror.pages.find(({ highest }) => highest >= WRITE_VERSION_LIMIT && highest > most)?.lowerBound ?? null;
+  return mirror.pages.find(({ isBelieved }) => !isBelieved)?.lowerBound ?? null;
 }
 
 async function readRange(store: StateStore, contract: Uint8Array, range: KeyRange): Promise<RangeRead> {
@@ -188,7 +198,8 @@ function inRange(pages: readonly Page[], range: KeyRange): RangeRead {
       // Behind the last page's end there may be what was not read.
       else if (index + 1 < pages.length && !isIn(whole[index]!, record.key)) misplaced ??= record.key;
     }
-    return [{ covers: covers[index]!, highest: highestWriteVersion(page), lowerBound: page.lowerBound }];
+    const isBelieved = highestWriteVersion(page) < WRITE_VERSION_LIMIT;
+    return [{ covers: covers[index]!, highest: believedWriteVersion(page), isBelieved, lowerBound: page.lowerBound }];
   });
   return { records, pages: read, malformed, misplaced };
 }

@@ -1,7 +1,13 @@
 /** Carries all records of a stretch of one store over to its mirror: transfer.ts says how, and why that is right. */
 import { compareBytes, toHex } from "../bytes.ts";
 import { SEALED_OVERHEAD_BYTES } from "../engine/sealed-state.ts";
-import { highestWriteVersion, type PageRecord, recordsOf } from "../store/page.ts";
+import {
+  believedWriteVersion,
+  highestWriteVersion,
+  type PageRecord,
+  recordsOf,
+  WRITE_VERSION_LIMIT,
+} from "../store/page.ts";
 import { type PagePlace, replacePage } from "../store/page-edit.ts";
 import { versionsBehind } from "../store/quarantine.ts";
 import type { Page, PageRange, PageRef, PageWrite } from "../store/store.ts";
@@ -28,8 +34,6 @@ import {
 } from "./transfer.ts";
 
 const NO_KEY = new Uint8Array(0);
-/** A page of the mirror that says that it has given this or more is not believed: nobody could write it any more. */
-export const WRITE_VERSION_LIMIT = 2n ** 63n;
 
 /** What else a transfer is to do. */
 export interface StretchOptions {
@@ -153,7 +157,7 @@ function readSource(
       part.covered.push({ keys: range, highest: versionsBehind(page) });
       return;
     }
-    part.covered.push({ keys: range, highest: highestWriteVersion(page) });
+    part.covered.push({ keys: range, highest: believedWriteVersion(page) });
     let at = 0;
     for (const record of recordsOf(page)) {
       const moved = records[at++]!;

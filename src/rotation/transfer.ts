@@ -30,12 +30,14 @@ import { compareBytes, toHex } from "../bytes.ts";
 import type { PageEngine } from "../engine/page-engine.ts";
 import type { SealedUnder } from "../engine/sealed-state.ts";
 import {
+  believedWriteVersion,
   findRecords,
   highestWriteVersion,
   type PageBody,
   type PageRecord,
   recordsOf,
   rotationIdOf,
+  WRITE_VERSION_ROOM,
 } from "../store/page.ts";
 import { editPage, replacePage } from "../store/page-edit.ts";
 import type { CellExpectation, ContractName, Page, StateStore } from "../store/store.ts";
@@ -43,8 +45,6 @@ import { readRecords } from "./kept-page.ts";
 import type { KeyPair } from "./page-steps.ts";
 
 const NO_KEY = new Uint8Array(0);
-/** More writes than a page of the source sees in a migration; and of migrations, so many fit 64 bits. */
-const WRITE_VERSION_ROOM = 2n ** 32n;
 
 /** Between what records are carried over. */
 export interface TransferStores {
@@ -104,7 +104,7 @@ export async function transferKeys(
       const part = carried.filter(({ key }) => names.has(toHex(key)));
       const floor = found.reduce((highest, each) => {
         const meets = each.page !== null && each.keys.some((key) => names.has(toHex(key)));
-        return meets ? max(highest, highestWriteVersion(each.page!)) : highest;
+        return meets ? max(highest, believedWriteVersion(each.page!)) : highest;
       }, 0n);
       const place = page ?? { contract, lowerBound: NO_KEY, version: null };
       const existing = page === null ? [] : [...recordsOf(page)];

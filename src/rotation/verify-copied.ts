@@ -15,7 +15,13 @@
 import { setTimeout } from "node:timers/promises";
 import { freeBytes, toHex } from "../bytes.ts";
 import type { CheckJob } from "../engine/page-engine.ts";
-import { highestWriteVersion, type PageRecord, pageRecords } from "../store/page.ts";
+import {
+  believedWriteVersion,
+  highestWriteVersion,
+  type PageRecord,
+  pageRecords,
+  WRITE_VERSION_LIMIT,
+} from "../store/page.ts";
 import { editPage } from "../store/page-edit.ts";
 import { readMirror } from "../store/service.ts";
 import type { Page, PageRange, PageRef } from "../store/store.ts";
@@ -34,7 +40,6 @@ import {
   readStretch,
   upToMissing,
 } from "./stretch-of-two.ts";
-import { WRITE_VERSION_LIMIT } from "./transfer-stretch.ts";
 import type { Verdict } from "./verify-leased.ts";
 
 /** Bytes that are read at once of each store. */
@@ -179,11 +184,11 @@ function versionsHold({ source, target }: Part, range: KeyRange): boolean {
   const covers = coveredBy(source, range);
   const targets = coveredBy(target, range);
   return source.every((page, index) => {
-    const highest = highestWriteVersion(page);
+    const highest = believedWriteVersion(page);
     const over = target.filter((_, at) => meets(targets[at]!, covers[index]!));
     const holds = over.every((now) => {
       const said = highestWriteVersion(now);
-      return said >= highest && (said < WRITE_VERSION_LIMIT || said === highest);
+      return said >= highest && said < WRITE_VERSION_LIMIT;
     });
     return holds && (over.length > 0 || highest === 0n);
   });

@@ -27,8 +27,14 @@ export const SEALED_BYTES_MAX = SEALED_BYTES_MIN + 16 * 1_024 * 1_024;
 /** The largest body there is: one record with the longest key and the longest sealed state. */
 export const PAGE_BYTES_MAX = PAGE_HEADER_BYTES + RECORD_HEADER_BYTES + STORAGE_KEY_BYTES_MAX + SEALED_BYTES_MAX;
 
-/** Where the rotation id stands in a sealed state: after version and suite. */
+/** A page that says that it has given this write version or more is not believed: soon nobody could write it any more. */
+export const WRITE_VERSION_LIMIT = 2n ** 63n;
+/** More writes than a page sees in a migration; and of migrations, so many fit what is believed. */
+export const WRITE_VERSION_ROOM = 2n ** 32n;
+
+/** Where the rotation id and the write version stand in a sealed state: after version and suite. */
 const ROTATION_ID_AT = 2;
+const WRITE_VERSION_AT = 6;
 
 /** A page's place and bytes: a page as it was read, or one that is about to be written. */
 export interface PageBody extends PageRef {
@@ -88,6 +94,21 @@ export function pageRecords(page: PageBody): number {
 export function highestWriteVersion(page: PageBody): bigint {
   pageRecords(page);
   return readU64(page.body, 8);
+}
+
+/**
+ * The same as far as it is believed: where it is not, the highest write version of the page's records that is.
+ * @throws GatekeeperError STORE_CORRUPT.
+ */
+export function believedWriteVersion(page: PageBody): bigint {
+  const said = highestWriteVersion(page);
+  if (said < WRITE_VERSION_LIMIT) return said;
+  let highest = 0n;
+  for (const cursor = new RecordCursor(page); cursor.next();) {
+    const version = readU64(page.body, cursor.sealedAt + WRITE_VERSION_AT);
+    if (version > highest && version < WRITE_VERSION_LIMIT) highest = version;
+  }
+  return highest;
 }
 
 /**

@@ -21,6 +21,8 @@ import {
   type PageRecord,
   recordsOf,
   rotationIdOf,
+  WRITE_VERSION_LIMIT,
+  WRITE_VERSION_ROOM,
 } from "./page.ts";
 import { editPage, replacePage } from "./page-edit.ts";
 import type { Cell, CellWrite, Page, PageWrite, StateStore } from "./store.ts";
@@ -32,10 +34,6 @@ const NO_KEY = new Uint8Array(0);
 const CARRIED_AT_ONCE = 8;
 /** In the cell of a page: before its lower bound. */
 const PLACE_BYTES = 6;
-/** A write version that is this or more is not believed: it has no room for others after it. */
-const WRITE_VERSION_LIMIT = 2n ** 63n;
-/** More writes than a page sees. */
-const WRITE_VERSION_ROOM = 2n ** 32n;
 
 /** Something that was put aside. */
 interface Quarantined {

@@ -18,6 +18,7 @@ import { identity, leasedContext, switched, verdictOf, WHOLE } from "./leased.ts
 import { copyContext, copyToEnd, copyVerdict, MIGRATION, mirrored, sourceStates } from "./mirrored.ts";
 import {
   contractOf,
+  damage,
   Generations,
   hooked,
   nameOf,
@@ -233,6 +234,82 @@ function overwriteNewest(path: string, { contract, lowerBound }: Page, body: Uin
   }
 }
 
+describe("a record that says that it is under another rotation id than it is", () => {
+  it.each([
+    ["the one that is gone to", 1, true],
+    ["the one that is gone to, in a page that is swept", 1, false],
+    ["one that never was", 77, true],
+  ])("is named, and put aside when governance says so: %s", async (_, id, isBefore) => {
+    const generations = new Generations();
+    const store = await switched(generations, 1, 300);
+    const sweep = async (attempt: number, quarantine = false) => {
+      const swept = await sweepLeased(
+        await leasedContext(store, generations, 1),
+        { ...WHOLE, attempt },
+        { quarantine },
+      );
+      if (swept.end !== "done") throw new Error(swept.end);
+      return swept.receipt;
+    };
+    const key = "key 00010";
+    const alter = () =>
+      damage(store, 0, key, (sealed) => void Buffer.from(sealed.buffer, sealed.byteOffset).writeUInt32LE(id, 2));
+    let altered: Uint8Array;
+    if (isBefore) altered = await alter();
+    else {
+      // What was kept of the sweep is gone, so that nothing can be restored.
+      await sweep(0);
+      await dropKept(store, WHOLE);
+      altered = await damage(store, 0, key, (sealed) => void sealed.fill(9, 30, 31));
+    }
+    const why = { contract: hex(contractOf(0).id), key: hex(text(key)) };
+    const first = await sweep(0);
+    if (first.failed === 0) {
+      const other = await leasedContext(store, generations, 2);
+      expect(await verdictOf(other, first, identity(1))).toMatchObject({ verdict: "damaged", why });
+    }
+    const attempt = first.failed === 0 ? 1 : 0;
+    expect(await sweep(attempt)).toMatchObject({ failed: 1, failures: [why] });
+    const receipt = await sweep(attempt, true);
+    expect(receipt).toMatchObject({ failed: 0, quarantined: 1 });
+    const verdict = await verdictOf(await leasedContext(store, generations, 2), receipt, identity(1), {
+      ...WHOLE,
+      attempt,
+    });
+    expect(verdict.verdict).toMatch(/^(sound|overwritten)$/);
+    expect(await listQuarantined(store, null, 9)).toMatchObject([{ key: text(key), sealed: altered }]);
+    await dropKept(store, WHOLE);
+    expect(await settleCounts(store, 1)).toBe(true);
+    const found = await readAll(store, generations);
+    expect(found.size).toBe(299);
+    expect([...(await store.countByRotationId()).keys()]).toEqual([1]);
+  });
+});
+
+describe("counts", () => {
+  it("are left as they are while there is a record under another rotation id, or may come one", async () => {
+    const generations = new Generations();
+    const store = await switched(generations, 1, 20);
+    const before = await store.countByRotationId();
+    expect(await settleCounts(store, 1)).toBe(false);
+    await store.commit({ groups: [], sealedUnder: null, minimumRotationId: 1 });
+    expect(await settleCounts(store, 1)).toBe(false);
+    expect(await store.countByRotationId()).toEqual(before);
+  });
+
+  it("are put right once, by however many at once", async () => {
+    const generations = new Generations();
+    const store = await switched(generations, 2, 20);
+    await sweepLeased(await leasedContext(store, generations, 1), WHOLE);
+    const [page] = (await store.scan(EVERYTHING, null, 1)) as [Page];
+    const { contract, lowerBound, version: expected, body } = page;
+    await store.commit({ groups: [[{ contract, lowerBound, expected, body, counts: [[0, 5], [1, -5]] }]], sealedUnder: null }); // prettier-ignore
+    const settled = await Promise.all([1, 2, 3].map(() => settleCounts(store, 1)));
+    expect(settled).toContain(true);
+    expect(await store.countByRotationId()).toEqual(new Map([[1, 40]]));
+  });
+});
+
 describe("a page of a store that is copied to another one, whose body", () => {
   it.each(Object.keys(DAMAGES))("%s is put aside in the other one, with what that had of it", async (damage) => {
     const generations = new Generations();
@@ -264,6 +341,11 @@ describe("a page of a store that is copied to another one, whose body", () => {
     expect(listed.filter((each) => !isPage(each))).toMatchObject([{ key: text(key), sealedUnder: 1 }]);
     const now = (await both.target.find(page.contract, page.lowerBound))!;
     expect(highestWriteVersion(now)).toBeGreaterThan(before.get(nameOf(owner, key))!.writeVersion);
+    // What is not where it was put aside was taken, and the page is one that nobody has read.
+    const cell = (await both.target.cell(listed.find(isPage)!.name))!;
+    const gone = { name: cell.name, expected: cell.version, value: null };
+    await both.target.commit({ groups: [], sealedUnder: null, cells: [gone] });
+    expect(await copyVerdict(await copyContext(both, 2))).toMatchObject({ verdict: "damaged", why: names[0] });
     // It is written again once the other store serves.
     await switchStores(both.source, both.target, { ...MIGRATION, now: 30 });
     using after = statesOf(both.target, generations);
@@ -271,6 +353,25 @@ describe("a page of a store that is copied to another one, whose body", () => {
     expect(plain(await readAll(both.target, generations))).toEqual(expected.set(nameOf(owner, key), "anew"));
     await both.source.close();
   });
+});
+
+it("a page that says that it gave write versions which nobody believes is copied, and the copy can be written", async () => {
+  const generations = new Generations();
+  const both = await mirrored(generations, 1, 300);
+  const [, page] = (await both.source.scan(EVERYTHING, null, 1e9)) as [Page, Page];
+  const body = changed(page.body, (bytes) => void bytes.writeBigUInt64LE(2n ** 63n + 5n, 8));
+  const { contract, lowerBound, version: expected } = page;
+  await both.source.commit({ groups: [[{ contract, lowerBound, expected, body, counts: [] }]], sealedUnder: null });
+  await copyToEnd(await copyContext(both, 1));
+  expect(await copyVerdict(await copyContext(both, 2))).toMatchObject({ verdict: "sound", records: 300 });
+  await switchStores(both.source, both.target, { ...MIGRATION, now: 30 });
+  using states = statesOf(both.target, generations);
+  const key = Buffer.from(lowerBound).toString();
+  const before = (await readAll(both.target, generations)).get(nameOf(0, key))!;
+  await put(states, 0, { [key]: "anew" });
+  const after = (await readAll(both.target, generations)).get(nameOf(0, key))!;
+  expect(after.value).toBe("anew");
+  expect(after.writeVersion).toBeGreaterThan(before.writeVersion);
 });
 
 describe("any bytes in the place of a page's", () => {
