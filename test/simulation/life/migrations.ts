@@ -2,8 +2,10 @@
 import { accountOf } from "../../../src/protocol/account.ts";
 import type { Effect } from "../../../src/protocol/effect.ts";
 import type { Migration } from "../../../src/protocol/migration.ts";
-import { type Rotation, isBeforeSwitch } from "../../../src/protocol/rotation.ts";
+import { type Partition, type Rotation, isBeforeSwitch } from "../../../src/protocol/rotation.ts";
 import type { State } from "../../../src/protocol/state.ts";
+import { placeOf } from "../../../src/pruntime/partition-job.ts";
+import { comparePlaces } from "../../../src/store/page.ts";
 import { readService } from "../../../src/store/service.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ensure } from "../invariants.ts";
@@ -47,6 +49,13 @@ export function isCopying(rotation: Rotation | null): rotation is Rotation {
   return isMirrored(rotation) && !isCopied(rotation);
 }
 
+/** Whether a state lies in a partition. */
+export function isInPartition({ from, to }: Partition, contract: Uint8Array, key: Uint8Array): boolean {
+  const [first, end] = [placeOf(from), placeOf(to)];
+  const place = { contract, lowerBound: key };
+  return (first === null || comparePlaces(place, first) >= 0) && (end === null || comparePlaces(place, end) < 0);
+}
+
 /** Generations that states may be under, wherever they are in force. */
 export function generationsInForce({ rotation, sharings }: Pick<State, "rotation" | "sharings">): number[] {
   if (rotation !== null && isBeforeSwitch(rotation)) return [rotation.from];
@@ -60,6 +69,19 @@ export class Migrations {
 
   constructor(machine: Machine) {
     this.#machine = machine;
+  }
+
+  /**
+   * Partitions of the store that states go to of which a copy is complete, and stays so: all that was carried over since is newer.
+   * @param liar - whose copies are none, before they are verified.
+   */
+  async copied({ rotation, partitions }: State, liar: string | null): Promise<Partition[]> {
+    if (!isMirrored(rotation)) return [];
+    const { memory, isLost } = this.#machine.store(rotation.migration!.store!);
+    if (isLost || (await readService(memory)).state !== "mirror") return [];
+    return [...partitions.values()].filter(
+      ({ stage, receipt }) => stage === "verified" || (stage === "swept" && receipt!.by !== liar),
+    );
   }
 
   /**
