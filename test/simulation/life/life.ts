@@ -61,6 +61,8 @@ const CALM_STEPS = 150;
 const COPYING = 3;
 /** Steps from one call of contracts to the next. */
 const CALL_STEPS = 6;
+/** In which a store says whether it serves (src/store/service.ts). */
+const SERVICE_CELL = "service";
 /** Blocks in which a rotation must end when nothing fails any more. */
 const PATIENCE = 220;
 /** Blocks after which what was begun before is done. */
@@ -138,6 +140,8 @@ class Life implements Disposable {
   /** What the one says that does not do what it should: nothing of it is lost, or comes behind others. */
   readonly #pushed: Uint8Array[] = [];
   readonly #stepsMax: number;
+  /** Whether somebody has said in this step which store serves. */
+  #isSwitching = false;
   /** Who has made commits in this step. */
   readonly #victims: object[] = [];
   #calmBlocks = 0;
@@ -153,7 +157,10 @@ class Life implements Disposable {
     this.#steps = new Steps(random);
     this.#machine = new Machine(this.#steps, {
       wrote: (contract) => this.#states.wrote(contract),
-      committed: (owner) => this.#victims.push(owner),
+      committed: (owner, { cells }) => {
+        this.#victims.push(owner);
+        this.#isSwitching ||= cells?.some(({ name }) => name === SERVICE_CELL) ?? false;
+      },
     });
     this.#migrations = new Migrations(this.#machine);
     const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain });
@@ -336,6 +343,8 @@ class Life implements Disposable {
       await this.#byzantine?.meddle();
       await this.#steps.one();
       this.#killCommitting(rates);
+      if (this.#isSwitching) await this.#migrations.checkServing(this.#state);
+      this.#isSwitching = false;
     }
   }
 

@@ -84,13 +84,8 @@ export class Migrations {
     );
   }
 
-  /**
-   * Never do two stores serve; one that was left is empty when its migration is over.
-   * @param mayLeave - whether somebody may have said that it is empty without that being so.
-   * @throws Error which says what does not hold.
-   */
-  async check(effects: readonly Effect[], state: State, mayLeave: boolean): Promise<void> {
-    const { rotation, stateStore, workers } = state;
+  /** Never do two stores serve, between any two commits. @throws Error when they do. */
+  async checkServing({ stateStore }: State): Promise<void> {
     const serving: string[] = [];
     for (const { id, memory, isLost, isFresh } of this.#machine.stores) {
       if (isFresh && id !== this.#machine.stores[0]!.id) continue;
@@ -99,6 +94,15 @@ export class Migrations {
       if (!isLost && isNamed && ["serves", "mirrored"].includes(service.state)) serving.push(id);
     }
     ensure(serving.length <= 1, `${serving.length} stores serve`);
+  }
+
+  /**
+   * A migration begins when all who hold shares are what it names; a store that was left is empty when it is over.
+   * @param mayLeave - whether somebody may have said that it is empty without that being so.
+   * @throws Error which says what does not hold.
+   */
+  async check(effects: readonly Effect[], state: State, mayLeave: boolean): Promise<void> {
+    const { rotation, workers } = state;
     for (const effect of effects) {
       if (effect.kind !== "RotationStarted" || effect.migration === null) continue;
       const { measurement } = effect.migration;

@@ -20,7 +20,7 @@ export interface Watching {
   /** Of pages that are written by who does not re-encrypt them. */
   readonly wrote: (contract: Uint8Array) => void;
   /** Of who has made a commit that it has not heard of yet. */
-  readonly committed: (owner: object) => void;
+  readonly committed: (owner: object, commit: Commit) => void;
 }
 
 export class SharedStore {
@@ -107,7 +107,7 @@ export class SharedStore {
     const result = await this.memory.commit(commit);
     this.#unsynced.push(structuredClone(commit));
     for (const { contract, keep } of commit.groups.flat()) if (keep === undefined) this.#watching.wrote(contract);
-    this.#watching.committed(owner);
+    this.#watching.committed(owner, commit);
     return result;
   }
 
