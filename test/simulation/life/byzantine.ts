@@ -69,6 +69,12 @@ type Saying = (typeof SAYINGS)[number];
 
 export const ATTACKS = [...ALTERATION_NAMES, ...COPY_ALTERATION_NAMES, ...SAYINGS, "never declared"] as const;
 export type AttackName = (typeof ATTACKS)[number];
+const ATTACKS_IN_PLACE = ATTACKS.filter(
+  (name) => !(COPY_ALTERATION_NAMES as readonly string[]).includes(name) && name !== "ends the mirror",
+);
+const ATTACKS_ON_COPIES = ATTACKS.filter(
+  (name) => !(ALTERATION_NAMES as readonly string[]).includes(name) && name !== "drops early",
+);
 
 /** What it is up to in one rotation. */
 interface Plan {
@@ -202,14 +208,15 @@ export class Byzantine implements Disposable {
     if (rotation === null) return null;
     if (this.#plan?.from !== rotation.from || this.#plan.source !== rotation.source) {
       const { favourite } = this.#lair;
-      const attack = random.below(3) > 0 ? favourite : random.of(ATTACKS);
+      const made = rotation.source === null ? ATTACKS_IN_PLACE : ATTACKS_ON_COPIES;
+      const attack = made.includes(favourite) && random.below(3) > 0 ? favourite : random.of(made);
       this.altered = [];
       this.#copies = 0;
       this.#plan = {
         from: rotation.from,
         source: rotation.source,
-        alters: rotation.source === null ? (ALTERATION_NAMES.find((name) => name === attack) ?? null) : null,
-        copies: rotation.source === null ? null : (COPY_ALTERATION_NAMES.find((name) => name === attack) ?? null),
+        alters: ALTERATION_NAMES.find((name) => name === attack) ?? null,
+        copies: COPY_ALTERATION_NAMES.find((name) => name === attack) ?? null,
         says: SAYINGS.find((name) => name === attack) ?? null,
         declares: attack !== "never declared" && random.below(3) > 0,
       };

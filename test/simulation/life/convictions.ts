@@ -1,14 +1,14 @@
 /** Who must be convicted, and who must never be. */
 import type { Effect } from "../../../src/protocol/effect.ts";
 import { type State, numberKey } from "../../../src/protocol/state.ts";
-import { placeOf } from "../../../src/pruntime/partition-job.ts";
-import { comparePlaces, findRecord } from "../../../src/store/page.ts";
+import { findRecord } from "../../../src/store/page.ts";
 import { idOf } from "../../protocol/network.ts";
 import { ensure } from "../invariants.ts";
 import { ALTERATIONS, type Altered } from "./alterations.ts";
 import type { Byzantine } from "./byzantine.ts";
 import type { LivePRuntime } from "./live-pruntime.ts";
 import type { Machine } from "./machine.ts";
+import { isInPartition } from "./migrations.ts";
 
 /** What befalls who is off or late, honest or not. */
 const OF_SILENCE = ["unresponsive", "undestroyed"];
@@ -90,10 +90,7 @@ export class Convictions {
   async #noteVouched(state: State, index: number, altered: Altered): Promise<void> {
     if (!ALTERATIONS[altered.name].isProof || !altered.isStated || altered.sealed === null) return;
     const { contract, key, sealed, alteration } = altered;
-    const place = { contract, lowerBound: key };
-    const { from, to } = state.partitions.get(numberKey(index))!;
-    const [first, end] = [placeOf(from), placeOf(to)];
-    if ((first !== null && comparePlaces(place, first) < 0) || (end !== null && comparePlaces(place, end) >= 0)) return;
+    if (!isInPartition(state.partitions.get(numberKey(index))!, contract, key)) return;
     const page = await this.#machine.inForce(state).memory.find(contract, key);
     const isThere = page !== null && Buffer.compare(findRecord(page, key) ?? new Uint8Array(0), sealed) === 0;
     if (!isThere) return;

@@ -13,7 +13,15 @@ const all = (): void => {
     const totals = noLives();
     await runLives(totals, FIRST, COUNT);
     const { told } = totals;
-    for (const what of ["MasterKeyAbandoned", "GatekeeperChange", "SharingAdopted", "written", "removed", "read"]) {
+    for (const what of [
+      "MasterKeyAbandoned",
+      "StoreSet",
+      "GatekeeperChange",
+      "SharingAdopted",
+      "written",
+      "removed",
+      "read",
+    ]) {
       expect(told.get(what), what).toBeGreaterThan(0);
     }
     expect(told.get("MasterKeyAbandoned")).toBeGreaterThanOrEqual(COUNT);

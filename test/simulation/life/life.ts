@@ -1,12 +1,15 @@
 /**
  * The whole life of a network in one process, from one seed, in virtual time: blocks. pRuntimes are real `Enclave`s on disks in
- * memory; what they say to the chain and to each other is signed, sealed and opened in earnest. Their threads work on one store,
- * step by step, beside contracts that put, remove and get states there. Hosts are late, messages get lost, pRuntimes are killed
+ * memory; what they say to the chain and to each other is signed, sealed and opened in earnest. Their threads work on the network's
+ * stores, step by step, beside contracts that put, remove and get states there. Governance has the MasterKey rotated, states moved
+ * to other suites, stores and builds of the pRuntime, and calls that off. Hosts are late, messages get lost, pRuntimes are killed
  * between any two of their writes and steps, the power of the machine with the store fails, stakes move, and one pRuntime, a
  * gatekeeper's or another, does not do what it should (byzantine.ts). After every block, and at the end, in calm:
  *
- *   states        what was acknowledged last is there, once, and readable under a MasterKey that is in force; what somebody has
- *                 altered is kept aside as it was until it is put right (states.ts)
+ *   states        what was acknowledged last, or read, is there, once, and readable under a MasterKey that is in force; what somebody
+ *                 has altered is kept aside as it was until it is put right (states.ts)
+ *   migrations    until the switch the store that states are in is complete, and the one that they go to is where it was copied;
+ *                 never do both serve, and in the end the one that was left is empty (migrations.ts)
  *   answers       contracts read what was written, and do not wait for a rotation (writers.ts)
  *   abandonment   comes after all is done; then nothing is left that opens anything that was under it (abandoned.ts)
  *   blame         nobody honest is convicted; who is proved to have lied is (convictions.ts)
@@ -37,7 +40,7 @@ import { CALM, type LifeRates, drawLifeRates } from "./life-rates.ts";
 import { type LifeSetting, drawLifeSetting, lifeGenesis } from "./life-setting.ts";
 import { LivePRuntime, type Surroundings } from "./live-pruntime.ts";
 import { Machine } from "./machine.ts";
-import { Migrations, generationsInForce, isCopied, isMirrored } from "./migrations.ts";
+import { Migrations, generationsInForce, isInPartition, isMirrored } from "./migrations.ts";
 import { Orders } from "./orders.ts";
 import { Post } from "./post.ts";
 import { RememberedLedgers } from "./remembered-ledgers.ts";
@@ -58,6 +61,8 @@ const CALM_STEPS = 150;
 const COPYING = 3;
 /** Steps from one call of contracts to the next. */
 const CALL_STEPS = 6;
+/** In which a store says whether it serves (src/store/service.ts). */
+const SERVICE_CELL = "service";
 /** Blocks in which a rotation must end when nothing fails any more. */
 const PATIENCE = 220;
 /** Blocks after which what was begun before is done. */
@@ -135,6 +140,10 @@ class Life implements Disposable {
   /** What the one says that does not do what it should: nothing of it is lost, or comes behind others. */
   readonly #pushed: Uint8Array[] = [];
   readonly #stepsMax: number;
+  /** Whether somebody has said in this step which store serves. */
+  #isSwitching = false;
+  /** Who has made commits in this step. */
+  readonly #victims: object[] = [];
   #calmBlocks = 0;
   /** Accounts of pRuntimes that do what they should. */
   readonly #isHonest: ReadonlySet<string>;
@@ -146,7 +155,13 @@ class Life implements Disposable {
     const setting = drawLifeSetting(random);
     this.#setting = setting;
     this.#steps = new Steps(random);
-    this.#machine = new Machine(this.#steps, (contract) => this.#states.wrote(contract));
+    this.#machine = new Machine(this.#steps, {
+      wrote: (contract) => this.#states.wrote(contract),
+      committed: (owner, { cells }) => {
+        this.#victims.push(owner);
+        this.#isSwitching ||= cells?.some(({ name }) => name === SERVICE_CELL) ?? false;
+      },
+    });
     this.#migrations = new Migrations(this.#machine);
     const around = () => ({ machine: this.#machine, steps: this.#steps, chain: this.#chain });
     const names = [...setting.stashes, ...setting.workers.map(({ name }) => name)];
@@ -240,6 +255,7 @@ class Life implements Disposable {
     }
     await this.#readAll();
     for (const [what, times] of Object.entries(this.#writers.done)) this.#told.set(what, times);
+    for (const { isLost } of this.#machine.stores) if (isLost) this.#tell("target lost");
   }
 
   /** What governance has begun it ends. */
@@ -326,6 +342,17 @@ class Life implements Disposable {
       if (this.#random.fraction() < killed) this.#kill(this.#random.of(this.#pRuntimes));
       await this.#byzantine?.meddle();
       await this.#steps.one();
+      this.#killCommitting(rates);
+      if (this.#isSwitching) await this.#migrations.checkServing(this.#state);
+      this.#isSwitching = false;
+    }
+  }
+
+  /** Who has written is killed before it knows that, now and then. */
+  #killCommitting(rates: LifeRates): void {
+    for (const owner of this.#victims.splice(0)) {
+      const pRuntime = this.#pRuntimes.find(({ process }) => process === owner);
+      if (pRuntime !== undefined && this.#random.fraction() < rates.kill / 3) this.#kill(pRuntime);
     }
   }
 
@@ -364,12 +391,15 @@ class Life implements Disposable {
     await this.#checkStores();
   }
 
-  /** The store that serves is complete; so is the one that takes its place, from when all of it is verified. */
+  /** The store that serves is complete; so is what was copied of it to the one that takes its place. */
   async #checkStores(): Promise<void> {
-    const { rotation } = this.#state;
     await this.#states.check(this.#machine.inForce(this.#state).memory, generationsInForce(this.#state));
-    if (!isCopied(rotation)) return;
-    await this.#states.check(this.#machine.store(rotation.migration!.store!).memory, [rotation.from + 1]);
+    const copied = await this.#migrations.copied(this.#state, this.#liar?.identityKey ?? null);
+    if (copied.length === 0) return;
+    const { from, migration } = this.#state.rotation!;
+    await this.#states.check(this.#machine.store(migration!.store!).memory, [from + 1], (contract, key) =>
+      copied.some((partition) => isInPartition(partition, contract, key)),
+    );
   }
 
   #shuffled(): LivePRuntime[] {

@@ -5,7 +5,7 @@
 import type { Hex } from "../../../src/protocol/scale.ts";
 import type { State } from "../../../src/protocol/state.ts";
 import type { Seeded } from "../../slow/seeded.ts";
-import { SharedStore } from "./shared-store.ts";
+import { SharedStore, type Watching } from "./shared-store.ts";
 import type { Steps } from "./steps.ts";
 
 /** The first, and those that migrations may go to. */
@@ -16,9 +16,8 @@ export class Machine {
   /** How often its power has failed. */
   failures = 0;
 
-  /** @param wrote - is told of pages that are written by who does not re-encrypt them. */
-  constructor(steps: Steps, wrote: (contract: Uint8Array) => void) {
-    this.stores = Array.from({ length: STORES }, (_, at) => new SharedStore(at, steps, wrote));
+  constructor(steps: Steps, watching: Watching) {
+    this.stores = Array.from({ length: STORES }, (_, at) => new SharedStore(at, steps, watching));
   }
 
   /** Whether a commit would be lost, perhaps, if its power failed now. */

@@ -2,8 +2,10 @@
 import { accountOf } from "../../../src/protocol/account.ts";
 import type { Effect } from "../../../src/protocol/effect.ts";
 import type { Migration } from "../../../src/protocol/migration.ts";
-import { type Rotation, isBeforeSwitch } from "../../../src/protocol/rotation.ts";
+import { type Partition, type Rotation, isBeforeSwitch } from "../../../src/protocol/rotation.ts";
 import type { State } from "../../../src/protocol/state.ts";
+import { placeOf } from "../../../src/pruntime/partition-job.ts";
+import { comparePlaces } from "../../../src/store/page.ts";
 import { readService } from "../../../src/store/service.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ensure } from "../invariants.ts";
@@ -47,6 +49,13 @@ export function isCopying(rotation: Rotation | null): rotation is Rotation {
   return isMirrored(rotation) && !isCopied(rotation);
 }
 
+/** Whether a state lies in a partition. */
+export function isInPartition({ from, to }: Partition, contract: Uint8Array, key: Uint8Array): boolean {
+  const [first, end] = [placeOf(from), placeOf(to)];
+  const place = { contract, lowerBound: key };
+  return (first === null || comparePlaces(place, first) >= 0) && (end === null || comparePlaces(place, end) < 0);
+}
+
 /** Generations that states may be under, wherever they are in force. */
 export function generationsInForce({ rotation, sharings }: Pick<State, "rotation" | "sharings">): number[] {
   if (rotation !== null && isBeforeSwitch(rotation)) return [rotation.from];
@@ -63,12 +72,20 @@ export class Migrations {
   }
 
   /**
-   * Never do two stores serve; one that was left is empty when its migration is over.
-   * @param mayLeave - whether somebody may have said that it is empty without that being so.
-   * @throws Error which says what does not hold.
+   * Partitions of the store that states go to of which a copy is complete, and stays so: all that was carried over since is newer.
+   * @param liar - whose copies are none, before they are verified.
    */
-  async check(effects: readonly Effect[], state: State, mayLeave: boolean): Promise<void> {
-    const { rotation, stateStore, workers } = state;
+  async copied({ rotation, partitions }: State, liar: string | null): Promise<Partition[]> {
+    if (!isMirrored(rotation)) return [];
+    const { memory, isLost } = this.#machine.store(rotation.migration!.store!);
+    if (isLost || (await readService(memory)).state !== "mirror") return [];
+    return [...partitions.values()].filter(
+      ({ stage, receipt }) => stage === "verified" || (stage === "swept" && receipt!.by !== liar),
+    );
+  }
+
+  /** Never do two stores serve, between any two commits. @throws Error when they do. */
+  async checkServing({ stateStore }: State): Promise<void> {
     const serving: string[] = [];
     for (const { id, memory, isLost, isFresh } of this.#machine.stores) {
       if (isFresh && id !== this.#machine.stores[0]!.id) continue;
@@ -77,6 +94,15 @@ export class Migrations {
       if (!isLost && isNamed && ["serves", "mirrored"].includes(service.state)) serving.push(id);
     }
     ensure(serving.length <= 1, `${serving.length} stores serve`);
+  }
+
+  /**
+   * A migration begins when all who hold shares are what it names; a store that was left is empty when it is over.
+   * @param mayLeave - whether somebody may have said that it is empty without that being so.
+   * @throws Error which says what does not hold.
+   */
+  async check(effects: readonly Effect[], state: State, mayLeave: boolean): Promise<void> {
+    const { rotation, workers } = state;
     for (const effect of effects) {
       if (effect.kind !== "RotationStarted" || effect.migration === null) continue;
       const { measurement } = effect.migration;

@@ -15,8 +15,8 @@ import type { Writers } from "./writers.ts";
 const ORDER_BLOCKS = 5;
 const ASSIGN_BLOCKS = 30;
 /** Of blocks in which a migration could be called off, one in so many in which it is; and in which its target is lost. */
-const CANCEL_BLOCKS = 30;
-const LOSS_BLOCKS = 60;
+const CANCEL_BLOCKS = 90;
+const LOSS_BLOCKS = 100;
 /** One block in so many in which another build is to come into use. */
 const UPGRADE_BLOCKS = 6;
 /** Blocks in which it is noticed that one can't go on. */

@@ -13,7 +13,15 @@ import type { Seeded } from "../../slow/seeded.ts";
 import type { Steps } from "./steps.ts";
 
 /** Pages that one of this store stands for, where it is cut: partitions are worth their while from 64 pages on. */
-const PAGE_STANDS_FOR = 24;
+const PAGE_STANDS_FOR = 64;
+
+/** Who is told of what is done with stores. */
+export interface Watching {
+  /** Of pages that are written by who does not re-encrypt them. */
+  readonly wrote: (contract: Uint8Array) => void;
+  /** Of who has made a commit that it has not heard of yet. */
+  readonly committed: (owner: object, commit: Commit) => void;
+}
 
 export class SharedStore {
   /** What the chain knows it by. */
@@ -24,15 +32,14 @@ export class SharedStore {
   /** Whether no migration has named it. */
   isFresh = true;
   readonly #steps: Steps;
-  readonly #wrote: (contract: Uint8Array) => void;
+  readonly #watching: Watching;
   /** Commits that were applied since the last sync. */
   #unsynced: Commit[] = [];
 
-  /** @param wrote - is told of pages that are written by who does not re-encrypt them. */
-  constructor(number: number, steps: Steps, wrote: (contract: Uint8Array) => void) {
+  constructor(number: number, steps: Steps, watching: Watching) {
     this.id = toHex(Buffer.alloc(32, 0x50 + number));
     this.#steps = steps;
-    this.#wrote = wrote;
+    this.#watching = watching;
   }
 
   /** Whether a commit would be lost, perhaps, if the power failed now. */
@@ -52,7 +59,7 @@ export class SharedStore {
 
   /** The store as a process has it open. @param owner - whose steps these are. */
   open(owner: object): StateStore {
-    return this.#as((act) =>
+    return this.#as(owner, (act) =>
       this.#steps.take(owner, async () => {
         if (this.isLost) throw new GatekeeperError("STORE_UNAVAILABLE", "the disk that this store was on is gone");
         return act();
@@ -62,7 +69,7 @@ export class SharedStore {
 
   /** The same, for who does all that it does at once. */
   atOnce(): StateStore {
-    return this.#as((act) => act());
+    return this.#as({}, (act) => act());
   }
 
   /** What a pRuntime is given. @param owner - whose steps these are. */
@@ -70,7 +77,7 @@ export class SharedStore {
     return { store: this.open(owner), location: { module: "", options: this.id }, id: this.id };
   }
 
-  #as(step: <T>(act: () => Promise<T>) => Promise<T>): StateStore {
+  #as(owner: object, step: <T>(act: () => Promise<T>) => Promise<T>): StateStore {
     const { memory } = this;
     return {
       scan: (range, after, maxBytes) => step(() => memory.scan(range, after, maxBytes)),
@@ -79,7 +86,7 @@ export class SharedStore {
       keptStatements: (range, after, limit) => step(() => memory.keptStatements(range, after, limit)),
       keptCount: () => step(() => memory.keptCount()),
       commit: async (commit) => {
-        const result = await step(() => this.#apply(commit));
+        const result = await step(() => this.#apply(owner, commit));
         if (commit.mayBeLost !== true) await step(() => this.#sync());
         return result;
       },
@@ -96,10 +103,11 @@ export class SharedStore {
     };
   }
 
-  async #apply(commit: Commit): Promise<CommitResult> {
+  async #apply(owner: object, commit: Commit): Promise<CommitResult> {
     const result = await this.memory.commit(commit);
     this.#unsynced.push(structuredClone(commit));
-    for (const { contract, keep } of commit.groups.flat()) if (keep === undefined) this.#wrote(contract);
+    for (const { contract, keep } of commit.groups.flat()) if (keep === undefined) this.#watching.wrote(contract);
+    this.#watching.committed(owner, commit);
     return result;
   }
 

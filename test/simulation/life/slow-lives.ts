@@ -16,6 +16,10 @@ const TOLD = [
   "RotationLate",
   "RotationAborted",
   "PartitionReopened",
+  "MigrationCancelled",
+  "StoreSet",
+  "MeasurementAllowed",
+  "target lost",
 ];
 
 /** @param half - 0 or 1. */
