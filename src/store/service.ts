@@ -160,8 +160,9 @@ export async function endMirror(
       if (now.rotationId !== null && !isOf(now, migration, sourceId)) throw wrongState(targetId, now, migration);
     });
   };
-  // Whoever has it serve before the chain does must not have two that do.
-  if (target !== null && (await readService(target)).state === "serves") await close();
+  // Whoever has it serve before the chain does must not have two that do. One that can't be read serves nobody, and keeps nobody waiting.
+  const serves = (store: StateStore): Promise<boolean> => readService(store).then(({ state }) => state === "serves");
+  if (target !== null && (await serves(target).catch(() => false))) await close();
   await change(source, sourceId, migration, { state: "serves", other: targetId }, (now) => {
     // Where it never began, it is written all the same: else it could begin later.
     if (!isOf(now, migration, targetId) && !isFree(now, migration)) throw wrongState(sourceId, now, migration);

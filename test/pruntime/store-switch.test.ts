@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Rotation } from "../../src/protocol/rotation.ts";
 import type { Hex } from "../../src/protocol/scale.ts";
 import type { State } from "../../src/protocol/state.ts";
+import { GatekeeperError } from "../../src/errors.ts";
 import { StoreSwitch } from "../../src/pruntime/store-switch.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { NetworkStore } from "../../src/store/network-store.ts";
@@ -92,6 +93,19 @@ describe("a migration that was called off", () => {
     await new Party(source, target).follow(stateAt(31, source, null));
     expect(await statesOf(source, target)).toBe("serves closed");
     expect(party.errors).toEqual([]);
+  });
+
+  test("is ended where the other store is here, and can't be read", async () => {
+    const { source, target } = await mirrored();
+    const gone = hooked(target.store, {
+      before: () => {
+        throw new GatekeeperError("STORE_CORRUPT", "the disk is gone");
+      },
+    });
+    const party = new Party(source, { ...target, store: gone });
+    await party.follow(stateAt(30, source, null));
+    expect((await readService(source.store)).state).toBe("serves");
+    expect(party.errors).toMatchObject([{ code: "STORE_CORRUPT" }]);
   });
 
   test("is ended, too, when one that has not heard of that begins it later", async () => {
