@@ -84,6 +84,7 @@ const STALE = new Set([
   "NotGatekeeper",
   "NotRotationWorker",
   "NotAssigned",
+  "NotInForce",
 ]);
 
 /** What came about in a run. */
