@@ -128,7 +128,8 @@ export class Shareholder implements Disposable {
 
   /** What there is to say to the chain; null where there is nothing. */
   dueCall(ledger: Ledger): Call | null {
-    // Who is silent in a key session is not punished; who owes a share of a MasterKey that is abandoned has as long as one phase.
+    // Who is silent in a key session is not punished; who owes a share of a MasterKey that is in force no more, because it was
+    // abandoned or called off, has as long as one phase.
     const urgent = this.#declaration(ledger, true);
     return urgent ?? this.#sessionCall(ledger) ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger, false);
   }
@@ -305,13 +306,13 @@ export class Shareholder implements Disposable {
   }
 
   /** Of shares that are destroyed, and sealed no more. */
-  #declaration({ state }: Ledger, abandoned: boolean): Call | null {
+  #declaration({ state }: Ledger, isUrgent: boolean): Call | null {
     const owed = state.retired.find(
       ({ epoch, rotationId, owing }) =>
-        isAbandoned(state, rotationId) === abandoned &&
+        isInForce(state, rotationId) !== isUrgent &&
         owing.includes(this.#identityKey) &&
         this.share(epoch) === null &&
-        !(abandoned && this.#met.has(rotationId)),
+        !(isAbandoned(state, rotationId) && this.#met.has(rotationId)),
     );
     return owed === undefined ? null : { tag: "declareDestroyed", value: owed.epoch };
   }
@@ -354,6 +355,10 @@ export class Shareholder implements Disposable {
 }
 
 /** Whether a MasterKey is not in force any more. One that no rotation brought into force yet is none of these. */
+function isInForce({ sharings }: Ledger["state"], rotationId: number): boolean {
+  return sharings.some((sharing) => sharing.rotationId === rotationId);
+}
+
 function isAbandoned({ sharings }: Ledger["state"], rotationId: number): boolean {
   const oldest = sharings[0];
   return oldest !== undefined && rotationId < oldest.rotationId;

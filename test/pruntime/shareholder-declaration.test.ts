@@ -56,4 +56,24 @@ describe("who owes a share of a MasterKey that is abandoned", () => {
     expect(other.remembersAbandoned(abandoned)).toBe(false);
     expect(other.dueCall(abandoned)).toEqual({ tag: "declareDestroyed", value: epoch });
   });
+
+  test("says so as soon of one that was called off: the chain punishes who does not, whatever session is under way", () => {
+    const network = new Network(keyGenesis());
+    launch(network);
+    while (network.state.keySession === null) network.block();
+    const [identityKey, { state }] = [publicOf(identity("a")), network];
+    using shareholder = new Shareholder(identityKey);
+    shareholder.follow(network.ledger);
+    const { rotationId, epoch } = state.keySession!;
+    expect(shareholder.dueCall(network.ledger)?.tag).toBe("registerDealingKey");
+    const retired = [
+      { epoch: epoch + 2, rotationId: rotationId + 1, threshold: 2, height: state.height, owing: [identityKey] },
+    ];
+    const sharings = [{ epoch: epoch + 1, rotationId, members: [] }];
+    const { genesisHash, genesis } = network.ledger;
+    const calledOff = { genesisHash, genesis, state: { ...state, sharings, retired } } as unknown as Ledger;
+    expect(shareholder.dueCall(calledOff)).toEqual({ tag: "declareDestroyed", value: epoch + 2 });
+    const refreshed = { ...calledOff, state: { ...calledOff.state, retired: [{ ...retired[0]!, rotationId }] } };
+    expect(shareholder.dueCall(refreshed as unknown as Ledger)?.tag).toBe("registerDealingKey");
+  });
 });
