@@ -29,6 +29,14 @@ export function retire(
   state.retired = [...state.retired, { epoch, rotationId, fate: "standing", threshold, ...owed }];
 }
 
+/** Whether the MasterKey of a sharing is in force, with shares of another: else who owes one of it is punished for being late. */
+export function stands(
+  { sharings }: Pick<State, "sharings">,
+  { rotationId, fate }: Pick<RetiredSharing, "rotationId" | "fate">,
+): boolean {
+  return fate === "standing" && sharings.some((sharing) => sharing.rotationId === rotationId);
+}
+
 /** Sharings of the MasterKey that a rotation leaves of which shares are owed. Of one that was called off another may have had its rotation id. */
 export function retiredOf({ retired }: Pick<State, "retired">, rotationId: number): RetiredSharing[] {
   return retired.filter((sharing) => sharing.rotationId === rotationId && sharing.fate === "standing");
@@ -69,11 +77,11 @@ export function forgetSettled(draft: Draft): void {
   );
   if (settled.length === 0) return;
   state.retired = state.retired.filter((sharing) => !settled.includes(sharing));
-  for (const { epoch, owing, rotationId, fate } of settled) {
+  for (const retired of settled) {
+    const { epoch, owing, fate } = retired;
     tell(draft, { kind: "SharesOutstanding", epoch, owing });
-    const isInForce = fate === "standing" && state.sharings.some((sharing) => sharing.rotationId === rotationId);
     // Who owed a share when governance closed an abandonment was punished then.
-    if (isInForce || fate === "closed") continue;
+    if (stands(state, retired) || fate === "closed") continue;
     for (const identityKey of owing) punishUndestroyed(draft, identityKey, true);
   }
 }

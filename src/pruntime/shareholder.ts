@@ -29,6 +29,7 @@ import { type KeySession, dealersOf } from "../protocol/key-session.ts";
 import { ledgerGroup, qualifiedDealings, termsOf } from "../protocol/key-terms.ts";
 import type { Ledger } from "../protocol/ledger.ts";
 import { mayServe } from "../protocol/registry.ts";
+import { stands } from "../protocol/retirement.ts";
 import type { Hex } from "../protocol/scale.ts";
 import { KEY_SUITES } from "../protocol/sharing.ts";
 import { numberKey } from "../protocol/state.ts";
@@ -133,7 +134,8 @@ export class Shareholder implements Disposable {
 
   /** What there is to say to the chain; null where there is nothing. */
   dueCall(ledger: Ledger): Call | null {
-    // Who is silent in a key session is not punished; who owes a share of a MasterKey that is abandoned has as long as one phase.
+    // Who is silent in a key session is not punished; who owes a share of a MasterKey that is in force no more, because it was
+    // abandoned or called off, has as long as one phase.
     const urgent = this.#declaration(ledger, true);
     return urgent ?? this.#sessionCall(ledger) ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger, false);
   }
@@ -310,13 +312,14 @@ export class Shareholder implements Disposable {
   }
 
   /** Of shares that are destroyed, and sealed no more. */
-  #declaration({ state }: Ledger, abandoned: boolean): Call | null {
+  #declaration({ state }: Ledger, isUrgent: boolean): Call | null {
+    const met = [...this.#met.values()];
     const owed = state.retired.find(
-      ({ epoch, rotationId, owing }) =>
-        isAbandoned(state, rotationId) === abandoned &&
-        owing.includes(this.#identityKey) &&
-        this.share(epoch) === null &&
-        !(abandoned && [...this.#met.values()].includes(rotationId)),
+      (retired) =>
+        stands(state, retired) !== isUrgent &&
+        retired.owing.includes(this.#identityKey) &&
+        this.share(retired.epoch) === null &&
+        !(isAbandoned(state, retired.rotationId) && met.includes(retired.rotationId)),
     );
     return owed === undefined ? null : { tag: "declareDestroyed", value: owed.epoch };
   }

@@ -45,7 +45,7 @@ describe("who owes a share of a MasterKey that is abandoned", () => {
     using shareholder = new Shareholder(identityKey);
     expect(shareholder.follow(network.ledger)).toBe(true);
     const { epoch, rotationId, threshold } = state.keySession!;
-    const retired = [{ epoch, rotationId, threshold, height: state.height, owing: [identityKey] }];
+    const retired = [{ epoch, rotationId, fate: "standing", threshold, height: state.height, owing: [identityKey] }];
     const sharings = [{ epoch: epoch + 1, rotationId: rotationId + 1, members: [] }];
     const abandoned = { state: { ...state, keySession: null, sharings, retired } } as unknown as Ledger;
     expect(shareholder.follow(abandoned)).toBe(true);
@@ -56,6 +56,31 @@ describe("who owes a share of a MasterKey that is abandoned", () => {
     expect(other.follow(abandoned)).toBe(false);
     expect(other.remembersAbandoned(abandoned)).toBe(false);
     expect(other.dueCall(abandoned)).toEqual({ tag: "declareDestroyed", value: epoch });
+  });
+
+  test("says so as soon of one that was called off: the chain punishes who does not, whatever session is under way", () => {
+    const network = new Network(keyGenesis());
+    launch(network);
+    while (network.state.keySession === null) network.block();
+    const [identityKey, { state }] = [publicOf(identity("a")), network];
+    using shareholder = new Shareholder(identityKey);
+    shareholder.follow(network.ledger);
+    const { rotationId, epoch } = state.keySession!;
+    expect(shareholder.dueCall(network.ledger)?.tag).toBe("registerDealingKey");
+    const owed = { threshold: 2, height: state.height, owing: [identityKey] };
+    const retired = [{ epoch: epoch + 2, rotationId: rotationId + 1, fate: "calledOff", ...owed }];
+    const sharings = [{ epoch: epoch + 1, rotationId, members: [] }];
+    const { genesisHash, genesis } = network.ledger;
+    const calledOff = { genesisHash, genesis, state: { ...state, sharings, retired } } as unknown as Ledger;
+    expect(shareholder.dueCall(calledOff)).toEqual({ tag: "declareDestroyed", value: epoch + 2 });
+    const dueFor = (changes: object): string | undefined => {
+      const ledger = { ...calledOff, state: { ...calledOff.state, retired: [{ ...retired[0]!, ...changes }] } };
+      return shareholder.dueCall(ledger as unknown as Ledger)?.tag;
+    };
+    // Another MasterKey has its rotation id now.
+    expect(dueFor({ rotationId })).toBe("declareDestroyed");
+    // The shares of one that is in force were refreshed: nobody is punished for these.
+    expect(dueFor({ rotationId, fate: "standing" })).toBe("registerDealingKey");
   });
 });
 

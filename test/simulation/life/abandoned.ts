@@ -44,7 +44,9 @@ export class Abandoned {
       if (effect.kind === "SharesOutstanding") for (const key of effect.owing) this.#outstanding.add(key);
       if (effect.kind === "ShareDestroyed") {
         const { rotationId } = this.#generations.get(effect.epoch)!;
-        if (rotationId === after.rotation?.from) this.#checkDeclared(effect.identityKey, after);
+        // Said before the abandonment had begun, it is of a sharing that another has taken the place of.
+        const isMeant = before.rotation?.phase === "abandonment" && rotationId === after.rotation?.from;
+        if (isMeant) this.#checkDeclared(effect.identityKey, after);
       }
       if (effect.kind === "KeysDestroyed") this.#checkDeclared(effect.identityKey, after);
       if (effect.kind !== "MasterKeyAbandoned") continue;

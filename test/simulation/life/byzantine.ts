@@ -37,6 +37,8 @@ import type { Machine } from "./machine.ts";
 import { isCopying } from "./migrations.ts";
 import type { States } from "./states.ts";
 
+/** How often it drops what was kept in one rotation: each time partitions are done anew, and it could go on for ever. */
+const DROPS_MAX = 4;
 /** Copies that it alters in one migration. */
 const COPIES_MAX = 3;
 /** More than there are kept pages. */
@@ -110,6 +112,8 @@ export class Byzantine implements Disposable {
   #plan: Plan | null = null;
   /** Copies that it has altered in the migration that is under way. */
   #copies = 0;
+  /** How often it has dropped what was kept in the rotation that is under way. */
+  #drops = 0;
   /** Whether it has said of a store that a migration has left that it is empty. */
   hasLeftStore = false;
 
@@ -178,7 +182,8 @@ export class Byzantine implements Disposable {
     }
     const store = machine.inForce(chain.ledger.state).atOnce();
     const drop = await store.keptStatements({ from: null, to: null }, null, KEPT_MAX);
-    if (drop.length > 0) this.made.add("drops early");
+    if (drop.length === 0 || this.#drops++ >= DROPS_MAX) return;
+    this.made.add("drops early");
     await store.commit({ groups: [], sealedUnder: null, drop });
   }
 
@@ -212,6 +217,7 @@ export class Byzantine implements Disposable {
       const attack = made.includes(favourite) && random.below(3) > 0 ? favourite : random.of(made);
       this.altered = [];
       this.#copies = 0;
+      this.#drops = 0;
       this.#plan = {
         from: rotation.from,
         source: rotation.source,
