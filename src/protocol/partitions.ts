@@ -62,6 +62,10 @@ interface View {
   readonly isAlone: boolean;
 }
 
+/** Attempts at a partition that are for whoever comes first. */
+export const FREE_ATTEMPTS = 4;
+/** Blocks of a holder's turn. */
+const TURN_BLOCKS = 8;
 /** Partitions that whoever leases some is expected to be done with, in a lease's time, at the least. */
 const DONE_IN_A_LEASE = 4;
 /** Times that leases double, at most, when a phase is late again and again. */
@@ -169,8 +173,25 @@ function isLeasable(view: View, partition: Partition): boolean {
 }
 
 /** Whether it may try what came to nothing with others: not so once it did with itself. */
-function isNext({ identityKey, holders }: View, { doubters }: Partition): boolean {
+function isNext(view: View, partition: Partition): boolean {
+  const { identityKey, holders } = view;
+  const { doubters, attempt, verdicts } = partition;
+  if (attempt >= FREE_ATTEMPTS && verdicts.length === 0 && holders.length > 1) return isTurn(view, partition);
   return doubters.length === 0 || (holders.includes(identityKey) && !doubters.includes(identityKey));
+}
+
+/**
+ * Who comes first in a block might else be the one that finds each sweep damaged, or sweeps so, for ever. So after some attempts
+ * holders of shares have turns: in n·(n - 1) attempts each of n is the first to sweep before each other is the first to verify, and
+ * two that don't lie are such a pair. Who has a turn and does not take it, or does nothing in its lease, is followed by the next.
+ */
+function isTurn({ identityKey, holders, height }: View, { stage, deadline, attempt, doubters }: Partition): boolean {
+  const count = holders.length;
+  const round = attempt - FREE_ATTEMPTS;
+  const sweeper = round % count;
+  const first = stage === "unswept" ? sweeper : sweeper + 1 + (Math.floor(round / count) % (count - 1));
+  const passed = Math.floor((height - deadline) / TURN_BLOCKS);
+  return holders[(first + passed) % count] === identityKey && !doubters.includes(identityKey);
 }
 
 /**

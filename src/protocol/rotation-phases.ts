@@ -8,7 +8,7 @@ import { type Draft, ensure, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
-import { beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
+import { FREE_ATTEMPTS, beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
 import { endRetired, hasShare, retire } from "./retirement.ts";
 import { closeIfAbandoned, end, wait } from "./rotation-abandonment.ts";
 import { type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
@@ -50,7 +50,8 @@ export function reopen(draft: Draft, index: number, partition: Partition, doubte
     attempt,
     receipt: null,
     verdicts: [],
-    doubters,
+    // Where holders have turns, only who has let its lease of this attempt pass is passed over.
+    doubters: attempt < FREE_ATTEMPTS ? doubters : [],
   });
   const verified = rotation.verified - (partition.stage === "verified" ? 1 : 0);
   state.rotation = { ...rotation, swept: rotation.swept - 1, verified };

@@ -5,7 +5,8 @@
 import { describe, expect, test } from "vitest";
 import type { Call, PartitionWork } from "../../src/protocol/call.ts";
 import type { Effect } from "../../src/protocol/effect.ts";
-import { leasableBy } from "../../src/protocol/partitions.ts";
+import { FREE_ATTEMPTS, leasableBy } from "../../src/protocol/partitions.ts";
+import type { Partition } from "../../src/protocol/rotation.ts";
 import type { Sharing } from "../../src/protocol/sharing.ts";
 import { numberKey } from "../../src/protocol/state.ts";
 import { type Network, identity } from "./network.ts";
@@ -24,6 +25,7 @@ import {
   swept,
   toEnd,
 } from "./rotators.ts";
+import type { Says } from "./shareholders.ts";
 
 /** The state with another sharing in the place of the newest. */
 function withSharing(network: Network, change: (sharing: Sharing) => Sharing): void {
@@ -54,6 +56,56 @@ describe("leases", () => {
     expect(leasableBy(network.state, keyOf("a"))).toEqual([0, 1, 2, 3]);
     for (let block = 0; block < 4; block++) rotators.block(honest, nobody);
     expect(leasableBy(network.state, keyOf("f"))).toEqual([0, 1, 2, 3]);
+  });
+
+  test("end with who has nothing to gain from them, though a liar comes first and spoils all that it gets", () => {
+    const gatekeepers = { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } } as const;
+    const { network, rotators } = reencrypting({ gatekeepers });
+    const liar = NAMES.find((name) => keyOf(name) === network.state.gatekeepers[0])!;
+    const others: Outcome = (_, index, stage) => {
+      if (stage === "unswept") return swept;
+      return judged(partitionsOf(network)[index]!.receipt!.by === keyOf(liar) ? "damaged" : "sound");
+    };
+    const block = () => {
+      const lies = grabbing(network, liar, (stage) => (stage === "unswept" ? swept : judged("damaged")));
+      const says: Says = (name, call) => (name === liar && call?.tag === "workPartitions" ? null : call);
+      return rotators.blockAfter([[liar, lies]], others, says);
+    };
+    const told = toEnd(network, block, 400);
+    const attempts = told.flatMap((effect) => (effect.kind === "PartitionReopened" ? [effect.attempt] : []));
+    expect(Math.max(...attempts)).toBeGreaterThanOrEqual(FREE_ATTEMPTS);
+    expect(Math.max(...attempts)).toBeLessThanOrEqual(FREE_ATTEMPTS + 6);
+  });
+
+  test("come to each two holders of shares, one to sweep and the other to verify, when there were many attempts", () => {
+    const { network } = reencrypting();
+    const holders = ["a", "b", "c", "d"].map(keyOf);
+    const [partition] = partitionsOf(network) as [Partition];
+    const { height } = network.state;
+    /** Who may lease it, so many blocks after it was free. */
+    const turn = (change: Partial<Partition>, later = 0): string => {
+      const changed = { ...partition, holder: null, doubters: [], deadline: height + 1 - later, ...change };
+      const partitions = network.state.partitions.set(numberKey(0), changed);
+      const rotation = { ...network.state.rotation!, phase: "verification" } as const;
+      const state = { ...network.state, rotation, partitions };
+      const may = [...holders, keyOf("e")].filter((holder) => leasableBy(state, holder).includes(0));
+      expect(may.length).toBeLessThanOrEqual(1);
+      return may[0] ?? "nobody";
+    };
+    const pairs = new Set<string>();
+    for (let attempt = FREE_ATTEMPTS; attempt < FREE_ATTEMPTS + 12; attempt++) {
+      const sweeper = turn({ attempt, stage: "unswept" });
+      const receipt = { ...claimOf(), by: sweeper, height };
+      const verifier = turn({ attempt, stage: "swept", receipt });
+      expect(verifier).not.toBe(sweeper);
+      pairs.add(`${sweeper} ${verifier}`);
+      // Who does not take it is followed by each other.
+      const turns = [0, 8, 16, 24].map((later) => turn({ attempt, stage: "unswept" }, later));
+      expect(new Set(turns)).toEqual(new Set(holders));
+      expect(turn({ attempt, stage: "unswept", doubters: [sweeper] })).toBe("nobody");
+    }
+    expect(pairs.size).toBe(12);
+    expect([...pairs].join(" ")).not.toContain("nobody");
   });
 
   test("grow with each time that the phase is late, until the slowest is done with the largest partition", () => {
