@@ -112,8 +112,12 @@ export class StoreSwitch {
       height: rotation.switchHeight!,
       now: height,
     };
+    const decided = rotation.since;
     return isSwitched
-      ? { name: nameOf("switch", rotation), run: () => switchStores(source.store, target.store, migration) }
+      ? {
+          name: nameOf("switch", rotation),
+          run: () => switchStores(source.store, target.store, { ...migration, decided }),
+        }
       : { name: nameOf("begin", rotation), run: () => this.#begin(source, target, migration) };
   }
 

@@ -77,6 +77,11 @@ export interface StoreMigration {
   readonly height: number;
   /** Where the ledger is by whose word a step is done. */
   readonly now: number;
+  /**
+   * The block from which on the chain has what is asked for, where it matters that who does not have that block yet leaves it: a cell
+   * that says it as of an earlier one was not written by who knew. Absent: any.
+   */
+  readonly decided?: number;
 }
 
 /** @throws GatekeeperError STORE_CORRUPT when the cell is malformed; STORE_*. */
@@ -229,10 +234,10 @@ async function change(
   { state, other }: Pick<ServiceState, "state" | "other">,
   check: (now: Service) => void | Promise<void>,
 ): Promise<void> {
-  const { rotationId, height, now: since } = migration;
+  const { rotationId, height, now: since, decided = 0 } = migration;
   for (;;) {
     const now = await readService(store);
-    if (now.state === state && isOf(now, migration, other)) return;
+    if (now.state === state && isOf(now, migration, other) && (now.since ?? 0) >= decided) return;
     if (isLater(now, migration)) throw wrongState(id, now, migration);
     await check(now);
     const said: ServiceState = { state, rotationId, other, height, since };

@@ -29,7 +29,8 @@ const SWITCH = 40;
 function stateAt(height: number): State {
   const isSwitched = height >= SWITCH;
   const phase = height < BEGIN ? "keyGeneration" : isSwitched ? "abandonment" : "verification";
-  const rotation = { from: 0, source: sourceId, migration: { store: targetId }, switchHeight: BEGIN, phase };
+  const since = isSwitched ? SWITCH : BEGIN;
+  const rotation = { from: 0, source: sourceId, migration: { store: targetId }, switchHeight: BEGIN, phase, since };
   return {
     height,
     stateStore: isSwitched ? targetId : sourceId,
@@ -161,6 +162,15 @@ describe("between the certificates of a copy and the switch, a liar that says of
         if (own.uses() <= use) break;
       }
     }
+  });
+
+  it("may say what the chain has later: who is behind then does not take it back", async () => {
+    const both = await certified();
+    await LIES.switches(both);
+    await follow(both, SWITCH);
+    await follow(both, 31);
+    expect((await readService(both.source)).state).toBe("closed");
+    expect((await readService(both.target)).state).toBe("serves");
   });
 
   it("can't have a writer believe it whose ledger does not have the copy yet, nor one that has the switch", async () => {
