@@ -144,12 +144,11 @@ export class LivePRuntime {
     return this.#surviving(() => enclave.provision(late).messages, []);
   }
 
-  /** Hears a message of another. @returns its answer; null where it has none. */
-  deliver(bytes: Uint8Array): Uint8Array | null {
+  /** Hears a message of another. @returns what came of it; null where it was refused, or it died of it. */
+  deliver(bytes: Uint8Array): ReturnType<Enclave["deliver"]> | null {
     const { enclave } = this;
     try {
-      const delivered = this.#surviving(() => enclave.deliver(bytes), null);
-      return delivered?.tag === "answer" ? delivered.value : null;
+      return this.#surviving<ReturnType<Enclave["deliver"]> | null>(() => enclave.deliver(bytes), null);
     } catch (error) {
       if (error instanceof GatekeeperError && DEAF.includes(error.code)) return null;
       throw error;

@@ -48,12 +48,13 @@ export class Post {
   #exchange(asking: LivePRuntime, to: string, question: Uint8Array, height: number, lose: number): boolean {
     const asked = this.#pRuntimes.find(({ identityKey }) => identityKey === to)!;
     if (!asked.isUp || this.#random.fraction() < lose) return false;
-    const answer = asked.deliver(question);
-    if (answer === null) return false;
+    const delivered = asked.deliver(question);
+    if (delivered?.tag !== "answer") return false;
+    const answer = delivered.value;
     const { ecdhKey } = readMessageHeader(answer)!;
     this.carried.push({ to: asking.identityKey, ecdhKey, height });
     if (this.#random.fraction() < lose) return false;
-    asking.deliver(answer);
-    return true;
+    // One that it can't open, as it has new keys by now, is none: its host tells it so.
+    return asking.deliver(answer) !== null;
   }
 }
