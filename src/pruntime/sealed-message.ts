@@ -20,7 +20,7 @@
  * - The signature is over the ciphertext. Taken off and replaced by another's it makes no message of his, because key
  *   and AAD name the sender; and they name recipient and chain, so that it can't be passed on.
  * - It is verified before a secret is computed with: points of strangers never meet one.
- * - A message that was opened is not opened again, nor one with a far lower sequence (message-sequences.ts).
+ * - A message that was opened is not opened again, nor one that many have overtaken (message-sequences.ts).
  *
  * Limits: length, time, sender and recipient show. What node:crypto keeps of a key until the garbage collector comes by,
  * and of a body in memory that it has freed, engine/native-key.ts says.

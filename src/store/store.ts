@@ -133,8 +133,8 @@ export interface Commit {
   /** Kept bodies to forget, in the same transaction and under the same condition as the cells; those not there are left. */
   readonly drop?: readonly KeptRef[];
   /**
-   * Whether it need not be on disk when the promise resolves: where the machine fails, and not the process alone, this commit may be
-   * gone, as may others of this kind, but not one that comes after it and is kept. For what is worth doing again alone.
+   * Whether it need not be on disk when the promise resolves: where the machine fails, and not the process alone, it may be gone
+   * then, with all that came after it, unless a commit after it is on disk. For what can be done again.
    */
   readonly mayBeLost?: boolean;
 }
