@@ -46,6 +46,8 @@ const LEASES_PER_THREAD = 4;
 const PARTITIONS_WANTED = 128;
 const PARTITION_PAGES = 64;
 const PARTITION_PAGES_WANTED = 512;
+/** With so many a rotation is rehearsed: fewer are done before a rehearsal would be. */
+const PARTITIONS_REHEARSED = 16;
 /** A cell among those of checkpoints, and its bytes. */
 const ROOM_CELL = "rotation/room";
 const ROOM_BYTES = 1 << 16;
@@ -137,7 +139,7 @@ export class Rotator implements AsyncDisposable {
       this.#followLeases(state, rotation, work, provisioning);
       if (rotation.partitions === null) this.#cut(rotation, work);
       if (rotation.phase === "verification" && rotation.verified === rotation.partitions)
-        this.#countLeft(rotation, work, state.height);
+        this.#countLeft(state, rotation, work);
     }
     const isOurs = work !== null && rotation?.phase === "abandonment";
     // What a migration leaves is emptied when the other store serves: the rotation is not over before.
@@ -235,11 +237,11 @@ export class Rotator implements AsyncDisposable {
     for (const [index, lease] of leases) {
       if (this.#jobs.has(index)) continue;
       const { keys } = this.#options;
-      const [from, to] = [rotation.from, rotation.from + 1].map((id) => generationOf(state, id));
-      const pool = this.#poolOf(rotation, work);
+      const [from, to] = generationsOf(state, rotation);
+      const pool = this.#poolOf(state, rotation, work);
       const { store } = work.source ?? work.store;
       const source = work.source?.location ?? null;
-      const tools = { store, source, pool, keys, provisioning, from: from!, to: to! };
+      const tools = { store, source, pool, keys, provisioning, from, to };
       this.#jobs.set(index, new PartitionJob(lease, tools));
     }
     // Until the switch nothing may be sealed under the new generation; and nothing copied before writers write both stores.
@@ -247,7 +249,8 @@ export class Rotator implements AsyncDisposable {
     if (mayBegin) for (const job of this.#jobs.values()) job.begin();
   }
 
-  #poolOf({ switchHeight }: Rotation, { store }: RotationStores): PartitionThreads {
+  #poolOf(state: State, rotation: Rotation, { store }: RotationStores): PartitionThreads {
+    const { switchHeight } = rotation;
     if (this.#pool?.switchHeight === switchHeight) return this.#pool.threads;
     const { pace, identityKey, startThreads } = this.#options;
     const { threads, bytesPerSecond } = pace;
@@ -255,6 +258,10 @@ export class Rotator implements AsyncDisposable {
     const limit = bytesPerSecond === null ? {} : { bytesPerSecond };
     const pool = startThreads(store, { identity, threads, ...limit });
     this.#pool = { switchHeight, threads: pool };
+    if (rotation.partitions! >= PARTITIONS_REHEARSED) {
+      const [from, to] = generationsOf(state, rotation);
+      pool.rehearse(from, to).catch((error: unknown) => this.#note(error));
+    }
     return pool;
   }
 
@@ -269,7 +276,8 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** Whether nothing is left under the generation that is left, and nothing can come under it: asked until it is so. */
-  #countLeft(rotation: Rotation, work: RotationStores, height: number): void {
+  #countLeft(state: State, rotation: Rotation, work: RotationStores): void {
+    const { height } = state;
     const { store } = work.store;
     const source = work.source?.store ?? null;
     const { switchHeight } = rotation;
@@ -277,7 +285,7 @@ export class Rotator implements AsyncDisposable {
     if (this.#verifiedAt?.switchHeight !== switchHeight) this.#verifiedAt = { switchHeight, height };
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, switchHeight, async () => {
-      if (mayDrop) await this.#poolOf(rotation, work).drop({ from: null, to: null });
+      if (mayDrop) await this.#poolOf(state, rotation, work).drop({ from: null, to: null });
       if (source !== null) {
         // One that is a mirror no longer lacks what was written since.
         await readMirror(source, store, rotation.from + 1);
@@ -289,13 +297,13 @@ export class Rotator implements AsyncDisposable {
   }
 
   /** What was kept of a partition is not wanted any more, when the chain has the word of who has verified it. */
-  #dropVerified({ partitions }: State, rotation: Rotation, work: RotationStores): void {
+  #dropVerified(state: State, rotation: Rotation, work: RotationStores): void {
     for (const [index, job] of this.#jobs) {
       const { lease, outcome } = job;
-      const isVerified = partitions.get(numberKey(index))?.stage === "verified";
+      const isVerified = state.partitions.get(numberKey(index))?.stage === "verified";
       if (!isVerified || outcome?.tag !== "verified" || !["sound", "overwritten"].includes(outcome.value)) continue;
       const range = { from: placeOf(lease.from), to: placeOf(lease.to) };
-      this.#poolOf(rotation, work)
+      this.#poolOf(state, rotation, work)
         .drop(range)
         .catch((error: unknown) => this.#note(error));
     }
@@ -374,10 +382,13 @@ export class Rotator implements AsyncDisposable {
   }
 }
 
-/** What is in the place of a generation in the ledger. */
-function generationOf({ sharings }: State, rotationId: number): Generation {
-  const { keySuite, cipherSuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
-  return { rotationId, keySuite, suite: cipherSuite };
+/** The generation that a rotation leaves, and the one that it goes to, as the ledger has them. */
+function generationsOf({ sharings }: State, { from }: Rotation): [from: Generation, to: Generation] {
+  const generation = (rotationId: number): Generation => {
+    const { keySuite, cipherSuite } = sharings.find((sharing) => sharing.rotationId === rotationId)!;
+    return { rotationId, keySuite, suite: cipherSuite };
+  };
+  return [generation(from), generation(from + 1)];
 }
 
 /** Writes more to a store than a switch does, among what is removed with the rotation. @throws GatekeeperError STORE_FULL; STORE_*. */

@@ -11,7 +11,7 @@ import { checkAtLeastOne } from "../store/commit.ts";
 import type { PageRange, StoreLocation } from "../store/store.ts";
 import type { LeasedPartition } from "./checkpoint.ts";
 import type { LeasedSweepEnd, SweepLeasedOptions } from "./leased-partition.ts";
-import type { SharedPartitionKeys } from "./partition-keys.ts";
+import type { Generation, SharedPartitionKeys } from "./partition-keys.ts";
 import type { PartitionAnswer, PartitionEnd, PartitionTask } from "./partition-task.ts";
 import type { Receipt } from "./receipt.ts";
 import type { VerifyCopiedEnd, VerifyCopiedProgress } from "./verify-copied.ts";
@@ -32,7 +32,7 @@ export interface PartitionPoolOptions {
 /** What works on leased partitions until it is disposed. */
 export type PartitionThreads = Pick<
   PartitionPool,
-  "sweep" | "verify" | "copy" | "verifyCopy" | "drop" | typeof Symbol.asyncDispose
+  "sweep" | "verify" | "copy" | "verifyCopy" | "drop" | "rehearse" | typeof Symbol.asyncDispose
 >;
 
 /** Starts it for a store. */
@@ -89,6 +89,14 @@ export class PartitionPool implements AsyncDisposable {
     at: VerifyProgress | null = null,
   ): Promise<LeasedVerifyEnd> {
     return (await this.#run({ kind: "verify", keys, partition, receipt, sweeper, at })) as LeasedVerifyEnd;
+  }
+
+  /**
+   * `rehearse` in each thread, before what is asked for later. One that fails does no work any more, and says why.
+   * @throws GatekeeperError as `rehearse` does; POOL_CLOSED when the pool is disposed.
+   */
+  async rehearse(from: Generation, to: Generation): Promise<void> {
+    await Promise.all(Array.from({ length: this.#options.threads }, () => this.#run({ kind: "rehearse", from, to })));
   }
 
   /**

@@ -8,8 +8,9 @@ import type { LeasedPartition } from "./checkpoint.ts";
 import { type CopyContext, copyLeased } from "./copy-leased.ts";
 import { type LeasedContext, type LeasedSweepEnd, type SweepLeasedOptions, sweepLeased } from "./leased-partition.ts";
 import { Pace } from "./pace.ts";
-import { PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
+import { type Generation, PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
 import type { Receipt } from "./receipt.ts";
+import { rehearse } from "./rehearsal.ts";
 import { type VerifyCopiedEnd, type VerifyCopiedProgress, verifyCopied } from "./verify-copied.ts";
 import { type LeasedVerifyEnd, type VerifyProgress, dropKept, verifyLeased } from "./verify-leased.ts";
 
@@ -59,7 +60,17 @@ export interface DropWork {
   readonly partition: PageRange;
 }
 
-/** One thread's work on one partition. */
+/** A rotation is rehearsed, from a generation to another. */
+export interface RehearseWork {
+  readonly kind: "rehearse";
+  readonly from: Generation;
+  readonly to: Generation;
+}
+
+/** Work that is of no partition, of which nothing comes. */
+type OtherWork = DropWork | RehearseWork;
+
+/** One thread's work. */
 export interface PartitionTask {
   readonly store: StoreLocation;
   readonly identity: Uint8Array;
@@ -67,10 +78,10 @@ export interface PartitionTask {
   readonly bytesPerSecond: number | null;
   /** An Int32: not zero tells the threads to stop. */
   readonly stop: SharedArrayBuffer;
-  readonly work: SweepWork | VerifyWork | CopyWork | VerifyCopyWork | DropWork;
+  readonly work: SweepWork | VerifyWork | CopyWork | VerifyCopyWork | OtherWork;
 }
 
-/** What came of it, which of what is dropped is null; or why it could not be done. */
+/** What came of it, null where that is nothing; or why it could not be done. */
 export type PartitionAnswer = { readonly end: PartitionEnd | null } | { readonly error: WireError };
 
 /** How work ends, of whatever kind it is. */
@@ -84,18 +95,28 @@ if (process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_
 
 /** Made as the thread starts, so that the first work does not wait for it; where it can't be made, work says why. */
 let engine = engineOrNone();
+/** Why this thread is not to work, once a rehearsal has failed. */
+let unfit: GatekeeperError | undefined;
 let pace: { readonly bytesPerSecond: number; readonly pace: Pace } | undefined;
 const opened = new Map<"store" | "source", { readonly location: string; readonly store: StateStore }>();
 
 export default async function run(task: PartitionTask): Promise<PartitionAnswer> {
   try {
     const { work } = task;
+    if (unfit !== undefined) throw unfit;
     const store = await storeOf("store", task.store);
     if (work.kind === "drop") {
       await dropKept(store, work.partition);
       return { end: null };
     }
     engine ??= new PageEngine();
+    if (work.kind === "rehearse") {
+      await rehearse(engine, work.from, work.to).catch((error: unknown) => {
+        if (error instanceof GatekeeperError) unfit = error;
+        throw error;
+      });
+      return { end: null };
+    }
     const flag = new Int32Array(task.stop);
     const context: LeasedContext = {
       store,
@@ -112,7 +133,7 @@ export default async function run(task: PartitionTask): Promise<PartitionAnswer>
   }
 }
 
-async function endOf(context: LeasedContext, work: Exclude<PartitionTask["work"], DropWork>): Promise<PartitionEnd> {
+async function endOf(context: LeasedContext, work: Exclude<PartitionTask["work"], OtherWork>): Promise<PartitionEnd> {
   switch (work.kind) {
     case "sweep":
       return await sweepLeased(context, work.partition, work.options);

@@ -18,7 +18,8 @@ function threadsThat(sweep: PartitionThreads["sweep"], ended: () => void): Parti
     throw new Error("only sweeps are asked for");
   };
   const end = async (): Promise<void> => ended();
-  return { sweep, verify: refused, copy: refused, verifyCopy: refused, drop: refused, [Symbol.asyncDispose]: end };
+  const other = { verify: refused, copy: refused, verifyCopy: refused, drop: refused, rehearse: refused };
+  return { sweep, ...other, [Symbol.asyncDispose]: end };
 }
 
 describe("who is told at once that a rotation was given up and another one began", () => {

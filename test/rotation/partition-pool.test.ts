@@ -8,7 +8,7 @@ import { EMBEDDED_STORE, openStoreAt } from "../../src/store/location.ts";
 import type { StateStore, StoreLocation } from "../../src/store/store.ts";
 import { beginMirror, endMirror } from "../../src/store/service.ts";
 import { useFolder } from "../pruntime/folder.ts";
-import { identity, sharedKeys, switched, WHOLE } from "./leased.ts";
+import { generation, identity, sharedKeys, switched, WHOLE } from "./leased.ts";
 import { MIGRATION } from "./mirrored.ts";
 import { Generations, plain, readAll, recount } from "./sealed-store.ts";
 
@@ -51,6 +51,14 @@ function threadsOfPriority(wanted: number): number {
 }
 
 describe("a pool for partitions", () => {
+  it("rehearses in each of its threads, and works then", async () => {
+    await using pool = open(1);
+    await pool.rehearse(generation(0), generation(1));
+    expect(await pool.sweep(WHOLE, keys, {})).toMatchObject({ end: "done", receipt: { records: 3_000 } });
+    await pool[Symbol.asyncDispose]();
+    await expect(pool.rehearse(generation(0), generation(1))).rejects.toMatchObject({ code: "POOL_CLOSED" });
+  });
+
   it("has threads that come behind the rest of the process, where threads have priorities of their own", async () => {
     const own = getPriority();
     await using pool = open(1);

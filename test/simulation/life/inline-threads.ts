@@ -56,6 +56,9 @@ export class InlineThreads implements PartitionThreads {
       ),
     );
 
+  /** This thread has done so for long. */
+  readonly rehearse: PartitionThreads["rehearse"] = async () => undefined;
+
   readonly drop: PartitionThreads["drop"] = async (range) => {
     if (this.#ended.signal.aborted) throw poolClosed();
     await dropKept(this.#store, range);
