@@ -187,6 +187,8 @@ export class Provisioning implements Disposable {
       this.#late.add(asked.identityKey);
     }
     const questions: Question[] = [];
+    // It is asked for in every round.
+    if (this.missing === 0) return questions;
     const own = ledger.state.workers.get(accountOf(this.#identityKey));
     // Nobody would answer.
     if (own === undefined || !mayServe(ledger.state, own)) return questions;

@@ -1,15 +1,23 @@
 /**
- * Products of secp256k1 that a run asks for again, computed once: each receiver opens a sub-share twice, each proof is
+ * Products of the groups that a run asks for again, computed once: each receiver opens a sub-share twice, each proof is
  * checked against keys that were made from the same secrets, and a signature is
- * verified by who makes it and by all who read it. They are functions of their arguments alone.
+ * verified by all who read it. They are functions of their arguments alone. Signatures are right ones, under nonces of a few.
  */
+import { Ecdsa } from "../../src/keys/ecdsa.ts";
+import type { Group } from "../../src/keys/group.ts";
+import { NobleGroup } from "../../src/keys/noble-group.ts";
 import { Secp256k1Group } from "../../src/keys/secp256k1-group.ts";
 import { type Points, Secp256k1 } from "../../src/engine/secp256k1.ts";
 import type { Secret } from "../../src/secret.ts";
+import { PooledNonces } from "./pooled-nonces.ts";
 import { RememberedSignatures } from "./remembered-signatures.ts";
 
-const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = Secp256k1Group.prototype;
+const GROUPS = [Secp256k1Group.prototype, NobleGroup.prototype].map((prototype: Group) => {
+  const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = prototype;
+  return { prototype, products: { multiplyBase, multiplyAll, multiScalar, hashToGroup } };
+});
 const { invalidSignatures, publicKeys } = Secp256k1.prototype;
+const { sign } = Ecdsa.prototype;
 
 /** Remembers what all instances compute until it is disposed. */
 export class RememberedProducts implements Disposable {
@@ -19,7 +27,6 @@ export class RememberedProducts implements Disposable {
   readonly #points = new Map<string, Points>();
 
   constructor() {
-    const once = this.#once.bind(this);
     const known = this.#signatures;
     const points = this.#points;
     Object.assign(Secp256k1.prototype, {
@@ -44,26 +51,43 @@ export class RememberedProducts implements Disposable {
         return { points: found.points.slice(), invalid: found.invalid };
       },
     });
-    Object.assign(Secp256k1Group.prototype, {
-      multiplyBase(this: Secp256k1Group, scalars: readonly Secret[]) {
-        return once(["base", this.elementBytes, ...scalars.map(hexOf)], () => multiplyBase.call(this, scalars));
-      },
-      multiplyAll(this: Secp256k1Group, elements: Uint8Array, k: Secret) {
-        return once(["all", hex(elements), hexOf(k)], () => multiplyAll.call(this, elements, k));
-      },
-      multiScalar(this: Secp256k1Group, elements: Uint8Array, weights: Uint8Array) {
-        return once(["sum", hex(elements), hex(weights)], () => multiScalar.call(this, elements, weights));
-      },
-      hashToGroup(this: Secp256k1Group, messages: Uint8Array, messageBytes: number, dst: Uint8Array) {
-        const key = ["hash", this.elementBytes, hex(messages), messageBytes, hex(dst)];
-        return once(key, () => hashToGroup.call(this, messages, messageBytes, dst));
-      },
+    const nonces = PooledNonces.shared();
+    nonces.teach(known);
+    Object.assign(Ecdsa.prototype, {
+      sign: (key: Secret, hash: Uint8Array) =>
+        key.use((bytes) => {
+          if (!points.has(`compressed ${hex(bytes)}`)) nonces.meet(bytes);
+          return nonces.sign(bytes, hash);
+        }),
     });
+    for (const { prototype } of GROUPS) this.#rememberFor(prototype);
   }
 
   [Symbol.dispose](): void {
-    Object.assign(Secp256k1Group.prototype, { multiplyBase, multiplyAll, multiScalar, hashToGroup });
+    for (const { prototype, products } of GROUPS) Object.assign(prototype, products);
     Object.assign(Secp256k1.prototype, { invalidSignatures, publicKeys });
+    Object.assign(Ecdsa.prototype, { sign });
+  }
+
+  #rememberFor(prototype: Group): void {
+    const { multiplyBase, multiplyAll, multiScalar, hashToGroup } = prototype;
+    const once = this.#once.bind(this);
+    Object.assign(prototype, {
+      multiplyBase(this: Group, scalars: readonly Secret[]) {
+        return once(["base", ...nameOf(this), ...scalars.map(hexOf)], () => multiplyBase.call(this, scalars));
+      },
+      multiplyAll(this: Group, elements: Uint8Array, k: Secret) {
+        return once(["all", ...nameOf(this), hex(elements), hexOf(k)], () => multiplyAll.call(this, elements, k));
+      },
+      multiScalar(this: Group, elements: Uint8Array, weights: Uint8Array) {
+        const key = ["sum", ...nameOf(this), hex(elements), hex(weights)];
+        return once(key, () => multiScalar.call(this, elements, weights));
+      },
+      hashToGroup(this: Group, messages: Uint8Array, messageBytes: number, dst: Uint8Array) {
+        const key = ["hash", ...nameOf(this), hex(messages), messageBytes, hex(dst)];
+        return once(key, () => hashToGroup.call(this, messages, messageBytes, dst));
+      },
+    });
   }
 
   /** A copy, which the caller may wipe. */
@@ -82,5 +106,6 @@ function parts(bytes: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: bytes.length / size }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
 }
 
+const nameOf = ({ keySuite, elementBytes }: Group) => [keySuite, elementBytes];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const hexOf = (secret: Secret): string => secret.use(hex);

@@ -30,7 +30,7 @@ import type { StateStore } from "../../../src/store/store.ts";
 import type { Authority } from "../../pruntime/authority.ts";
 import type { Seeded } from "../../slow/seeded.ts";
 import { ALTERATION_NAMES, type Altered, type AlterationName, alteringStore } from "./alterations.ts";
-import { COPY_ALTERATION_NAMES, type CopyAlterationName, alterCopy, isCopy } from "./copy-alterations.ts";
+import { COPY_ALTERATION_NAMES, type CopyAlterationName, alterCopy, copyOf, isCopy } from "./copy-alterations.ts";
 import type { KnownKeys } from "./known-keys.ts";
 import type { LivePRuntime } from "./live-pruntime.ts";
 import type { Machine } from "./machine.ts";
@@ -112,8 +112,12 @@ export class Byzantine implements Disposable {
   #plan: Plan | null = null;
   /** Copies that it has altered in the migration that is under way. */
   #copies = 0;
+  /** Attempts at partitions in which it has altered copies, of all migrations. */
+  readonly #touched = new Set<string>();
   /** How often it has dropped what was kept in the rotation that is under way. */
   #drops = 0;
+  /** The last block in which it has ended a mirror: the next one puts that right, and who does it more often could go on for ever. */
+  #endedAt = 0;
   /** Whether it has said of a store that a migration has left that it is empty. */
   hasLeftStore = false;
 
@@ -146,12 +150,20 @@ export class Byzantine implements Disposable {
         if (altered === null) return store.commit(commit);
         const result = await store.commit(altered);
         if (result.cellsHeld && result.conflicts.length === 0) {
+          const { index, attempt } = copyOf(commit);
+          this.#touched.add(attemptName(this.#rotation!, index, attempt));
           this.#copies++;
           this.made.add(name!);
         }
         return result;
       },
     };
+  }
+
+  /** Whether it has vouched for an attempt at a partition that is copied to another store, or altered something in it. */
+  hasTouched(index: number, { attempt, receipt }: Partition): boolean {
+    const isOurs = receipt?.by === this.#pRuntime.identityKey;
+    return isOurs || this.#touched.has(attemptName(this.#rotation!, index, attempt));
   }
 
   [Symbol.dispose](): void {
@@ -177,7 +189,7 @@ export class Byzantine implements Disposable {
     const rotation = this.#rotation!;
     if (random.below(30) > 0 || !["reencryption", "verification"].includes(rotation.phase)) return;
     if (plan.says === "ends the mirror") {
-      if (isCopying(rotation)) await this.#endMirror(rotation);
+      if (isCopying(rotation) && chain.height > this.#endedAt) await this.#endMirror(rotation);
       return;
     }
     const store = machine.inForce(chain.ledger.state).atOnce();
@@ -190,6 +202,7 @@ export class Byzantine implements Disposable {
   /** Ends a mirror that states are still copied to: they stay where they are, and the migration has to be called off. */
   async #endMirror(rotation: Rotation): Promise<void> {
     const { machine, chain } = this.#lair;
+    this.#endedAt = chain.height;
     const [source, target] = [rotation.source!, rotation.migration!.store!].map((id) => machine.store(id));
     const [rotationId, height] = [rotation.from + 1, rotation.switchHeight!];
     const migration = {
@@ -289,6 +302,11 @@ export class Byzantine implements Disposable {
       }
     }
   }
+}
+
+/** No two migrations have the same switch block. */
+function attemptName({ switchHeight }: Rotation, index: number, attempt: number): string {
+  return `${switchHeight} ${index} ${attempt}`;
 }
 
 /** As if nothing had been there to do, or all were right. */

@@ -61,6 +61,13 @@ export function isCopy({ groups, cells }: Commit): boolean {
   return (cells?.length ?? 0) > 0 && groups.length > 0 && groups.flat().every(({ keep }) => keep === undefined);
 }
 
+/** Of which partition the copies are that a commit brings, and which attempt they are of: its checkpoint says so. */
+export function copyOf({ cells }: Commit): { readonly index: number; readonly attempt: number } {
+  const { name, value } = cells![0]!;
+  const { attempt } = JSON.parse(Buffer.from(value!).toString()) as { readonly attempt: number };
+  return { index: Number(name.slice(name.lastIndexOf("/") + 1)), attempt };
+}
+
 /** Alters one of the pages that a commit copies; null where that can't be done. */
 export function alterCopy(commit: Commit, copying: Copying, name: CopyAlterationName): Commit | null {
   const at = copying.random.below(commit.groups.length);

@@ -395,7 +395,10 @@ class Life implements Disposable {
   /** The store that serves is complete; so is what was copied of it to the one that takes its place. */
   async #checkStores(): Promise<void> {
     await this.#states.check(this.#machine.inForce(this.#state).memory, generationsInForce(this.#state));
-    const copied = await this.#migrations.copied(this.#state, this.#liar?.identityKey ?? null);
+    const copied = await this.#migrations.copied(
+      this.#state,
+      (index, partition) => this.#byzantine?.hasTouched(index, partition) ?? false,
+    );
     if (copied.length === 0) return;
     const { from, migration } = this.#state.rotation!;
     await this.#states.check(this.#machine.store(migration!.store!).memory, [from + 1], (contract, key) =>

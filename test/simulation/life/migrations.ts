@@ -72,15 +72,21 @@ export class Migrations {
   }
 
   /**
-   * Partitions of the store that states go to of which a copy is complete, and stays so: all that was carried over since is newer.
-   * @param liar - whose copies are none, before they are verified.
+   * Partitions of the store that states go to of which a copy is complete, and stays so: all that was carried over since is newer. Before
+   * it is verified one counts only that nobody has had a hand in who does not do what he should: whoever takes it over goes on where it
+   * is, and has seen nothing of what was done before. Once it was found to be damaged, all of it is copied anew.
+   * @param isTouched - whether such a one has vouched for an attempt at a partition, or altered something in it.
    */
-  async copied({ rotation, partitions }: State, liar: string | null): Promise<Partition[]> {
+  async copied(
+    { rotation, partitions }: State,
+    isTouched: (index: number, partition: Partition) => boolean,
+  ): Promise<Partition[]> {
     if (!isMirrored(rotation)) return [];
     const { memory, isLost } = this.#machine.store(rotation.migration!.store!);
     if (isLost || (await readService(memory)).state !== "mirror") return [];
     return [...partitions.values()].filter(
-      ({ stage, receipt }) => stage === "verified" || (stage === "swept" && receipt!.by !== liar),
+      (partition, index) =>
+        partition.stage === "verified" || (partition.stage === "swept" && !isTouched(index, partition)),
     );
   }
 

@@ -1,10 +1,11 @@
 /**
- * What a block makes of a ledger, computed and checked once by the replica of the pRuntime that follows it first: all others of
+ * What a chain begins with, and what a block makes of a ledger, computed and checked once by the replica of the pRuntime that follows it first: all others of
  * the run come to the same, as it is a function of the block and of what was before.
  */
 import { type Applied, Replica } from "../../../src/protocol/replica.ts";
 import { type Block, hashHeader } from "../../../src/protocol/block.ts";
-import type { Ledger } from "../../../src/protocol/ledger.ts";
+import { type Genesis, hashGenesis } from "../../../src/protocol/genesis.ts";
+import { Ledger } from "../../../src/protocol/ledger.ts";
 import { CURVE } from "../../protocol/network.ts";
 
 /** Where a replica stands. */
@@ -15,6 +16,7 @@ interface Place {
 
 const PROTOTYPE = Replica.prototype;
 const { follow } = PROTOTYPE;
+const { atGenesis } = Ledger;
 const ledgerOf = Object.getOwnPropertyDescriptor(PROTOTYPE, "ledger")!;
 const headHashOf = Object.getOwnPropertyDescriptor(PROTOTYPE, "headHash")!;
 
@@ -22,6 +24,8 @@ const headHashOf = Object.getOwnPropertyDescriptor(PROTOTYPE, "headHash")!;
 export class RememberedLedgers implements Disposable {
   /** By the hashes of the block before and of the block. */
   readonly #known = new Map<string, Place & { readonly applied: Applied }>();
+  /** By the hashes of geneses. */
+  readonly #first = new Map<string, Ledger>();
   readonly #places = new WeakMap<Replica, Place>();
   /** What checks blocks that nobody has followed yet. */
   #checking: Replica | null = null;
@@ -43,6 +47,15 @@ export class RememberedLedgers implements Disposable {
         },
       },
     });
+    const first = this.#first;
+    Object.assign(Ledger, {
+      atGenesis: (genesis: Genesis) => {
+        const name = hex(hashGenesis(genesis));
+        const ledger = first.get(name) ?? atGenesis.call(Ledger, genesis);
+        first.set(name, ledger);
+        return ledger;
+      },
+    });
     Object.assign(PROTOTYPE, {
       follow(this: Replica, blocks: readonly Block[]) {
         return blocks.map((block) => followed(this, block));
@@ -53,6 +66,7 @@ export class RememberedLedgers implements Disposable {
   [Symbol.dispose](): void {
     Object.defineProperties(PROTOTYPE, { ledger: ledgerOf, headHash: headHashOf });
     Object.assign(PROTOTYPE, { follow });
+    Object.assign(Ledger, { atGenesis });
   }
 
   #placeOf(replica: Replica): Place {
