@@ -2,19 +2,23 @@
  * Multiples of the generator of secp256k1 by secret scalars, in constant time.
  *
  * k·G = Σ d_j·2^(5j)·G with the odd digits d_j of secp256k1-glv.ts, whose head has the order of the additions and
- * recodeComb the proof that they never meet equal or opposite points: 51 affine additions, each of a whole batch with one
- * division (Montgomery's trick). The addends come from a table of odd multiples, of which every lane reads all 16 entries
- * of a window and keeps one by masks. Windows of 4 and 6 bits take longer: more additions, more to read.
+ * recodeComb the proof that they never meet equal or opposite points: 51 additions. Of many scalars they are affine, each
+ * of a whole batch with one division (Montgomery's trick); of few, whom a division would cost more than all the rest, they
+ * are Jacobian, with one division at the end. The addends come from a table of odd multiples, of which every lane reads all
+ * 16 entries of a window and keeps one by masks. Windows of 4 and 6 bits take longer: more additions, more to read.
  *
  * The table is public. The first call computes it, in some 2 ms.
  */
-import { PAIR_BYTES, copy, negateWhere } from "./secp256k1-field";
-import { addAll, doubleAll } from "./secp256k1-affine";
+import { PAIR_BYTES, copy, negateWhere, setSmall } from "./secp256k1-field";
+import { addAll, doubleAll, toAffineAll } from "./secp256k1-affine";
 import { COMB_WINDOWS, COMB_WINDOW_BITS } from "./secp256k1-glv";
+import { JACOBIAN_BYTES, Y, Z, addPoint } from "./secp256k1-jacobian";
 import { GENERATOR_X, GENERATOR_Y } from "./secp256k1-point-bytes";
 
 /** Pairs of scalars that are worked on together: enough that a division costs each little. */
 export const GENERATOR_PAIRS: usize = 512;
+/** Fewer pairs than these are multiplied without a division for each window. */
+const MANY_PAIRS: usize = 64;
 /** Entries of a window: 1, 3, … 31 times 2^(5j)·G. */
 const ENTRIES: usize = 1 << (COMB_WINDOW_BITS - 1);
 /** An entry is one point: its ten limbs, those of x first. */
@@ -87,6 +91,10 @@ function storeTwo(entry: usize, at: usize, limb: v128, next: v128): void {
 export function multiplyGenerator(xs: usize, ys: usize, digits: usize, pairs: usize, work: usize): void {
   if (!tableIsMade) makeTable(work);
   tableIsMade = true;
+  if (pairs < MANY_PAIRS) {
+    multiplyFew(xs, ys, digits, pairs, work);
+    return;
+  }
   const addendX = work;
   const addendY = work + GENERATOR_PAIRS * PAIR_BYTES;
   const divisions = work + 2 * GENERATOR_PAIRS * PAIR_BYTES;
@@ -95,6 +103,26 @@ export function multiplyGenerator(xs: usize, ys: usize, digits: usize, pairs: us
     findAll(addendX, addendY, TABLE + window * WINDOW_BYTES, digits + window, pairs);
     addAll(xs, ys, PAIR_BYTES, xs, ys, PAIR_BYTES, addendX, addendY, PAIR_BYTES, pairs, divisions);
   }
+}
+
+/** As multiplyGenerator, in Jacobian coordinates. */
+function multiplyFew(xs: usize, ys: usize, digits: usize, pairs: usize, work: usize): void {
+  const addendX = work;
+  const addendY = work + PAIR_BYTES;
+  const points = work + 2 * PAIR_BYTES;
+  for (let i: usize = 0; i < pairs; i++) {
+    const point = points + i * JACOBIAN_BYTES;
+    const digits0 = digits + 2 * i * GENERATOR_DIGITS_BYTES;
+    const digits1 = digits0 + GENERATOR_DIGITS_BYTES;
+    find(point, point + Y, TABLE, load<i8>(digits0), load<i8>(digits1));
+    setSmall(point + Z, 1);
+    for (let window: usize = 1; window < <usize>COMB_WINDOWS; window++) {
+      const entries = TABLE + window * WINDOW_BYTES;
+      find(addendX, addendY, entries, load<i8>(digits0 + window), load<i8>(digits1 + window));
+      addPoint(point, addendX, addendY);
+    }
+  }
+  toAffineAll(xs, ys, points, pairs, points + pairs * JACOBIAN_BYTES);
 }
 
 /** Looks a digit of each scalar up in a window. */

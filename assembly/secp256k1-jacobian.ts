@@ -17,6 +17,7 @@
  */
 import {
   PAIR_BYTES,
+  copy,
   double,
   multiply,
   multiplySubtract,
@@ -90,6 +91,11 @@ export function addPoint(p: usize, x: usize, y: usize): void {
   square(I, H);
   multiply(p + Z, p + Z, H);
   addBehind(p);
+}
+
+/** out = what the last addition, from Y, has multiplied Z by: its H. */
+export function ratioOfZ(out: usize): void {
+  copy(out, H);
 }
 
 /** What both additions end with: X' and Y' from R, I, H and the old X and Y. */

@@ -3,14 +3,15 @@
  *
  * Scalars come as the digits of secp256k1-glv.ts, whose head has the ladder and the proof that no scalar leads its
  * incomplete additions astray: 33 windows of four doublings and two mixed additions, of odd multiples of P and of
- * λP = (βx, y), up to 15. The odd multiples are affine, so that of all points they cost eight divisions (Montgomery's
- * trick), and a pair's table of 2.5 KiB stays in the processor's first cache while its ladder runs.
+ * λP = (βx, y), up to 15. They lie in a pair's table of 2.5 KiB, which stays in the processor's first cache while its
+ * ladder runs, and are affine without a division: on another curve (fillTable). One division for all points makes the
+ * results affine (Montgomery's trick).
  *
  * A digit is looked up by reading all eight entries and keeping one by masks, which may differ between lanes.
  */
-import { PAIR_BYTES, copy, double, multiply, negateWhere, setSmall } from "./secp256k1-field";
-import { addAll, doubleAll, toAffineAll } from "./secp256k1-affine";
-import { JACOBIAN_BYTES, Y, Z, addPoint, addPointToW, doublePoint, yToW } from "./secp256k1-jacobian";
+import { PAIR_BYTES, copy, double, multiply, negateWhere, setSmall, square } from "./secp256k1-field";
+import { toAffineAll } from "./secp256k1-affine";
+import { JACOBIAN_BYTES, Y, Z, addPoint, ratioOfZ, addPointToW, doublePoint, yToW } from "./secp256k1-jacobian";
 import { SHARED_WINDOWS } from "./secp256k1-glv";
 
 /** Pairs of points that are multiplied together. */
@@ -25,8 +26,8 @@ const TABLE_BYTES: usize = 4 * ENTRIES * PAIR_BYTES;
 /** Bytes of the digits of one scalar. */
 export const DIGITS_BYTES: usize = 2 * <usize>SHARED_WINDOWS;
 
-/** Room that multiplyPairs works in: tables, results, divisions. */
-export const MULTIPLY_SCRATCH_BYTES: usize = MULTIPLY_PAIRS * (TABLE_BYTES + JACOBIAN_BYTES + 2 * PAIR_BYTES);
+/** Room that multiplyPairs works in: a table, results, divisions. */
+export const MULTIPLY_SCRATCH_BYTES: usize = TABLE_BYTES + MULTIPLY_PAIRS * (JACOBIAN_BYTES + 2 * PAIR_BYTES);
 
 /** β, a cube root of 1 in the field: λ(x, y) = (βx, y). 0x7ae96a2b657c07106e64479eac3434e99cf0497512f58995c1396c28719501ee */
 // prettier-ignore
@@ -38,11 +39,17 @@ const BETA: usize = memory.data<f64>([
   5.559457564832988e+76, 5.559457564832988e+76,
 ], 16);
 
-// Scratch, in one piece so that one fill wipes it: what was looked up.
-const SCRATCH_BYTES: i32 = 2 * 80;
+// Scratch, in one piece so that one fill wipes it: what was looked up; 2P and the last multiple of P;
+// z, and powers of what an entry is multiplied by.
+const SCRATCH_BYTES: i32 = 11 * 80;
 const SCRATCH: usize = memory.data(SCRATCH_BYTES, 16);
 const FOUND_X: usize = SCRATCH;
 const FOUND_Y: usize = SCRATCH + PAIR_BYTES;
+const TWICE: usize = SCRATCH + 2 * PAIR_BYTES;
+const MULTIPLE: usize = SCRATCH + 5 * PAIR_BYTES;
+const SCALE: usize = SCRATCH + 8 * PAIR_BYTES;
+const SCALE_2: usize = SCRATCH + 9 * PAIR_BYTES;
+const SCALE_3: usize = SCRATCH + 10 * PAIR_BYTES;
 
 /** Zeroes this file's scratch. */
 export function wipeMultiply(): void {
@@ -56,49 +63,71 @@ export function wipeMultiply(): void {
  * @param work - MULTIPLY_SCRATCH_BYTES; what is left there is secret.
  */
 export function multiplyPairs(xs: usize, ys: usize, pairs: usize, digits: usize, stride: usize, work: usize): void {
-  const results = work + MULTIPLY_PAIRS * TABLE_BYTES;
+  const results = work + TABLE_BYTES;
   const divisions = results + MULTIPLY_PAIRS * JACOBIAN_BYTES;
-  fillTables(xs, ys, pairs, work, divisions);
   for (let i: usize = 0; i < pairs; i++) {
+    const result = results + i * JACOBIAN_BYTES;
     const lane0 = digits + 2 * i * stride;
-    ladder(results + i * JACOBIAN_BYTES, work + i * TABLE_BYTES, lane0, lane0 + stride);
+    fillTable(work, xs + i * PAIR_BYTES, ys + i * PAIR_BYTES);
+    ladder(result, work, lane0, lane0 + stride);
+    multiply(result + Z, result + Z, SCALE);
   }
   toAffineAll(xs, ys, results, pairs, divisions);
 }
 
-/** The tables of all pairs. */
-function fillTables(xs: usize, ys: usize, pairs: usize, tables: usize, divisions: usize): void {
-  const y = tables + TABLE_Y;
-  // 2P is kept where 2y of the first two entries will be.
-  const x2 = tables + TWICE_Y;
-  const y2 = x2 + PAIR_BYTES;
-  for (let i: usize = 0; i < pairs; i++) {
-    copy(tables + i * TABLE_BYTES, xs + i * PAIR_BYTES);
-    copy(y + i * TABLE_BYTES, ys + i * PAIR_BYTES);
+/** βx and 2y of each entry. */
+function fillSecondHalf(table: usize): void {
+  for (let at = table; at < table + ENTRIES * PAIR_BYTES; at += PAIR_BYTES) {
+    multiply(at + BETA_X, at, BETA);
+    double(at + TWICE_Y, at + TABLE_Y);
   }
-  doubleAll(x2, y2, TABLE_BYTES, tables, y, TABLE_BYTES, pairs, divisions);
-  for (let at: usize = PAIR_BYTES; at < ENTRIES * PAIR_BYTES; at += PAIR_BYTES) {
-    const before = at - PAIR_BYTES;
-    addAll(
-      tables + at,
-      y + at,
-      TABLE_BYTES,
-      tables + before,
-      y + before,
-      TABLE_BYTES,
-      x2,
-      y2,
-      TABLE_BYTES,
-      pairs,
-      divisions,
-    );
+}
+
+/**
+ * The table of a pair P. Its entries are affine not on the curve itself but on one that (x, y) ↦ (xz², yz³) takes it to, with
+ * a z that is left in SCALE. Neither the formulas nor β depend on what is added to x³ there, so the ladder is the same, and
+ * its result's Z, times z, is the one on the curve.
+ *
+ * Where 2P = (X : Y : Z) is (X, Y), P is (xZ², yZ³), and 3P, 5P, … take a mixed addition each, none of equal or opposite
+ * points. Each multiplies Z by its H, so an entry comes to the last one's Z by the product of all H behind it.
+ */
+function fillTable(table: usize, x: usize, y: usize): void {
+  copy(TWICE, x);
+  double(TWICE + Y, y);
+  setSmall(TWICE + Z, 1);
+  doublePoint(TWICE);
+  // (4X : 4W : 2Z) is the same point with Y = W/2 behind it.
+  double(TWICE, TWICE);
+  double(TWICE, TWICE);
+  double(TWICE + Y, TWICE + Y);
+  double(TWICE + Y, TWICE + Y);
+  double(TWICE + Z, TWICE + Z);
+  square(SCALE_2, TWICE + Z);
+  multiply(SCALE_3, SCALE_2, TWICE + Z);
+  multiply(MULTIPLE, x, SCALE_2);
+  multiply(MULTIPLE + Y, y, SCALE_3);
+  setSmall(MULTIPLE + Z, 1);
+  copy(table, MULTIPLE);
+  copy(table + TABLE_Y, MULTIPLE + Y);
+  const last = table + (ENTRIES - 1) * PAIR_BYTES;
+  for (let entry = table + PAIR_BYTES; entry <= last; entry += PAIR_BYTES) {
+    addPoint(MULTIPLE, TWICE, TWICE + Y);
+    copy(entry, MULTIPLE);
+    copy(entry + TABLE_Y, MULTIPLE + Y);
+    ratioOfZ(entry + BETA_X);
   }
-  for (let table = tables; table < tables + pairs * TABLE_BYTES; table += TABLE_BYTES) {
-    for (let at = table; at < table + ENTRIES * PAIR_BYTES; at += PAIR_BYTES) {
-      multiply(at + BETA_X, at, BETA);
-      double(at + TWICE_Y, at + TABLE_Y);
-    }
+  multiply(SCALE, MULTIPLE + Z, TWICE + Z);
+  // What is left of the H behind an entry comes to where its own is.
+  for (let entry = last; entry > table; entry -= PAIR_BYTES) {
+    const before = entry - PAIR_BYTES;
+    const ratio = entry + BETA_X;
+    square(SCALE_2, ratio);
+    multiply(SCALE_3, SCALE_2, ratio);
+    multiply(before, before, SCALE_2);
+    multiply(before + TABLE_Y, before + TABLE_Y, SCALE_3);
+    if (before > table) multiply(before + BETA_X, before + BETA_X, ratio);
   }
+  fillSecondHalf(table);
 }
 
 /** point = k0·P in lane 0 and k1·P in lane 1, Jacobian with Y, of the table of a pair P. */

@@ -7,14 +7,16 @@
  * P and the layout of `info` are those of contract-key.ts, so whoever evaluated the PRF has both keys of a contract; the
  * label keeps them apart. 48 bytes make the scalar uniform to within 2^−128, as in RFC 9380 §5.2.
  */
-import { hkdfSync } from "node:crypto";
+import { HkdfSha256 } from "../engine/hkdf-sha256.ts";
 import type { Secret } from "../secret.ts";
 import { CONTEXT } from "../context.ts";
 import { contractInfo } from "./contract-key.ts";
 import { type Group, reduceWide, WIDE_BYTES } from "./group.ts";
 
 const LABEL = Buffer.from(CONTEXT.contractEcdhKey, "ascii");
-const EMPTY_SALT = new Uint8Array(0);
+
+/** Made once a thread: it keeps nothing from one derivation to the next. */
+let hkdf: HkdfSha256 | undefined;
 
 /** The caller owns the scalar. */
 export interface ContractEcdhKey {
@@ -36,25 +38,34 @@ export function contractEcdhKey(
   rotationId: number,
   contractId: Uint8Array,
 ): ContractEcdhKey {
-  const scalar = contractEcdhScalar(group, prf, cipherSuite, rotationId, contractId);
-  return { scalar, publicKey: group.multiplyBase([scalar]) };
+  const [scalar] = contractEcdhScalars(group, cipherSuite, rotationId, [{ prf, contractId }]);
+  return { scalar: scalar!, publicKey: group.multiplyBase([scalar!]) };
+}
+
+/** A contract with its x(P), which is lent. */
+export interface ContractPrf {
+  readonly prf: Uint8Array;
+  readonly contractId: Uint8Array;
 }
 
 /**
- * Its scalar alone, the caller's: public keys of many are made together by `multiplyBase`.
+ * The scalars alone of many, the caller's: their public keys are made together by `multiplyBase`.
  * @throws GatekeeperError INVALID_ARGUMENT as contractInfo does.
  */
-export function contractEcdhScalar(
+export function contractEcdhScalars(
   group: Group,
-  prf: Uint8Array,
   cipherSuite: number,
   rotationId: number,
-  contractId: Uint8Array,
-): Secret {
-  const info = contractInfo(LABEL, group.keySuite, cipherSuite, rotationId, contractId);
-  const okm = new Uint8Array(hkdfSync("sha256", prf, EMPTY_SALT, info, WIDE_BYTES));
-  // It is zero once in 2^252 keys; then multiplyBase refuses it.
-  const scalar = reduceWide(group, okm);
+  contracts: readonly ContractPrf[],
+): Secret[] {
+  const materials = contracts.map(({ prf, contractId }) => ({
+    ikm: prf,
+    info: contractInfo(LABEL, group.keySuite, cipherSuite, rotationId, contractId),
+  }));
+  hkdf ??= new HkdfSha256();
+  const okm = hkdf.derive(materials, WIDE_BYTES);
+  // One is zero once in 2^252 keys; then multiplyBase refuses it.
+  const scalars = contracts.map((_, at) => reduceWide(group, okm.subarray(at * WIDE_BYTES, (at + 1) * WIDE_BYTES)));
   okm.fill(0);
-  return scalar;
+  return scalars;
 }

@@ -19,11 +19,19 @@ const DIGITS = 16;
 const PREFIX = 2;
 const HASH_BYTES = 32;
 const LEAF = Uint8Array.of(0);
+const BRANCH = 1;
+/** Bytes of a branch before its children's hashes. */
+const BRANCH_HEAD_BYTES = 4;
+/** What branches are hashed from, one after the other. */
+const branchBytes = Buffer.alloc(BRANCH_HEAD_BYTES + DIGITS * HASH_BYTES);
+
+/** A hash, a character a byte: memory of its own for each would take several times as long as hashing. */
+type HashText = string;
 
 interface Leaf<V> {
   readonly key: Hex;
   readonly value: V;
-  hash: Uint8Array | null;
+  hash: HashText | null;
 }
 
 interface Branch<V> {
@@ -32,7 +40,7 @@ interface Branch<V> {
   /** In the key's string. */
   readonly place: number;
   readonly children: readonly (Node<V> | null)[];
-  hash: Uint8Array | null;
+  hash: HashText | null;
 }
 
 type Node<V> = Leaf<V> | Branch<V>;
@@ -88,17 +96,33 @@ export class MerkleMap<V> implements Iterable<readonly [Hex, V]> {
 
   /** 32 bytes that stand for the contents. */
   rootHash(): Uint8Array {
-    return this.#root === null ? new Uint8Array(HASH_BYTES) : this.#hashOf(this.#root);
+    return this.#root === null ? new Uint8Array(HASH_BYTES) : Buffer.from(this.#hashOf(this.#root), "binary");
   }
 
-  #hashOf(node: Node<V>): Uint8Array {
-    if (node.hash !== null) return node.hash;
-    const parts =
-      "children" in node
-        ? [branchHead(node), ...node.children.filter((child) => child !== null).map((child) => this.#hashOf(child))]
-        : [LEAF, Buffer.from(node.key.slice(PREFIX), "hex"), this.codec.enc(node.value)];
-    node.hash = hash("sha256", joined(parts), "buffer");
+  #hashOf(node: Node<V>): HashText {
+    node.hash ??= "children" in node ? this.#hashOfBranch(node) : this.#hashOfLeaf(node);
     return node.hash;
+  }
+
+  #hashOfLeaf({ key, value }: Leaf<V>): HashText {
+    return hash("sha256", joined([LEAF, Buffer.from(key.slice(PREFIX), "hex"), this.codec.enc(value)]), "binary");
+  }
+
+  #hashOfBranch({ place, children }: Branch<V>): HashText {
+    // All of them before the first is written: they are hashed in the same place.
+    for (const child of children) if (child !== null) this.#hashOf(child);
+    let end = BRANCH_HEAD_BYTES;
+    let which = 0;
+    for (let at = 0; at < DIGITS; at++) {
+      const child = children[at]!;
+      if (child === null) continue;
+      which |= 1 << at;
+      end += branchBytes.write(this.#hashOf(child), end, "binary");
+    }
+    branchBytes[0] = BRANCH;
+    branchBytes[1] = place - PREFIX;
+    branchBytes.writeUInt16LE(which, 2);
+    return hash("sha256", branchBytes.subarray(0, end), "binary");
   }
 }
 
@@ -135,9 +159,4 @@ function* entriesOf<V>(node: Node<V> | null): Generator<readonly [Hex, V]> {
   if (node === null) return;
   if ("children" in node) for (const child of node.children) yield* entriesOf(child);
   else yield [node.key, node.value];
-}
-
-function branchHead<V>({ place, children }: Branch<V>): Uint8Array {
-  const bits = children.reduce((sum, child, at) => (child === null ? sum : sum | (1 << at)), 0);
-  return Uint8Array.of(1, place - PREFIX, bits & 0xff, bits >> 8);
 }

@@ -7,7 +7,7 @@
 import { fromHex, toHex } from "../bytes.ts";
 import { type Suite, suiteId } from "../engine/suite.ts";
 import { GatekeeperError } from "../errors.ts";
-import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalar } from "../keys/contract-ecdh-key.ts";
+import { type ContractEcdhKey, contractEcdhKey, contractEcdhScalars } from "../keys/contract-ecdh-key.ts";
 import { contractKeyInfo, expandContractKey } from "../keys/contract-key.ts";
 import type { Group, KeySuite } from "../keys/group.ts";
 import { ledgerGroup } from "../protocol/key-terms.ts";
@@ -27,6 +27,12 @@ interface Generation {
   readonly prfs: Map<Hex, Uint8Array>;
 }
 
+/** An EcdhKey as the chain has it, and its generation. */
+interface PublicEcdhKey {
+  readonly rotationId: number;
+  readonly publicKey: Hex;
+}
+
 /** Owns them; dispose wipes them. */
 export class ProvisionedKeys implements Disposable {
   /** By rotation id. */
@@ -36,8 +42,11 @@ export class ProvisionedKeys implements Disposable {
   readonly #waiting: (() => void)[] = [];
   /** Generations of which there were keys here since this process began. */
   readonly #met = new Set<number>();
-  /** Contracts of which keys came that the chain does not have yet, as far as is known. */
-  readonly #unpublished = new Set<Hex>();
+  /**
+   * Contracts of which keys came that the chain does not have yet, as far as is known; with their EcdhKeys, where those were
+   * asked for.
+   */
+  readonly #unpublished = new Map<Hex, PublicEcdhKey | null>();
 
   /** The newest generation that is in force; null where none is. */
   get newest(): number | null {
@@ -92,7 +101,7 @@ export class ProvisionedKeys implements Disposable {
     this.#generations.delete(rotationId);
     // Where it was called off, the chain may have EcdhKeys of it in the place of those before.
     const prfs = this.#generations.get(this.newest ?? rotationId)?.prfs ?? [];
-    for (const [contract] of prfs) this.#unpublished.add(contract);
+    for (const [contract] of prfs) this.#unpublished.set(contract, null);
   }
 
   /**
@@ -104,12 +113,12 @@ export class ProvisionedKeys implements Disposable {
     this.#met.add(rotationId);
     prfs.get(contract)?.fill(0);
     prfs.set(contract, secretCopy(prf));
-    this.#unpublished.add(contract);
+    this.#unpublished.set(contract, null);
   }
 
   /** Contracts whose EcdhKeys may have to be published, some of them. */
   unpublished(most: number): Hex[] {
-    return [...this.#unpublished.values()].slice(0, most);
+    return [...this.#unpublished.keys()].slice(0, most);
   }
 
   /** The chain has the EcdhKeys of these contracts. */
@@ -167,23 +176,20 @@ export class ProvisionedKeys implements Disposable {
     return [...this.#met].some((met) => met < rotationId);
   }
 
-  /** Contracts' EcdhKeys as the chain has them. @throws GatekeeperError as `keys` does. */
+  /**
+   * Contracts' EcdhKeys as the chain has them: of those that are unpublished, computed once.
+   * @throws GatekeeperError as `keys` does.
+   */
   publicEcdhKeys(rotationId: number, contracts: readonly Hex[]): Hex[] {
-    const group = this.group(rotationId);
-    const suite = suiteId(this.suite(rotationId));
-    const scalars: Secret[] = [];
-    try {
-      for (const contract of contracts) {
-        const id = fromHex(contract, "a contract id");
-        const prf = this.prf(rotationId, contract);
-        scalars.push(contractEcdhScalar(group, prf, suite, rotationId, id));
-      }
-      const elements = group.multiplyBase(scalars);
-      const size = group.elementBytes;
-      return contracts.map((_, at) => toHex(elements.subarray(at * size, (at + 1) * size)));
-    } finally {
-      for (const scalar of scalars) scalar[Symbol.dispose]();
+    const known = contracts.map((contract) => this.#unpublished.get(contract) ?? null);
+    const unknown = contracts.filter((_, at) => known[at]?.rotationId !== rotationId);
+    const computed = this.#computeEcdhKeys(rotationId, unknown);
+    for (const [at, contract] of unknown.entries()) {
+      if (!this.#unpublished.has(contract)) continue;
+      this.#unpublished.set(contract, { rotationId, publicKey: computed[at]! });
     }
+    let next = 0;
+    return known.map((key) => (key?.rotationId === rotationId ? key.publicKey : computed[next++]!));
   }
 
   /** Wipes all keys; no generation is in force then. */
@@ -195,6 +201,23 @@ export class ProvisionedKeys implements Disposable {
 
   [Symbol.dispose](): void {
     this.clear();
+  }
+
+  #computeEcdhKeys(rotationId: number, contracts: readonly Hex[]): Hex[] {
+    const group = this.group(rotationId);
+    const suite = suiteId(this.suite(rotationId));
+    const prfs = contracts.map((contract) => ({
+      prf: this.prf(rotationId, contract),
+      contractId: fromHex(contract, "a contract id"),
+    }));
+    const scalars = contractEcdhScalars(group, suite, rotationId, prfs);
+    try {
+      const elements = group.multiplyBase(scalars);
+      const size = group.elementBytes;
+      return contracts.map((_, at) => toHex(elements.subarray(at * size, (at + 1) * size)));
+    } finally {
+      for (const scalar of scalars) scalar[Symbol.dispose]();
+    }
   }
 
   #generation(rotationId: number): Generation {

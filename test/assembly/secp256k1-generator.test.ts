@@ -37,12 +37,15 @@ describe("public keys", () => {
   const scalars = scalarProgression(2_049, first, step);
   const keys = hexesOf(progression(2_049, times(first), times(step)));
 
-  test.each([0, 1, 2, 3, 4, 5, 1_023, 1_024, 1_025, 1_026, 2_049])("%i scalars", (count) => {
-    expect(publicKeys(scalarBytes(scalars.slice(0, count)))).toMatchObject({
-      statuses: keys.slice(0, count).map(() => 1),
-      points: keys.slice(0, count),
-    });
-  });
+  test.each([0, 1, 2, 3, 4, 5, 125, 126, 127, 128, 1_023, 1_024, 1_025, 1_026, 1_150, 1_151, 2_049])(
+    "%i scalars",
+    (count) => {
+      expect(publicKeys(scalarBytes(scalars.slice(0, count)))).toMatchObject({
+        statuses: keys.slice(0, count).map(() => 1),
+        points: keys.slice(0, count),
+      });
+    },
+  );
 
   test("what is no scalar, between good ones in either lane", () => {
     const bad = new Map<number, bigint>([

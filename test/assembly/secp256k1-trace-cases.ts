@@ -255,6 +255,12 @@ export const MULTIPLY_CASES: readonly TraceCase[] = [MULTIPLY_ALL, MULTIPLY_EACH
 export const PUBLIC_KEY_CASES: readonly TraceCase[] = [
   batch("three scalars", PUBLIC_KEYS, all(3)),
   batch("malformed items", PUBLIC_KEYS, MALFORMED),
+  // From 64 pairs on, a window of all shares a division.
+  batch(
+    "many scalars",
+    PUBLIC_KEYS,
+    Array.from({ length: 127 }, (_, at) => MALFORMED[at % MALFORMED.length]!),
+  ),
 ];
 
 const COMBINE_CASES: readonly TraceCase[] = [

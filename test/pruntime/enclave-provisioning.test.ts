@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes.ts";
 import { duePublication } from "../../src/pruntime/key-publication.ts";
 import { ProvisionedKeys } from "../../src/pruntime/provisioned-keys.ts";
-import { contractEcdhScalar } from "../../src/keys/contract-ecdh-key.ts";
+import { contractEcdhKey } from "../../src/keys/contract-ecdh-key.ts";
 import { contractKeyInfo, expandContractKey } from "../../src/keys/contract-key.ts";
 import { sealCommand } from "../../src/keys/sealed-command.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
@@ -213,7 +213,7 @@ function secretsOf(contract: string, shares: readonly Share[]): Record<string, B
   using masterKey = new Secret(group.scalars.encode(interpolated(group, shares.slice(0, 2), 0)));
   const prf = group.multiplyAll(points, masterKey).subarray(1, 33);
   using key = expandContractKey(prf, contractKeyInfo(group.keySuite, 1, 0, id));
-  using ecdhKey = contractEcdhScalar(group, prf, 1, 0, id);
+  using ecdhKey = contractEcdhKey(group, prf, 1, 0, id).scalar;
   const bytes = (secret: Secret): Buffer => secret.use((each) => Buffer.from(each));
   return {
     MasterKey: bytes(masterKey),
