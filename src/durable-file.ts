@@ -4,8 +4,8 @@
  *
  * Creation writes a temporary file beside the target, syncs it and gives it the target's name with link(2), which
  * fails if the name is taken: of any number of processes that race, exactly one wins. Replacement does the same with
- * rename(2), which takes the name away from the old file; that has another meanwhile, by which it is destroyed. Limits: the file system must
- * know hard links; Windows has no way to sync a folder; and overwriting reaches the blocks that the file has now, not
+ * rename(2), which takes the name away from the old file; a secret has another name meanwhile, by which it is destroyed. Limits: the
+ * file system must know hard links; Windows has no way to sync a folder; and overwriting reaches the blocks that the file has now, not
  * copies that a copy-on-write file system, a flash controller or a backup made.
  */
 import { randomBytes } from "node:crypto";
@@ -65,28 +65,39 @@ export function createOnce(path: string, bytes: Uint8Array): boolean {
 
 /**
  * Replaces `path`, or creates it, with mode 0600: after a kill at any point the old file is there or the new one, and
- * after a return the new one is on disk, and the old one destroyed as destroyFile does it. For one writer at a time. What
- * interrupted calls left is removed, or destroyed.
- * @throws GatekeeperError IO_FAILED; the old file is there then, or the new one, when only the folder can't be synced or
- * the old one not be destroyed: the next call tries that again.
+ * after a return the new one is on disk. For one writer at a time. What interrupted calls left is removed.
+ * @throws GatekeeperError IO_FAILED; the old file is there then, or the new one, when only the folder can't be synced.
  */
 export function replaceFile(path: string, bytes: Uint8Array): void {
-  destroyReplaced(path);
   removeTemporaries(path);
   const temporary = newTemporary(path);
   systemCall(path, "replaced", () => {
     writeNew(temporary, bytes);
     try {
-      if (lstatSync(path, { throwIfNoEntry: false })?.isFile()) linkSync(path, replacedName(path));
       renameSync(temporary, path);
     } catch (error) {
-      removeIfThere(replacedName(path));
       removeIfThere(temporary);
       throw error;
     }
   });
   syncFolder(dirname(path));
+}
+
+/**
+ * Does what replaceFile does, and destroys the old file as destroyFile does it, with what interrupted calls left of that.
+ * @throws GatekeeperError IO_FAILED as replaceFile; or where the old file can't be destroyed: the next call tries that again.
+ */
+export function replaceSecret(path: string, bytes: Uint8Array): void {
   destroyReplaced(path);
+  systemCall(path, "replaced", () => {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile()) linkSync(path, replacedName(path));
+  });
+  try {
+    replaceFile(path, bytes);
+  } finally {
+    // Where the file itself is still there by that name, only the name goes.
+    destroyReplaced(path);
+  }
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   namesIn,
   readSmallFile,
   replaceFile,
+  replaceSecret,
 } from "../src/durable-file.ts";
 import { runChild } from "./pruntime/child.ts";
 import { useFolder } from "./pruntime/folder.ts";
@@ -63,15 +64,15 @@ describe("createOnce", () => {
   });
 });
 
-describe("replaceFile", () => {
+describe.each([replaceFile, replaceSecret])("%o", (replace) => {
   test("creates or replaces the whole file, for its owner alone, and leaves nothing beside it", () => {
     for (const length of [100, 0, 70_000]) {
       const bytes = randomBytes(length);
-      replaceFile(at("file"), bytes);
+      replace(at("file"), bytes);
       expect(readFileSync(at("file"))).toEqual(bytes);
       chmodSync(at("file"), 0o644);
     }
-    replaceFile(at("file"), Buffer.of(1));
+    replace(at("file"), Buffer.of(1));
     expect(statSync(at("file")).mode & 0o777).toBe(0o600);
     expect(readdirSync(at())).toEqual(["file"]);
   });
@@ -80,24 +81,24 @@ describe("replaceFile", () => {
     writeFileSync(at("file"), "old");
     linkSync(at("file"), at("kept"));
     symlinkSync(at("kept"), at("link"));
-    replaceFile(at("file"), Buffer.from("new"));
-    replaceFile(at("link"), Buffer.from("newer"));
+    replace(at("file"), Buffer.from("new"));
+    replace(at("link"), Buffer.from("newer"));
     expect(["file", "kept", "link"].map((name) => readFileSync(at(name), "utf8"))).toEqual(["new", "old", "newer"]);
   });
 
   test("removes what interrupted calls for the same name left", () => {
     writeFileSync(at(".file.new-half"), "ha");
     writeFileSync(at(".other.new-1"), "not ours");
-    replaceFile(at("file"), randomBytes(10));
+    replace(at("file"), randomBytes(10));
     expect(readdirSync(at()).toSorted()).toEqual([".other.new-1", "file"]);
   });
 
   test("says which file could not be replaced, and why, and leaves what is there", () => {
     mkdirSync(at("folder"));
-    expect(() => replaceFile(at("folder"), randomBytes(1))).toThrow(
+    expect(() => replace(at("folder"), randomBytes(1))).toThrow(
       expect.objectContaining({ code: "IO_FAILED", detail: { file: at("folder"), systemCode: "EISDIR" } }),
     );
-    expect(() => replaceFile(at("missing", "file"), randomBytes(1))).toThrow(refusedWith("IO_FAILED"));
+    expect(() => replace(at("missing", "file"), randomBytes(1))).toThrow(refusedWith("IO_FAILED"));
     expect(readdirSync(at())).toEqual(["folder"]);
   });
 
@@ -115,7 +116,7 @@ describe("replaceFile", () => {
         };
       }
       syncBuiltinESMExports();
-      const { replaceFile } = await import("SRC/durable-file.ts");
+      const { ${replace.name}: replace } = await import("SRC/durable-file.ts");
       const path = ${JSON.stringify(at("file"))};
       const results = [];
       for (let n = 1; left <= 0 || n === 1; n++) {
@@ -123,7 +124,7 @@ describe("replaceFile", () => {
         left = n;
         let code = null;
         try {
-          replaceFile(path, Buffer.from("new"));
+          replace(path, Buffer.from("new"));
         } catch (error) {
           code = error.code + " " + error.detail.systemCode;
         }
@@ -137,42 +138,20 @@ describe("replaceFile", () => {
     `;
     const { stdout, stderr } = await runChild(script);
     const results = JSON.parse(stdout || stderr) as [string | null, string, number][];
-    // Reading the folder, then opening, writing, syncing, renaming; opening and syncing the folder, and opening,
-    // overwriting and syncing what was replaced, which is left for the next call; and a whole call.
-    expect(results).toEqual([
-      ...Array.from({ length: 5 }, () => ["IO_FAILED ENOSPC", "old", 1]),
-      ...Array.from({ length: 5 }, () => ["IO_FAILED ENOSPC", "new", 2]),
-      [null, "new", 1],
-    ]);
-  });
-
-  test("destroys what it replaces, and what an interrupted call left of that; never the file itself", () => {
-    const old = randomBytes(64);
-    writeFileSync(at("file"), old);
-    const descriptor = openSync(at("file"), "r");
-    try {
-      replaceFile(at("file"), Buffer.from("new"));
-      const left = readFileSync(descriptor);
-      expect(left).toHaveLength(old.length);
-      expect(left.includes(old.subarray(0, 16))).toBe(false);
-    } finally {
-      closeSync(descriptor);
-    }
-    // Killed before the name was taken away: both are names of the one file.
-    linkSync(at("file"), at(".file.old"));
-    replaceFile(at("file"), Buffer.from("newer"));
-    expect(readFileSync(at("file"), "utf8")).toBe("newer");
-    expect(readdirSync(at())).toEqual(["file"]);
-    destroyFile(at("file"));
-    expect(readdirSync(at())).toEqual([]);
+    // Reading the folder, then opening, writing, syncing, renaming; opening and syncing the folder. A secret that was
+    // replaced is opened, overwritten and synced besides, and left for the next call where that fails.
+    const failing = (calls: number, there: string, files: number): unknown[] =>
+      Array.from({ length: calls }, () => ["IO_FAILED ENOSPC", there, files]);
+    const destroying = replace === replaceSecret ? failing(3, "new", 2) : [];
+    expect(results).toEqual([...failing(5, "old", 1), ...failing(2, "new", 1), ...destroying, [null, "new", 1]]);
   });
 
   test.skipIf(process.platform === "win32")("leaves the old file where no larger one has room", async () => {
     writeFileSync(at("file"), "old");
     const script = `
-      const { replaceFile } = await import("SRC/durable-file.ts");
+      const { ${replace.name}: replace } = await import("SRC/durable-file.ts");
       try {
-        replaceFile(${JSON.stringify(at("file"))}, Buffer.alloc(1_000_000));
+        replace(${JSON.stringify(at("file"))}, Buffer.alloc(1_000_000));
       } catch ({ code, detail }) {
         process.stdout.write(code + " " + detail.systemCode);
       }
@@ -189,20 +168,44 @@ describe("replaceFile", () => {
     writeFileSync(at("folder", "file"), "old");
     chmodSync(at("folder"), 0o555);
     const script = `
-      const { replaceFile } = await import("SRC/durable-file.ts");
+      const { ${replace.name}: replace } = await import("SRC/durable-file.ts");
       // Root may write anywhere.
       if (process.getuid() === 0) process.setuid(65534);
       try {
-        replaceFile(${JSON.stringify(at("folder", "file"))}, Buffer.alloc(10));
+        replace(${JSON.stringify(at("folder", "file"))}, Buffer.alloc(10));
       } catch ({ code, detail }) {
         process.stdout.write(code + " " + detail.systemCode);
       }
     `;
     chmodSync(at(), 0o755);
     const { stdout, stderr } = await runChild(script);
-    expect(stdout, stderr).toBe("IO_FAILED EACCES");
+    // A file of another owner can't be given a second name, either.
+    expect(stdout, stderr).toMatch(/^IO_FAILED E(ACCES|PERM)$/);
     expect(readFileSync(at("folder", "file"), "utf8")).toBe("old");
     expect(readdirSync(at("folder"))).toEqual(["file"]);
+  });
+});
+
+describe("replaceSecret", () => {
+  test("destroys what it replaces, and what an interrupted call left of that; never the file itself", () => {
+    const old = randomBytes(64);
+    writeFileSync(at("file"), old);
+    const descriptor = openSync(at("file"), "r");
+    try {
+      replaceSecret(at("file"), Buffer.from("new"));
+      const left = readFileSync(descriptor);
+      expect(left).toHaveLength(old.length);
+      expect(left.includes(old.subarray(0, 16))).toBe(false);
+    } finally {
+      closeSync(descriptor);
+    }
+    // Killed before the name was taken away: both are names of the one file.
+    linkSync(at("file"), at(".file.old"));
+    replaceSecret(at("file"), Buffer.from("newer"));
+    expect(readFileSync(at("file"), "utf8")).toBe("newer");
+    expect(readdirSync(at())).toEqual(["file"]);
+    destroyFile(at("file"));
+    expect(readdirSync(at())).toEqual([]);
   });
 });
 

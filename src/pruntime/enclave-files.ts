@@ -168,7 +168,7 @@ export class EnclaveFiles implements Disposable {
 
   /** Seals it in the place of the one before. */
   writeProgress(record: ProgressRecord): void {
-    this.#progress.write(encodeProgress(record));
+    this.#progress.writeOpen(encodeProgress(record));
   }
 
   /** The genesis that was kept; null where there is none, or what can't be one. */

@@ -4,7 +4,7 @@
  * Sealing does not tell an old version from a new one: a copy that somebody kept and put back opens again. Who must not
  * be rolled back compares with something that lies elsewhere, such as the chain.
  */
-import { readSmallFile, replaceFile } from "../durable-file.ts";
+import { readSmallFile, replaceFile, replaceSecret } from "../durable-file.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
 import { SEAL_OVERHEAD, type SealLabel, type Sealer } from "./sealer.ts";
@@ -42,15 +42,28 @@ export class SealedFile {
   }
 
   /**
-   * Replaces what is there. It is on disk when this returns; a kill leaves the old secret or this one.
+   * Replaces what is there, and destroys it. It is on disk when this returns; a kill leaves the old secret or this one.
    * @param secret - at most SEALED_FILE_MAX bytes; stays the caller's.
-   * @throws GatekeeperError RECORD_TOO_LARGE; IO_FAILED as replaceFile; what was there stays.
+   * @throws GatekeeperError RECORD_TOO_LARGE; IO_FAILED as replaceSecret: what was there stays.
    */
   write(secret: Uint8Array): void {
-    if (secret.length > SEALED_FILE_MAX) {
-      const message = `${this.#path} holds at most ${SEALED_FILE_MAX} bytes, not ${secret.length}`;
+    replaceSecret(this.#path, this.#sealed(secret));
+  }
+
+  /**
+   * The same for what is no secret, and only sealed against change: what was there is not destroyed, which would take as long
+   * as all the rest.
+   * @throws GatekeeperError RECORD_TOO_LARGE; IO_FAILED as replaceFile: what was there stays.
+   */
+  writeOpen(content: Uint8Array): void {
+    replaceFile(this.#path, this.#sealed(content));
+  }
+
+  #sealed(content: Uint8Array): Uint8Array {
+    if (content.length > SEALED_FILE_MAX) {
+      const message = `${this.#path} holds at most ${SEALED_FILE_MAX} bytes, not ${content.length}`;
       throw new GatekeeperError("RECORD_TOO_LARGE", message, { file: this.#path });
     }
-    replaceFile(this.#path, this.#sealer.seal(this.#label, this.#binding, secret));
+    return this.#sealer.seal(this.#label, this.#binding, content);
   }
 }

@@ -20,7 +20,7 @@ import type { CellWrite, Commit, CommitResult, ContractName, KeptRef, PageWrite 
  * nothing but commit, the longest wait in some seconds was 3 to 5 s where SQLite waited after the first 20 ms, and 1 to 1.5 s
  * so.
  *
- * A commit of many pages is a sweep's, which nobody waits for, and where there are more threads than processors asking is what
+ * A commit of many pages is a sweep's or drops what one has kept, which nobody waits for, and where there are more threads than processors asking is what
  * others could compute with: of five threads that sweep, on two processors, each spent an eighth of its time so. It asks more
  * rarely, and whoever writes little comes before it.
  */
@@ -34,8 +34,8 @@ interface Patience {
 const WRITER: Patience = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2 };
 const SWEEP: Patience = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5 };
 const POLLS = 100;
-/** Groups of a commit that is a sweep's, at the least. */
-const SWEEP_GROUPS = 16;
+/** Pages that a commit which is a sweep's writes, or drops, at the least. */
+const SWEEP_PAGES = 16;
 const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
 /** @param asked - how often in vain. */
@@ -129,7 +129,7 @@ export class CommitWriter {
   }
 
   #write(commit: Commit): CommitResult {
-    this.#begin(commit.groups.length < SWEEP_GROUPS ? WRITER : SWEEP);
+    this.#begin(commit.groups.length + (commit.drop?.length ?? 0) < SWEEP_PAGES ? WRITER : SWEEP);
     try {
       const result = this.#apply(commit);
       this.#database.exec("COMMIT");
