@@ -39,6 +39,8 @@ import type { States } from "./states.ts";
 
 /** How often it drops what was kept in one rotation: each time partitions are done anew, and it could go on for ever. */
 const DROPS_MAX = 4;
+/** Blocks from one mirror's end to the next: who ends it in each, of which only the next one puts it right, could go on for ever. */
+const END_BLOCKS = 4;
 /** Copies that it alters in one migration. */
 const COPIES_MAX = 3;
 /** More than there are kept pages. */
@@ -116,8 +118,8 @@ export class Byzantine implements Disposable {
   readonly #touched = new Set<string>();
   /** How often it has dropped what was kept in the rotation that is under way. */
   #drops = 0;
-  /** The last block in which it has ended a mirror: the next one puts that right, and who does it more often could go on for ever. */
-  #endedAt = 0;
+  /** The last block in which it has ended a mirror. */
+  #endedAt = -END_BLOCKS;
   /** Whether it has said of a store that a migration has left that it is empty. */
   hasLeftStore = false;
 
@@ -189,7 +191,7 @@ export class Byzantine implements Disposable {
     const rotation = this.#rotation!;
     if (random.below(30) > 0 || !["reencryption", "verification"].includes(rotation.phase)) return;
     if (plan.says === "ends the mirror") {
-      if (isCopying(rotation) && chain.height > this.#endedAt) await this.#endMirror(rotation);
+      if (isCopying(rotation) && chain.height >= this.#endedAt + END_BLOCKS) await this.#endMirror(rotation);
       return;
     }
     const store = machine.inForce(chain.ledger.state).atOnce();
