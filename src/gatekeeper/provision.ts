@@ -4,8 +4,9 @@
  * asked in his place, while his answer still counts when it comes. Nothing here holds up the following of the chain.
  *
  * - Messages to one pRuntime go one after the other: it opens none whose sequence is far below that of another.
- * - One that is not answered within a second of when it could go out is late. Where there is nobody else to ask, it is asked again, and given twice
- *   as long each time, until it has answered.
+ * - One that is not answered within a second of when it could go out, or of the last answer to one before it, is late: who has
+ *   much to answer, and does, is no slower by being asked for the same in another's place. Where there is nobody else to ask, it
+ *   is asked again, and given twice as long each time, until it has answered.
  * - So many messages are under way at a time. One that is late makes way for others, up to so many.
  */
 import { GatekeeperError } from "../errors.ts";
@@ -271,6 +272,12 @@ export class Provisioner {
     if (blamed !== null) return await this.#useless(lane, question, { kind: "PeerWrong", peer, reason: blamed });
     this.#untime(question);
     lane.level = 0;
+    for (const waiting of lane.queue) {
+      // One that was late is so until it is answered.
+      if (waiting.timer === null || !this.#timers.has(waiting.timer)) continue;
+      this.#untime(waiting);
+      this.#time(lane, waiting);
+    }
     this.wake();
   }
 

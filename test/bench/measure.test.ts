@@ -122,7 +122,7 @@ describe("measure", () => {
     expect(results.map(({ name, rows }) => [name, rows])).toEqual([
       ["secp256k1", Object.values(OPERATIONS)],
       ["dleq", ["prove", "verify"]],
-      ["threshold-keys", ["t = 3 of n = 5"]],
+      ["threshold-keys", ["t = 3 of n = 5", "t = 3 of n = 5, one who is asked", "t = 3 of n = 5, who asks"]],
       ["threads/secp256k1", [OPERATIONS.multiplyAll]],
     ]);
     const addonColumns = addon === null ? [] : [ADDON, ADDON_VARIABLE_TIME];

@@ -215,6 +215,29 @@ describe("a peer", () => {
     expect(problems()).toHaveLength(1);
   });
 
+  it("that has much to answer is not late while it answers, and late a second after its last answer", async () => {
+    pruntime.ask(A, A, A, A);
+    await wake();
+    for (let answered = 0; answered < 2; answered++) {
+      await passes(LATE_MILLISECONDS - 1);
+      peer(A).answer();
+      await settle();
+    }
+    expect(pruntime.late.flat()).toEqual([]);
+    await passes(LATE_MILLISECONDS - 1);
+    expect(pruntime.late.flat()).toEqual([]);
+    await passes(1);
+    expect(pruntime.late.flat()).toEqual([A]);
+    // An answer then gives what was late no other second.
+    peer(A).answer();
+    await settle();
+    await passes(LATE_MILLISECONDS);
+    expect(pruntime.late.flat()).toEqual([A]);
+    peer(A).answer();
+    await settle();
+    expect(pruntime.delivered).toHaveLength(4);
+  });
+
   it("that is silent, where there is nobody else, is asked again after twice as long each time", async () => {
     pruntime.ask(A);
     await wake();
