@@ -15,6 +15,9 @@ import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Shareholder } from "./shareholder.ts";
 
+/** The part of a phase in which pRuntimes have turns to be replaced. */
+const TURNS_PHASE_PART = 4;
+
 /** Of one pRuntime. */
 export class Abandonment {
   readonly #identityKey: PublicKey;
@@ -62,13 +65,14 @@ export class Abandonment {
   /**
    * Whether it is its turn to be replaced, which takes some seconds. Whoever runs contracts is replaced, too, and then needs the new
    * keys of all of them at once: so t of those who hold shares are always there to give them. The next goes when one has declared
-   * what it owes; nobody is waited for longer than a lease takes.
+   * what it owes, or has had the time to: whoever waited longer could be late himself.
    */
   isTurn({ state, genesis }: Ledger): boolean {
     const { rotation } = state;
     const sharing = state.sharings.at(-1);
     if (rotation?.phase !== "abandonment" || sharing === undefined) return true;
-    if (state.height - rotation.since >= genesis.rotation.leaseBlocks) return true;
+    const phase = Math.min(genesis.rotation.phaseBlocks, genesis.masterKey.phaseBlocks);
+    if (state.height - rotation.since >= Math.floor(phase / TURNS_PHASE_PART)) return true;
     const holders = keysOf(sharing.members).filter((key) => isHolder(state, key));
     const before = holders.slice(0, Math.max(0, holders.indexOf(this.#identityKey)));
     const away = before.filter((key) => owesDestruction(state, rotation.from, key)).length;

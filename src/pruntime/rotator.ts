@@ -286,10 +286,15 @@ export class Rotator implements AsyncDisposable {
     const mayDrop = height - this.#verifiedAt.height >= DROP_BLOCKS;
     this.#count = this.#errand(this.#count, switchHeight, async () => {
       if (mayDrop) await this.#poolOf(state, rotation, work).drop({ from: null, to: null });
-      // One that is a mirror no longer lacks what was written since.
-      if (source !== null) await readMirror(source, store, rotation.from + 1);
+      if (source !== null) {
+        // One that is a mirror no longer lacks what was written since.
+        await readMirror(source, store, rotation.from + 1);
+        // One without room could not begin to serve when the chain has it do so; until then the other one does.
+        await writeRoom(store);
+      }
       const isClean = (await settleCounts(store, rotation.from + 1)) && (await store.keptCount()) === 0;
-      if (isClean) await writeRoom(store);
+      // What is certified is on disk.
+      if (isClean) await store.sync();
       return isClean;
     });
   }
@@ -389,17 +394,12 @@ function generationsOf({ sharings }: State, { from }: Rotation): [from: Generati
   return [generation(from), generation(from + 1)];
 }
 
-/**
- * Writes more to a store than a switch does, among what is removed with the rotation: one without room could not begin to serve
- * when the chain has it do so, and until then the other one does. And what was seen before in the store is on disk with it.
- * @throws GatekeeperError STORE_FULL; STORE_*.
- */
+/** Writes more to a store than a switch does, among what is removed with the rotation. @throws GatekeeperError STORE_FULL; STORE_*. */
 async function writeRoom(store: StateStore): Promise<void> {
-  for (let isHeld = false; !isHeld;) {
-    const expected = (await store.cell(ROOM_CELL))?.version ?? null;
-    const cells = [{ name: ROOM_CELL, expected, value: new Uint8Array(ROOM_BYTES) }];
-    isHeld = (await store.commit({ groups: [], sealedUnder: null, cells })).cellsHeld;
-  }
+  const expected = (await store.cell(ROOM_CELL))?.version ?? null;
+  const cells = [{ name: ROOM_CELL, expected, value: new Uint8Array(ROOM_BYTES) }];
+  // Where another has written it meanwhile, there was room for that.
+  await store.commit({ groups: [], sealedUnder: null, cells });
 }
 
 /** Of how many partitions a store is to be. @param most - partitions of as few pages as may be. */

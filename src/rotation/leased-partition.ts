@@ -67,7 +67,11 @@ export async function sweepLeased(
   const restored = await restore(context, partition, taken);
   if (restored.end !== "done") return restored;
   const { checkpoint } = restored;
-  if (checkpoint.value.done && checkpoint.value.failed === 0) return done(context, partition, checkpoint.value);
+  if (checkpoint.value.done && checkpoint.value.failed === 0) {
+    // Whoever has done it may not have come so far.
+    await store.sync();
+    return done(context, partition, checkpoint.value);
+  }
   return await sweep(context, partition, options, checkpoint);
 }
 

@@ -99,13 +99,16 @@ export async function sweepStretches<S extends SweepState>(
       groups: writing.map((step) => [step.write!]),
       sealedUnder: writing.length === 0 ? null : to,
       cells: [sweep.write(checkpoint, next), ...(swept.cells ?? [])],
-      // A sweep is over when its last commit is on disk, and so are all before that.
-      mayBeLost: !next.done,
+      mayBeLost: true,
     });
     if (!result.cellsHeld) return { end: "lost", checkpoint };
     if (result.conflicts.length === 0) {
       checkpoint = { ...checkpoint, version: checkpoint.version + 1, value: next };
-      if (next.done) return { end: "done", checkpoint };
+      if (next.done) {
+        // Here, and not with the last commit: others need not wait for the disk before they can write.
+        await store.sync();
+        return { end: "done", checkpoint };
+      }
       bytes = SWEEP_BYTES;
       continue;
     }

@@ -1,4 +1,4 @@
-/** What SQLite reports, as the project's errors. SQLite's result codes: https://www.sqlite.org/rescode.html */
+/** What SQLite and the system report, as the project's errors. SQLite's result codes: https://www.sqlite.org/rescode.html */
 import { type ErrorCode, GatekeeperError } from "../errors.ts";
 
 /** The result codes that mean something of their own here. An extended code has its primary one in the low byte. */
@@ -12,12 +12,18 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
+/** The system's codes for a disk, or a share of one, that is full. */
+const SYSTEM_FULL = ["ENOSPC", "EDQUOT"];
+
 interface Meaning {
   readonly code: ErrorCode;
   readonly text: string;
 }
 
-const FULL_MEANING: Meaning = { code: "STORE_FULL", text: "no space is left; nothing of this write was kept" };
+const FULL_MEANING: Meaning = {
+  code: "STORE_FULL",
+  text: "no space is left; nothing is kept of what was not acknowledged",
+};
 
 function meaningOf(result: number): Meaning {
   // Where the shared index of the log can't be made larger, the disk is full.
@@ -46,16 +52,23 @@ function meaningOf(result: number): Meaning {
 /**
  * The project's error for whatever a use of the database threw.
  * @param path - the store's file, for the message.
- * @returns the same error if it is none of SQLite's: then it is already typed, or a fault of this program.
+ * @returns the same error if it is neither SQLite's nor the system's: then it is already typed, or a fault of this program.
  */
 export function storeError(cause: unknown, path: string): unknown {
   if (!(cause instanceof Error) || !("code" in cause)) return cause;
   // node:sqlite refuses integers beyond 2^53 with a code of its own; none of those is written here.
   if (cause.code === "ERR_OUT_OF_RANGE") return corrupt(path, "it holds a number out of range");
+  if ("syscall" in cause) return systemError(cause, String(cause.code), path);
   if (cause.code !== "ERR_SQLITE_ERROR" || !("errcode" in cause) || typeof cause.errcode !== "number") return cause;
   const { code, text } = meaningOf(cause.errcode);
   const message = `store ${path}: ${text} (${cause.message})`;
   return new GatekeeperError(code, message, { path, sqlite: cause.errcode }, { cause });
+}
+
+/** For what the system refused to do with the store's log. */
+function systemError(cause: Error, systemCode: string, path: string): GatekeeperError {
+  const { code, text } = SYSTEM_FULL.includes(systemCode) ? FULL_MEANING : meaningOf(IOERR);
+  return new GatekeeperError(code, `store ${path}: ${text} (${cause.message})`, { path, systemCode }, { cause });
 }
 
 /** Whether SQLite refused something because somebody else has the lock that it needs. */

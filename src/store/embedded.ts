@@ -6,7 +6,7 @@
  * durable by fsync. Freed space is zeroed as it is freed (secure_delete); `compact` frees what that misses
  * (embedded-compact.ts) and cuts off the log. What a file system or a disk keeps of overwritten blocks is beyond it.
  */
-import { statSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -93,6 +93,8 @@ class EmbeddedStore implements StateStore {
   readonly #contracts: StatementSync;
   readonly #contract: StatementSync;
   readonly #cutLog: StatementSync;
+  /** Descriptor of SQLite's log, which stays as long as the database is open; null before it is needed. */
+  #log: number | null = null;
   /** The log is cut off when it is larger than this. */
   #logBytesLimit = LOG_BYTES_LIMIT;
 
@@ -249,6 +251,14 @@ class EmbeddedStore implements StateStore {
     });
   }
 
+  sync(): Promise<void> {
+    // What is not in the log any more was synced before it was taken out of it.
+    return this.#use(() => {
+      this.#log ??= openSync(`${this.#path}-wal`, "r+");
+      fdatasyncSync(this.#log);
+    });
+  }
+
   async compact(): Promise<void> {
     const use = <T>(body: () => T): Promise<T> => this.#use(body);
     const cutOffLog = async (): Promise<void> => {
@@ -264,6 +274,8 @@ class EmbeddedStore implements StateStore {
   }
 
   async close(): Promise<void> {
+    if (this.#log !== null) closeSync(this.#log);
+    this.#log = null;
     if (this.#database.isOpen) this.#database.close();
   }
 

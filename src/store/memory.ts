@@ -197,6 +197,11 @@ export class MemoryStore implements StateStore {
     return entry === undefined || compareBytes(entry.id, id) !== 0 ? null : copyOfEntry(entry);
   }
 
+  async sync(): Promise<void> {
+    this.#checkOpen();
+    this.#sync();
+  }
+
   /** Replaced bytes are left to the garbage collector: nothing of this store is on a disk. */
   async compact(): Promise<void> {
     this.#checkOpen();

@@ -134,7 +134,7 @@ export interface Commit {
   readonly drop?: readonly KeptRef[];
   /**
    * Whether it need not be on disk when the promise resolves: where the machine fails, and not the process alone, it may be gone
-   * then, with all that came after it, unless a commit after it is on disk. For what can be done again.
+   * then, with all that came after it, unless a commit after it is on disk, or `sync` was called. For what can be done again.
    */
   readonly mayBeLost?: boolean;
 }
@@ -204,6 +204,9 @@ export interface StateStore {
 
   /** One contract's entry, or null if the store has neither a page nor a name of it. */
   contract(id: Uint8Array): Promise<ContractEntry | null>;
+
+  /** Brings on disk what was committed before by anybody, whether or not it might have been lost. */
+  sync(): Promise<void>;
 
   /** Makes what earlier commits replaced unreadable on disk: freed space is zeroed and logs are truncated. */
   compact(): Promise<void>;

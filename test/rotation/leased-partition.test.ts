@@ -8,6 +8,7 @@ import type { Receipt } from "../../src/rotation/receipt.ts";
 import { removeCheckpoints, takeCheckpoint, writeCheckpoint } from "../../src/rotation/checkpoint.ts";
 import { sweepLeased } from "../../src/rotation/leased-partition.ts";
 import { dropKept, type LeasedVerifyEnd, type VerifyProgress, verifyLeased } from "../../src/rotation/verify-leased.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
 import type { Cell, Commit, KeptStatement, PageRange, PageRef, StateStore } from "../../src/store/store.ts";
 import { identity, leasedContext, sharedKeys, sweepToEnd, switched, verdictOf, WHOLE } from "./leased.ts";
 import {
@@ -52,6 +53,24 @@ describe("a leased partition", () => {
     const third = await sweepToEnd(await leasedContext(store, generations, 4), { ...WHOLE, attempt: 2 });
     expect(third).toMatchObject({ pages: 0, records: 0 });
     expect(await verdictOf(verifier, third, identity(4))).toMatchObject({ verdict: "sound", records: 900 });
+  });
+
+  it("has on disk what a receipt says, also of one who came to the end and not to the disk", async () => {
+    const generations = new Generations();
+    const memory = new MemoryStore({ syncEvery: Number.MAX_SAFE_INTEGER });
+    await switched(generations, 3, 300, memory);
+    await memory.sync();
+    const killed = hooked(memory, {
+      before: (name) => {
+        if (name === "sync") throw new Error("killed");
+      },
+    });
+    await expect(sweepToEnd(await leasedContext(killed, generations, 1))).rejects.toThrow("killed");
+    expect(await memory.countByRotationId()).toEqual(new Map([[1, 900]]));
+    const receipt = await sweepToEnd(await leasedContext(memory, generations, 2));
+    memory.crash();
+    expect(receipt).toMatchObject({ records: 0 });
+    expect(await memory.countByRotationId()).toEqual(new Map([[1, 900]]));
   });
 
   it("is swept with every replaced page kept aside, and found to be sound by another pRuntime", async () => {

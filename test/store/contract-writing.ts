@@ -243,6 +243,15 @@ export function limitContract(handle: () => StateStore): void {
     expect(await scanAll(handle())).toEqual([]);
   });
 
+  it("brings what may be lost on disk", async () => {
+    const write = commitOf([[pageWrite(id, NO_KEY)]]);
+    await handle().sync();
+    await handle().commit({ ...write, mayBeLost: true });
+    await handle().sync();
+    await handle().sync();
+    expect((await scanAll(handle())).length).toBe(1);
+  });
+
   it("compacts without losing anything", async () => {
     await applyEdits(handle(), id, [{ key: text("k"), sealed: sealedState(1, 8) }], 0);
     await handle().compact();
@@ -256,6 +265,7 @@ export function limitContract(handle: () => StateStore): void {
     await failsWith(handle().find(id, NO_KEY), "STORE_UNAVAILABLE");
     await failsWith(handle().commit(commitOf([])), "STORE_UNAVAILABLE");
     await failsWith(handle().cell("c"), "STORE_UNAVAILABLE");
+    await failsWith(handle().sync(), "STORE_UNAVAILABLE");
     await failsWith(handle().compact(), "STORE_UNAVAILABLE");
   });
 }

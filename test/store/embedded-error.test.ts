@@ -36,6 +36,17 @@ describe("what SQLite reports", () => {
     }
   });
 
+  it("as does what the system refuses", () => {
+    for (const [systemCode, code] of [
+      ["ENOSPC", "STORE_FULL"],
+      ["EDQUOT", "STORE_FULL"],
+      ["EIO", "IO_FAILED"],
+    ]) {
+      const refused = Object.assign(new Error("of the system"), { code: systemCode, syscall: "fdatasync" });
+      expect(storeError(refused, "/s.db")).toMatchObject({ code, detail: { path: "/s.db", systemCode } });
+    }
+  });
+
   it("and nothing else does", () => {
     for (const other of [new Error("x"), "x", null, new TypeError("y"), new GatekeeperError("NOT_FOUND", "z")]) {
       expect(storeError(other, "/s.db")).toBe(other);

@@ -9,7 +9,18 @@ import { type PageRecord, recordsOf } from "../../src/store/page.ts";
 import type { Page, StateStore } from "../../src/store/store.ts";
 import { storeContract } from "./contract.ts";
 import { CHILD, child, exitOf, freshPath, withStore } from "./embedded-files.ts";
-import { ALL, ALL_BYTES, bodyOf, commitOf, contractId, NO_KEY, pageWrite, sealedState, text } from "./records.ts";
+import {
+  ALL,
+  ALL_BYTES,
+  bodyOf,
+  commitOf,
+  contractId,
+  failsWith,
+  NO_KEY,
+  pageWrite,
+  sealedState,
+  text,
+} from "./records.ts";
 
 const ID = contractId(1);
 
@@ -73,6 +84,21 @@ describe("an embedded store on disk", () => {
     } finally {
       exec.mockRestore();
     }
+  });
+
+  it("syncs its log without SQLite's lock, and says where it can't", async () => {
+    const path = freshPath();
+    await withStore(path, true, async (store) => {
+      const other = new DatabaseSync(path);
+      other.exec("BEGIN IMMEDIATE");
+      await store.sync();
+      other.exec("ROLLBACK");
+      other.close();
+    });
+    await withStore(path, false, async (store) => {
+      rmSync(`${path}-wal`);
+      await failsWith(store.sync(), "IO_FAILED");
+    });
   });
 
   it("keeps its log bounded while somebody holds an old snapshot, and cuts it off afterwards", async () => {

@@ -90,10 +90,10 @@ describe("a crash of the store in memory", () => {
     expect((await store.find(ID, NO_KEY))!.version).toBe(3);
   });
 
-  it("opens the store again, and compacting makes everything durable", async () => {
+  it.each(["sync", "compact"] as const)("opens the store again, and %s makes everything durable", async (call) => {
     const store = new MemoryStore({ syncEvery: 100 });
     await store.commit(commitOf([[pageWrite(ID, NO_KEY)]]));
-    await store.compact();
+    await store[call]();
     await store.close();
     store.crash();
     expect((await store.find(ID, NO_KEY))!.version).toBe(1);

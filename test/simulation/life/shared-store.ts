@@ -98,6 +98,7 @@ export class SharedStore {
         step(() => memory.partitionBounds(Math.max(1, Math.floor(pagesEach / PAGE_STANDS_FOR)))),
       contracts: (after, limit) => step(() => memory.contracts(after, limit)),
       contract: (id) => step(() => memory.contract(id)),
+      sync: () => step(() => this.#sync()),
       compact: () => step(() => this.#sync()),
       close: async () => undefined,
     };
