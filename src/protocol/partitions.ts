@@ -75,7 +75,7 @@ const DOUBLINGS_MAX = 6;
  * Blocks of a lease. They grow with each time that the phase is late: whoever cut the store may have made a partition of
  * it that takes longer than a lease, and then nobody would ever be done with it.
  */
-function leaseBlocksOf({ genesis }: Pick<Draft, "genesis">, { late }: Pick<Rotation, "late">): number {
+export function leaseBlocksOf({ genesis }: Pick<Draft, "genesis">, { late }: Pick<Rotation, "late">): number {
   return genesis.rotation.leaseBlocks << Math.min(late, DOUBLINGS_MAX);
 }
 
@@ -178,6 +178,12 @@ function isNext(view: View, partition: Partition): boolean {
   const { doubters, attempt, verdicts } = partition;
   if (attempt >= FREE_ATTEMPTS && verdicts.length === 0 && holders.length > 1) return isTurn(view, partition);
   return doubters.length === 0 || (holders.includes(identityKey) && !doubters.includes(identityKey));
+}
+
+/** Whether a holder of a share might come with whom a partition has not come to nothing, and who has no part in it yet. */
+export function isAnotherLeft(state: State, { stage, receipt, verdicts, doubters }: Partition): boolean {
+  const parties = [...doubters, ...verdicts.map(({ by }) => by), ...(stage === "swept" ? [receipt!.by] : [])];
+  return holdersOf(state).some((holder) => mayRotate(state, holder) && !parties.includes(holder));
 }
 
 /**

@@ -8,7 +8,15 @@ import { type Draft, ensure, tell } from "./draft.ts";
 import { stopSession } from "./key-session-phases.ts";
 import { currentSharing, isHandedOver } from "./key-session.ts";
 import { type Migration, missingForMigration } from "./migration.ts";
-import { FREE_ATTEMPTS, beginPromised, doubted, isHolder, putPartition } from "./partitions.ts";
+import {
+  FREE_ATTEMPTS,
+  beginPromised,
+  doubted,
+  isAnotherLeft,
+  isHolder,
+  leaseBlocksOf,
+  putPartition,
+} from "./partitions.ts";
 import { endRetired, hasShare, retire } from "./retirement.ts";
 import { closeIfAbandoned, end, wait } from "./rotation-abandonment.ts";
 import { type Partition, type Rotation, type RotationPhase, isBeforeSwitch } from "./rotation.ts";
@@ -191,17 +199,22 @@ function goOn(draft: Draft, rotation: Rotation): void {
   advanceIfSwept(draft);
 }
 
-/** Who lets a lease end comes after others; when nobody else comes for as long, all may try again. */
+/**
+ * Who lets a lease end comes after others; when nobody else comes for as long as one is by now, or nobody else is left, all may try
+ * again. With less, whoever comes first would have ever longer ones, where the others have a key session whenever one ends.
+ */
 function expireLeases(draft: Draft): void {
   const { state, genesis } = draft;
   const { height } = state;
+  const lease = leaseBlocksOf(draft, state.rotation!);
   for (const [index, partition] of [...state.partitions.values()].entries()) {
     const { holder, deadline, doubters } = partition;
     if (holder !== null && height > deadline) {
       putPartition(draft, index, { ...partition, holder: null, deadline: height, doubters: doubted(doubters, holder) });
       tell(draft, { kind: "LeaseExpired", partition: index, holder });
-    } else if (holder === null && doubters.length > 0 && height - deadline >= genesis.rotation.leaseBlocks) {
-      putPartition(draft, index, { ...partition, doubters: [] });
+    } else if (holder === null && doubters.length > 0) {
+      const patience = isAnotherLeft(state, partition) ? lease : genesis.rotation.leaseBlocks;
+      if (height - deadline >= patience) putPartition(draft, index, { ...partition, doubters: [] });
     }
   }
 }

@@ -3,9 +3,11 @@
  * says how and why, and written-keys.ts what becomes of a write whose writer is killed.
  */
 import { PageEngine } from "../engine/page-engine.ts";
+import { GatekeeperError } from "../errors.ts";
 import type { SealedUnder } from "../engine/sealed-state.ts";
 import type { KeyPair } from "../rotation/page-steps.ts";
-import { transferKeys } from "../rotation/transfer.ts";
+import { remakePages } from "../rotation/remake-pages.ts";
+import { type TransferEnd, transferKeys } from "../rotation/transfer.ts";
 import { readService, type Service } from "../store/service.ts";
 import type { CellExpectation, StateStore } from "../store/store.ts";
 import type { ContractKeys } from "./contract-keys.ts";
@@ -102,8 +104,13 @@ export class MirroredWrites {
     };
     engine ??= new PageEngine();
     const context = { source, target: mirror.store, engine, keys: { from: under, to: mirror.under, pair } };
-    const end = await transferKeys(context, contract, keys, [target.cell]);
-    return end.end === "carried" ? end.unopened : null;
+    const transfer = (): Promise<TransferEnd> => transferKeys(context, contract, keys, [target.cell]);
+    const end = await transfer().catch(async (error: unknown) => {
+      if (!(error instanceof GatekeeperError) || error.code !== "STORE_CORRUPT") throw error;
+      // Where it is the source's page that makes no sense, it is so again.
+      return (await remakePages(context, contract, keys, [target.cell])) ? transfer() : null;
+    });
+    return end?.end === "carried" ? end.unopened : null;
   }
 
   #remember(name: string, version: number): void {

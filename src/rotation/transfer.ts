@@ -83,8 +83,8 @@ export type TransferEnd =
  * Carries over what the source has under some keys of a contract: the records that are there, and that others are not.
  * @param keys - in ascending order, unique.
  * @param expects - the mirror's cells that each commit depends on.
- * @throws GatekeeperError STORE_CORRUPT when a page that covers a key is malformed, in either store; KEY_UNAVAILABLE for keys
- * that were wiped; STORE_*, KERNEL_*.
+ * @throws GatekeeperError STORE_CORRUPT when a page that covers a key is malformed, in either store (remake-pages.ts makes the
+ * mirror's anew); KEY_UNAVAILABLE for keys that were wiped; STORE_*, KERNEL_*.
  */
 export async function transferKeys(
   { source, target, ...means }: TransferStores & TransferMeans,

@@ -58,6 +58,20 @@ describe("leases", () => {
     expect(leasableBy(network.state, keyOf("f"))).toEqual([0, 1, 2, 3]);
   });
 
+  test("that have doubled pass back to who let them end when none of the others has come for as long", () => {
+    const { network, rotators } = reencrypting();
+    const nobody = () => null;
+    rotators.blockAfter([["e", grabbing(network, "e", () => null)]], honest, nobody);
+    for (let block = 0; block < 4; block++) rotators.block(honest, nobody);
+    const { state } = network;
+    network.ledger = network.ledger.with({ ...state, rotation: { ...state.rotation!, late: 1 } });
+    expect(partitionsOf(network)[0]).toMatchObject({ holder: null, doubters: [keyOf("e")] });
+    for (let block = 0; block < 7; block++) rotators.block(honest, nobody);
+    expect(leasableBy(network.state, keyOf("e"))).toEqual([]);
+    rotators.block(honest, nobody);
+    expect(leasableBy(network.state, keyOf("e"))).toEqual([0, 1, 2, 3]);
+  });
+
   test("end with who has nothing to gain from them, though a liar comes first and spoils all that it gets", () => {
     const gatekeepers = { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } } as const;
     const { network, rotators } = reencrypting({ gatekeepers });

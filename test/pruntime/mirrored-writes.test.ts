@@ -17,6 +17,7 @@ import { switchOver } from "../rotation/leased.ts";
 import {
   copyContext,
   copyToEnd,
+  copyVerdict,
   expectMirrored,
   MIGRATION,
   type Mirrored,
@@ -96,6 +97,31 @@ describe("a write to a store that is mirrored", () => {
       );
     },
   );
+
+  it("makes anew what makes no sense in the mirror, and carries all over that belongs there", async () => {
+    const both = await mirrored(generations, 2, 60);
+    using states = sourceStates(both);
+    await copyToEnd(await copyContext(both, 1));
+    const value = "x".repeat(3_000);
+    await put(states, 0, Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`key 000${10 + at}`, value])));
+    const pages = await both.target.scan({ from: null, to: null }, null, 1e9);
+    const ours = pages.filter(({ contract }) => compareBytes(contract, CONTRACT) === 0);
+    expect(ours.length).toBeGreaterThan(2);
+    for (const [at, { contract, lowerBound, version: expected }] of ours.entries()) {
+      // What a liar has written there who copies: no page at all.
+      const body = Buffer.alloc(20, at);
+      await both.target.commit({ groups: [[{ contract, lowerBound, expected, body, counts: [] }]], sealedUnder: null });
+    }
+    await put(states, 0, { "key 00000": "written", "key 00015": null });
+    expect(await read(states, "key 00000")).toBe("written");
+    await put(
+      states,
+      0,
+      Object.fromEntries(ours.map(({ lowerBound }) => [Buffer.from(lowerBound).toString() || "a", "b"])),
+    );
+    const { verdict, why } = await copyVerdict(await copyContext(both, 2));
+    expect({ verdict, why }).toEqual({ verdict: "sound", why: null });
+  });
 
   it("is not begun where the mirror is not open, nor is anything read", async () => {
     const both = await mirrored(generations, 1, 3);

@@ -1,5 +1,6 @@
 /** What somebody who re-encrypts pages does to a record in one of them, with the keys that it was given for that. */
 import { randomFillSync } from "node:crypto";
+import { readRecords } from "../../../src/rotation/kept-page.ts";
 import type { Commit, CommitResult, Page, PageWrite, StateStore } from "../../../src/store/store.ts";
 import { type TestRecord, parse, rebuild, statementOf } from "../../rotation/page-records.ts";
 import type { Seeded } from "../../slow/seeded.ts";
@@ -133,6 +134,8 @@ function alterPage(
   if (to === undefined) return null;
   const changed = records.flatMap((each) => (each === record ? (to ?? []) : each));
   const body = rebuild(write.body, changed);
+  // One that has grown too large is no page: nobody could write there until it is restored.
+  if (readRecords({ ...write, body }) === null) return null;
   const ids = [...new Set([...before, ...changed].map(({ sealed }) => headOf(sealed).rotationId))];
   const under = (all: readonly TestRecord[], id: number): number =>
     all.filter(({ sealed }) => headOf(sealed).rotationId === id).length;

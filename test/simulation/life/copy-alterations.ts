@@ -1,5 +1,6 @@
 /** What somebody who copies states to another store does to one on its way there, with the keys that it was given for that. */
 import { randomFillSync } from "node:crypto";
+import { readRecords } from "../../../src/rotation/kept-page.ts";
 import type { Commit, PageWrite } from "../../../src/store/store.ts";
 import { type TestRecord, parse, rebuild } from "../../rotation/page-records.ts";
 import type { Seeded } from "../../slow/seeded.ts";
@@ -82,6 +83,8 @@ export function alterCopy(commit: Commit, copying: Copying, name: CopyAlteration
   const counts = write.counts.map(([id, count]) => [id, id === rotationId ? count + more : count] as const);
   if (more !== 0 && !counts.some(([id]) => id === rotationId)) counts.push([rotationId, more]);
   const altered = { ...write, body: rebuild(write.body, changed), counts };
+  // One that has grown too large is no page.
+  if (readRecords(altered) === null) return null;
   return { ...commit, groups: commit.groups.with(at, [altered]) };
 }
 
