@@ -31,7 +31,8 @@ const POINTS_REMEMBERED = 16_384;
 const remembered = new Map<string, Map<string, Uint8Array>>();
 
 /**
- * Contracts that were hashed lately are not hashed again.
+ * They are hashed when their points are first looked at: a question needs their ids alone, and thousands of contracts that
+ * are asked for at once would be hashed in one go. What was hashed lately is not hashed again.
  * @param ids - concatenated; kept, not copied, and not to be changed afterwards.
  * @throws GatekeeperError INVALID_ARGUMENT when their length is not that of a whole number of ids.
  */
@@ -40,6 +41,19 @@ export function hashContracts(group: Group, ids: Uint8Array): HashedContracts {
   if (!Number.isInteger(count)) {
     throw new GatekeeperError("INVALID_ARGUMENT", `${ids.length} bytes are not contract ids of ${CONTRACT_ID_BYTES}`);
   }
+  let points: Uint8Array | null = null;
+  return {
+    group,
+    count,
+    ids,
+    get points() {
+      points ??= pointsOf(group, ids, count);
+      return points;
+    },
+  };
+}
+
+function pointsOf(group: Group, ids: Uint8Array, count: number): Uint8Array {
   const known = rememberedOf(group);
   const each = Array.from({ length: count }, (_, at) =>
     ids.subarray(at * CONTRACT_ID_BYTES, (at + 1) * CONTRACT_ID_BYTES),
@@ -64,7 +78,7 @@ export function hashContracts(group: Group, ids: Uint8Array): HashedContracts {
     if (known.size <= POINTS_REMEMBERED) break;
     known.delete(name);
   }
-  return { group, count, ids, points };
+  return points;
 }
 
 function rememberedOf({ keySuite, elementBytes }: Group): Map<string, Uint8Array> {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { secp256k1_hasher } from "@noble/curves/secp256k1.js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { hashContracts } from "../../src/keys/contract-points.ts";
 import { RISTRETTO255_GROUP } from "../../src/keys/ristretto255-group.ts";
 import { GROUPS, hex, RISTRETTO255_ORACLE, SECP256K1_GROUP, split } from "./groups.ts";
@@ -31,6 +31,16 @@ describe("hashed contracts", () => {
       const refused = expect.objectContaining({ code: "INVALID_ARGUMENT" });
       expect(() => hashContracts(group, new Uint8Array(length))).toThrow(refused);
     }
+  });
+
+  test.each(GROUPS)("of $name are hashed when their points are first looked at, and once", ({ group }) => {
+    const hashToGroup = vi.spyOn(group, "hashToGroup");
+    const contracts = hashContracts(group, randomBytes(64));
+    expect(contracts.count).toBe(2);
+    expect(hashToGroup).not.toHaveBeenCalled();
+    expect(contracts.points).toBe(contracts.points);
+    expect(hashToGroup).toHaveBeenCalledOnce();
+    hashToGroup.mockRestore();
   });
 
   test.each(GROUPS)("of $name are those of each by itself, whichever were hashed before", ({ group }) => {
