@@ -59,7 +59,7 @@ export interface KeyPathContender {
 }
 
 /** From ids to contract keys, which come one after the other. */
-export interface KeyPath {
+interface KeyPath {
   readonly whole: () => Uint8Array;
   /** What one of those does who are asked. */
   readonly answer: () => void;

@@ -1,7 +1,7 @@
 /**
  * HKDF-SHA-256 (RFC 5869) without a salt, of many secrets at once, in WebAssembly: no branch or address depends on one. By itself
- * one takes as long as by node:crypto; of hundreds, a twentieth, as that makes an object of each that the garbage collector
- * has to find.
+ * one takes two thirds of node:crypto's time; of hundreds, a tenth, as that makes an object of each that the garbage collector has
+ * to find.
  */
 import { secretCopy } from "../secret.ts";
 import { Kernels } from "./kernels.ts";
