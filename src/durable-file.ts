@@ -88,16 +88,29 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
  * @throws GatekeeperError IO_FAILED as replaceFile; or where the old file can't be destroyed: the next call tries that again.
  */
 export function replaceSecret(path: string, bytes: Uint8Array): void {
-  destroyReplaced(path);
+  finishReplacing(path);
   systemCall(path, "replaced", () => {
     if (lstatSync(path, { throwIfNoEntry: false })?.isFile()) linkSync(path, replacedName(path));
   });
   try {
     replaceFile(path, bytes);
-  } finally {
-    // Where the file itself is still there by that name, only the name goes.
-    destroyReplaced(path);
+  } catch (error) {
+    // Where it was replaced, and the folder could not be synced, the old file may be what is there after all.
+    if (isSecondName(replacedName(path))) removeIfThere(replacedName(path));
+    throw error;
   }
+  destroyReplaced(path);
+}
+
+function isSecondName(path: string): boolean {
+  return (lstatSync(path, { throwIfNoEntry: false })?.nlink ?? 0) > 1;
+}
+
+/** Destroys what an earlier call has replaced: only when it is on disk that the name is another file's. */
+function finishReplacing(path: string): void {
+  if (lstatSync(replacedName(path), { throwIfNoEntry: false }) === undefined) return;
+  syncFolder(dirname(path));
+  destroyReplaced(path);
 }
 
 /**

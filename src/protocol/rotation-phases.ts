@@ -212,9 +212,9 @@ function expireLeases(draft: Draft): void {
     if (holder !== null && height > deadline) {
       putPartition(draft, index, { ...partition, holder: null, deadline: height, doubters: doubted(doubters, holder) });
       tell(draft, { kind: "LeaseExpired", partition: index, holder });
-    } else if (holder === null && doubters.length > 0) {
-      const patience = isAnotherLeft(state, partition) ? lease : genesis.rotation.leaseBlocks;
-      if (height - deadline >= patience) putPartition(draft, index, { ...partition, doubters: [] });
+    } else if (holder === null && doubters.length > 0 && height - deadline >= genesis.rotation.leaseBlocks) {
+      const isTime = height - deadline >= lease || !isAnotherLeft(state, partition);
+      if (isTime) putPartition(draft, index, { ...partition, doubters: [] });
     }
   }
 }

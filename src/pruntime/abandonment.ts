@@ -64,8 +64,8 @@ export class Abandonment {
 
   /**
    * Whether it is its turn to be replaced, which takes some seconds. Whoever runs contracts is replaced, too, and then needs the new
-   * keys of all of them at once: so t of those who hold shares are always there to give them. The next goes when one has declared
-   * what it owes, or has had the time to: whoever waited longer could be late himself.
+   * keys of all of them at once: so t of those who hold shares, if all are up, are there to give them. The next goes when one has
+   * declared what it owes, or has had the time to: whoever waited longer could be late himself.
    */
   isTurn({ state, genesis }: Ledger): boolean {
     const { rotation } = state;

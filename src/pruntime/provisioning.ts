@@ -45,6 +45,8 @@ const BATCH_CONTRACTS_MAX: Readonly<Record<KeySuite, number>> = {
 /** Batches of a sharing that are under way at a time. */
 const BATCHES_MAX = 8;
 const NONCE_BYTES = 32;
+/** Answers that may still come and are not needed, at most: of more, the oldest are taken for none. */
+const DROPPED_MAX = 1_024;
 
 /** What somebody is to be asked. */
 export interface Question {
@@ -113,6 +115,8 @@ export class Provisioning implements Disposable {
   /** By rotation id. */
   readonly #supplies = new Map<number, Supply>();
   readonly #asked = new Map<Hex, Asked>();
+  /** Nonces under which an answer may still come that is not needed any more; each once. */
+  readonly #dropped = new Set<Hex>();
   /** Who was late, or wrong, and has not answered rightly since: they are asked last. */
   readonly #late = new Set<PublicKey>();
   readonly #blamed = new Set<PublicKey>();
@@ -187,7 +191,7 @@ export class Provisioning implements Disposable {
       this.#late.add(asked.identityKey);
     }
     const questions: Question[] = [];
-    // It is asked for in every round.
+    // It is called for each block and answer, mostly with nothing missing.
     if (this.missing === 0) return questions;
     const own = ledger.state.workers.get(accountOf(this.#identityKey));
     // Nobody would answer.
@@ -207,11 +211,17 @@ export class Provisioning implements Disposable {
     for (const asked of this.#asked.values()) if (asked.state === "waiting") asked.state = "refused";
   }
 
-  /** Takes a reply: partials are copied from it. One that nothing was asked for any more changes nothing. */
+  /**
+   * Takes a reply: partials are copied from it. One that nothing was asked for any more changes nothing; one that nothing was asked
+   * for at all is no answer to what was, and others are asked for that.
+   */
   take(from: PublicKey, reply: PartialsReply): Taken {
     const { nonce, proof, partials } = reply;
     const asked = this.#waitingFor(from, nonce);
-    if (asked === undefined) return NOTHING;
+    if (asked === undefined) {
+      if (!this.#dropped.delete(nonce)) this.#waitNoMore(from);
+      return NOTHING;
+    }
     const { batch, index, request } = asked;
     const { sharing } = batch.supply;
     const verificationShare = chainElement(sharing.keySuite, sharing.members[index - 1]!.verificationShare!);
@@ -263,6 +273,13 @@ export class Provisioning implements Disposable {
     const asked = this.#asked.get(nonce);
     if (asked?.identityKey !== from || asked.state === "verified" || asked.state === "blamed") return undefined;
     return asked;
+  }
+
+  /** The host has an answer of this one, which is none: it waits for no other. */
+  #waitNoMore(identityKey: PublicKey): void {
+    for (const asked of this.#asked.values()) {
+      if (asked.identityKey === identityKey && asked.state === "waiting") asked.state = "refused";
+    }
   }
 
   #followSharings({ state }: ProvisioningLedger): void {
@@ -420,7 +437,11 @@ export class Provisioning implements Disposable {
 
   /** Wipes what was answered, and waits for nothing more. */
   #drop(batch: Batch): void {
-    for (const { nonce } of batch.asked.values()) this.#asked.delete(nonce);
+    for (const { nonce, state } of batch.asked.values()) {
+      this.#asked.delete(nonce);
+      if (state !== "verified" && state !== "blamed") this.#dropped.add(nonce);
+    }
+    for (const nonce of this.#dropped) if (this.#dropped.size > DROPPED_MAX) this.#dropped.delete(nonce);
     for (const partials of batch.verified) partials[Symbol.dispose]();
     batch.supply.batches.delete(batch);
   }

@@ -92,7 +92,8 @@ export class PartitionPool implements AsyncDisposable {
   }
 
   /**
-   * `rehearse` in each thread, before what is asked for later. One that fails does no work any more, and says why.
+   * `rehearse` as often as there are threads, before what is asked for later: mostly in each, but in none that begins long after
+   * the others. One that fails does no work any more, and says why.
    * @throws GatekeeperError as `rehearse` does; POOL_CLOSED when the pool is disposed.
    */
   async rehearse(from: Generation, to: Generation): Promise<void> {

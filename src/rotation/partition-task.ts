@@ -10,7 +10,7 @@ import { type LeasedContext, type LeasedSweepEnd, type SweepLeasedOptions, sweep
 import { Pace } from "./pace.ts";
 import { type Generation, PartitionKeys, type SharedPartitionKeys } from "./partition-keys.ts";
 import type { Receipt } from "./receipt.ts";
-import { rehearse } from "./rehearsal.ts";
+import { failedRehearsal, rehearse } from "./rehearsal.ts";
 import { type VerifyCopiedEnd, type VerifyCopiedProgress, verifyCopied } from "./verify-copied.ts";
 import { type LeasedVerifyEnd, type VerifyProgress, dropKept, verifyLeased } from "./verify-leased.ts";
 
@@ -111,9 +111,9 @@ export default async function run(task: PartitionTask): Promise<PartitionAnswer>
     }
     engine ??= new PageEngine();
     if (work.kind === "rehearse") {
-      await rehearse(engine, work.from, work.to).catch((error: unknown) => {
-        if (error instanceof GatekeeperError) unfit = error;
-        throw error;
+      await rehearse(engine, work.from, work.to).catch((cause: unknown) => {
+        unfit = cause instanceof GatekeeperError ? cause : failedRehearsal("an error", cause);
+        throw unfit;
       });
       return { end: null };
     }

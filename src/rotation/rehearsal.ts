@@ -55,19 +55,21 @@ export async function rehearse(engine: PageEngine, from: Generation, to: Generat
     const keys = new PartitionKeys(sharePartitionKeys(generation(rotationId), generation(rotationId + 1), prfs));
     const context = { store, engine, keys, identity: IDENTITY, stopped: () => false };
     const swept = await sweepLeased(context, { ...WHOLE, index: 0, attempt: 0 });
-    if (swept.end !== "done") throw failed(`a sweep that ended with "${swept.end}"`);
-    if (swept.receipt.records !== RECORDS) throw failed(`a sweep of ${swept.receipt.records} of ${RECORDS} records`);
+    if (swept.end !== "done") throw failedRehearsal(`a sweep that ended with "${swept.end}"`);
+    if (swept.receipt.records !== RECORDS)
+      throw failedRehearsal(`a sweep of ${swept.receipt.records} of ${RECORDS} records`);
     const verified = await verifyLeased(context, WHOLE, swept.receipt, IDENTITY);
-    if (verified.end !== "verdict") throw failed(`a verification that ended with "${verified.end}"`);
+    if (verified.end !== "verdict") throw failedRehearsal(`a verification that ended with "${verified.end}"`);
     const { verdict, records } = verified;
-    if (verdict !== "sound" || records !== RECORDS) throw failed(`${records} records that are ${verdict}`);
+    if (verdict !== "sound" || records !== RECORDS) throw failedRehearsal(`${records} records that are ${verdict}`);
     await dropKept(store, WHOLE);
   }
 }
 
-function failed(what: string): GatekeeperError {
+/** KERNEL_SELF_TEST_FAILED, for a rehearsal that gave something else than it should have. */
+export function failedRehearsal(what: string, cause?: unknown): GatekeeperError {
   const message = `the rehearsal of a rotation gave ${what}: this machine miscomputes, or the installation is damaged; do not use it`;
-  return new GatekeeperError("KERNEL_SELF_TEST_FAILED", message);
+  return new GatekeeperError("KERNEL_SELF_TEST_FAILED", message, {}, { cause });
 }
 
 /** States of zeros, sealed by OpenSSL. */

@@ -22,7 +22,7 @@ interface Meaning {
 
 const FULL_MEANING: Meaning = {
   code: "STORE_FULL",
-  text: "no space is left; nothing is kept of what was not acknowledged",
+  text: "no space is left; nothing of this write is kept",
 };
 
 function meaningOf(result: number): Meaning {
@@ -67,8 +67,10 @@ export function storeError(cause: unknown, path: string): unknown {
 
 /** For what the system refused to do with the store's log. */
 function systemError(cause: Error, systemCode: string, path: string): GatekeeperError {
-  const { code, text } = SYSTEM_FULL.includes(systemCode) ? FULL_MEANING : meaningOf(IOERR);
-  return new GatekeeperError(code, `store ${path}: ${text} (${cause.message})`, { path, systemCode }, { cause });
+  const isFull = SYSTEM_FULL.includes(systemCode);
+  const text = isFull ? "no space is left for what was written last, which may be lost" : meaningOf(IOERR).text;
+  const message = `store ${path}: ${text} (${cause.message})`;
+  return new GatekeeperError(isFull ? "STORE_FULL" : "IO_FAILED", message, { path, systemCode }, { cause });
 }
 
 /** Whether SQLite refused something because somebody else has the lock that it needs. */

@@ -93,8 +93,10 @@ class EmbeddedStore implements StateStore {
   readonly #contracts: StatementSync;
   readonly #contract: StatementSync;
   readonly #cutLog: StatementSync;
-  /** Descriptor of SQLite's log, which stays as long as the database is open; null before it is needed. */
-  #log: number | null = null;
+  /** Descriptor of SQLite's log, which stays as long as the database is open. Opened early: the system tells it of what fails from then on. */
+  readonly #log: number;
+  /** What it said: later it might say that all is well, of what it has given up. */
+  #syncFailure: unknown = null;
   /** The log is cut off when it is larger than this. */
   #logBytesLimit = LOG_BYTES_LIMIT;
 
@@ -129,6 +131,7 @@ class EmbeddedStore implements StateStore {
     this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
     this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
     this.#cutLog = prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#log = openSync(`${path}-wal`, "r+");
   }
 
   scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]> {
@@ -254,8 +257,13 @@ class EmbeddedStore implements StateStore {
   sync(): Promise<void> {
     // What is not in the log any more was synced before it was taken out of it.
     return this.#use(() => {
-      this.#log ??= openSync(`${this.#path}-wal`, "r+");
-      fdatasyncSync(this.#log);
+      if (this.#syncFailure !== null) throw this.#syncFailure;
+      try {
+        fdatasyncSync(this.#log);
+      } catch (cause) {
+        this.#syncFailure = cause;
+        throw cause;
+      }
     });
   }
 
@@ -274,9 +282,9 @@ class EmbeddedStore implements StateStore {
   }
 
   async close(): Promise<void> {
-    if (this.#log !== null) closeSync(this.#log);
-    this.#log = null;
-    if (this.#database.isOpen) this.#database.close();
+    if (!this.#database.isOpen) return;
+    closeSync(this.#log);
+    this.#database.close();
   }
 
   /** Every use of the database: what it throws is typed, and arrives as a rejection. */

@@ -208,6 +208,27 @@ describe("an answer", () => {
     expect(parties.provide()).toEqual([]);
   });
 
+  test("to nothing that was asked is none to what was: others are asked for that, and it counts when it comes", () => {
+    using parties = new Parties(1, 2);
+    const contracts = parties.give(names(3));
+    const [first, second] = parties.ask() as [Question, Question];
+    expect(parties.ask()).toEqual([]);
+    const answer = replyOf(parties.answer(parties.nameOf(second), second));
+    const other = { ...answer, nonce: `0x${"5c".repeat(32)}` as const };
+    expect(parties.provisioning.take(second.to, other)).toEqual({ contracts: 0, blamed: null, evidence: null });
+    const third = only(parties.ask());
+    expect([first.to, second.to]).not.toContain(third.to);
+    parties.bring(third);
+    expect(parties.bring(second)).toMatchObject({ contracts: 3, blamed: null });
+    expect(parties.heldKeys(contracts)).toEqual(parties.expectedKeys(contracts));
+    // What is not needed any more is none of that, once.
+    parties.give(names(3, "d"));
+    const asked = parties.ask();
+    expect(asked).toHaveLength(2);
+    parties.bring(first);
+    expect(parties.ask()).toEqual([]);
+  });
+
   test("of an earlier question does not pass for one of a later", () => {
     using parties = new Parties(1, 1);
     parties.give(names(1));

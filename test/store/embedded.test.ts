@@ -86,7 +86,7 @@ describe("an embedded store on disk", () => {
     }
   });
 
-  it("syncs its log without SQLite's lock, and says where it can't", async () => {
+  it("syncs its log without SQLite's lock", async () => {
     const path = freshPath();
     await withStore(path, true, async (store) => {
       const other = new DatabaseSync(path);
@@ -94,10 +94,6 @@ describe("an embedded store on disk", () => {
       await store.sync();
       other.exec("ROLLBACK");
       other.close();
-    });
-    await withStore(path, false, async (store) => {
-      rmSync(`${path}-wal`);
-      await failsWith(store.sync(), "IO_FAILED");
     });
   });
 
