@@ -248,6 +248,7 @@ export class Enclave implements Disposable {
   contract(id: Hex): { readonly name: ContractName; readonly store: NetworkStore } {
     const { state } = this.#actingReplica().ledger;
     const name = assignedContract(state, this.keys().identityKey, id);
+    this.#provisioning.hurry(id);
     return { name, store: storeInForce(state.stateStore, this.#stores) };
   }
 

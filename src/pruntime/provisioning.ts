@@ -10,6 +10,7 @@
  * - Somebody who was asked is asked for the same again when there is nobody else to ask, under the same nonce: an answer to
  *   either counts, so one that always takes longer than the host waits is heard all the same.
  * - Whose partials are wrong is not asked again in a batch, and last in others until the shares change.
+ * - Contracts that a command waits for come first, in a batch of their own: they may be few of very many.
  * - Batches and what they ask are limited, and so are contracts whose keys are held.
  */
 import { randomBytes } from "node:crypto";
@@ -42,8 +43,10 @@ const BATCH_CONTRACTS_MAX: Readonly<Record<KeySuite, number>> = {
   [KEY_SUITE.secp256k1]: REQUEST_CONTRACTS_MAX,
   [KEY_SUITE.ristretto255]: 128,
 };
-/** Batches of a sharing that are under way at a time. */
+/** Batches of a sharing that are under way at a time; and one more where somebody waits for contracts. */
 const BATCHES_MAX = 8;
+/** Contracts that are waited for, at most: of more, the others come when it is their turn. */
+const URGENT_MAX = 64;
 const NONCE_BYTES = 32;
 /** Answers that may still come and are not needed, at most: of more, the oldest are taken for none. */
 const DROPPED_MAX = 1_024;
@@ -111,6 +114,8 @@ export class Provisioning implements Disposable {
   readonly #assigned = new Set<Hex>();
   /** Contracts that it rotates, with how many partitions it does it for. */
   readonly #rotated = new Map<Hex, number>();
+  /** Contracts that somebody waits for, and that are in no batch. */
+  readonly #urgent = new Set<Hex>();
   #hasLooked = false;
   /** By rotation id. */
   readonly #supplies = new Map<number, Supply>();
@@ -151,6 +156,11 @@ export class Provisioning implements Disposable {
       this.#rotated.set(contract, before + 1);
       if (before === 0 && !this.#assigned.has(contract)) this.#need(contract);
     }
+  }
+
+  /** Somebody waits for a contract: if it has no keys, they are asked for before others. */
+  hurry(contract: Hex): void {
+    if (this.#urgent.size < URGENT_MAX && this.#isWanted(contract)) this.#urgent.add(contract);
   }
 
   /** They are not rotated any more; each as often as it was asked for. Keys of those that are not run here either are wiped. */
@@ -203,6 +213,7 @@ export class Provisioning implements Disposable {
       this.#formBatches(supply, holders);
       for (const batch of supply.batches) this.#askFor(ledger, batch, holders, questions);
     }
+    for (const contract of this.#urgent) if (!this.#isWanted(contract)) this.#urgent.delete(contract);
     return questions;
   }
 
@@ -354,28 +365,40 @@ export class Provisioning implements Disposable {
     return turned.sort((a, b) => rank(a) - rank(b));
   }
 
+  #isWanted(contract: Hex): boolean {
+    return [...this.#supplies.values()].some(({ wanted }) => wanted.has(contract));
+  }
+
   #formBatches(supply: Supply, holders: readonly Holder[]): void {
     const { sharing, wanted, batches } = supply;
-    const { rotationId, keySuite, threshold } = sharing;
+    const { rotationId, keySuite } = sharing;
     let held = this.#keys.count(rotationId);
     for (const { names } of batches) held += names.size;
-    while (batches.size < BATCHES_MAX && wanted.size > 0) {
+    const form = (from: readonly Hex[]): void => {
       const room = Math.min(BATCH_CONTRACTS_MAX[keySuite], CONTRACTS_HELD_MAX - held);
-      const names = new Set([...wanted].slice(0, room));
+      const names = new Set(from.slice(0, room));
       if (names.size === 0) return;
       held += names.size;
-      for (const name of names) wanted.delete(name);
-      const chosen = this.#ranked(holders).slice(0, threshold);
-      batches.add({
-        supply,
-        contracts: hashContracts(partialGroup(keySuite), idsOf(names)),
-        names,
-        quorum: chosen.map(({ index }) => index).sort((a, b) => a - b),
-        asked: new Map(),
-        verified: [],
-      });
-      this.#batchesFormed++;
-    }
+      this.#formBatch(supply, holders, names);
+    };
+    if (batches.size <= BATCHES_MAX) form([...this.#urgent].filter((contract) => wanted.has(contract)));
+    while (batches.size < BATCHES_MAX && wanted.size > 0 && held < CONTRACTS_HELD_MAX) form([...wanted]);
+  }
+
+  #formBatch(supply: Supply, holders: readonly Holder[], names: ReadonlySet<Hex>): void {
+    const { sharing, wanted, batches } = supply;
+    const { keySuite, threshold } = sharing;
+    for (const name of names) wanted.delete(name);
+    const chosen = this.#ranked(holders).slice(0, threshold);
+    batches.add({
+      supply,
+      contracts: hashContracts(partialGroup(keySuite), idsOf(names)),
+      names,
+      quorum: chosen.map(({ index }) => index).sort((a, b) => a - b),
+      asked: new Map(),
+      verified: [],
+    });
+    this.#batchesFormed++;
   }
 
   /** Adds questions until as many are waited for as are needed, or nobody is left. */

@@ -320,6 +320,26 @@ describe("a contract", () => {
     expect(parties.heldKeys(contracts)).toEqual(parties.expectedKeys(contracts));
   });
 
+  test("that somebody waits for comes before others, in a batch of its own", () => {
+    using parties = new Parties(1, 2);
+    const contracts = parties.give(names(9 * 512));
+    const { provisioning } = parties;
+    const last = contracts.slice(-2);
+    const held = contracts.slice(0, 1);
+    for (const contract of [...last, ...held, contractOf("nobody's")]) provisioning.hurry(contract);
+    const sizes = (): number[] => parties.ask().map(({ request }) => request.contracts.length / 32);
+    expect(sizes()).toEqual([3, 3, ...Array<number>(14).fill(512)]);
+    expect(sizes()).toEqual([]);
+    for (const contract of parties.give(names(2, "d"))) provisioning.hurry(contract);
+    expect(sizes()).toEqual([2, 2]);
+    // There is one more batch, and no more than that.
+    for (const contract of parties.give(names(2, "e"))) provisioning.hurry(contract);
+    expect(sizes()).toEqual([]);
+    parties.provide();
+    expect(provisioning.missing).toBe(0);
+    expect(parties.heldKeys(contracts.slice(-2))).toEqual(parties.expectedKeys(contracts.slice(-2)));
+  });
+
   test("is found by who did not see it come", () => {
     using parties = new Parties(1, 2);
     const [kept, lost] = parties.give(["kept", "lost"]) as [string, string];

@@ -9,18 +9,7 @@ import { type PageRecord, recordsOf } from "../../src/store/page.ts";
 import type { Page, StateStore } from "../../src/store/store.ts";
 import { storeContract } from "./contract.ts";
 import { CHILD, child, exitOf, freshPath, withStore } from "./embedded-files.ts";
-import {
-  ALL,
-  ALL_BYTES,
-  bodyOf,
-  commitOf,
-  contractId,
-  failsWith,
-  NO_KEY,
-  pageWrite,
-  sealedState,
-  text,
-} from "./records.ts";
+import { ALL, ALL_BYTES, bodyOf, commitOf, contractId, NO_KEY, pageWrite, sealedState, text } from "./records.ts";
 
 const ID = contractId(1);
 
