@@ -14,6 +14,25 @@ const KNOWN = {
   output: "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
 } as const;
 
+/**
+ * Derives in the kernels' memory, and leaves it there, with copies of the secrets: the caller wipes all.
+ * @param out - address of the outputs, one after the other, of `bytes` each.
+ */
+export function deriveTo(kernels: Kernels, materials: readonly KeyMaterial[], out: number, bytes: number): void {
+  const words = materials.flatMap(({ ikm, info }, at) => [
+    kernels.put(ikm),
+    ikm.length,
+    0,
+    0,
+    kernels.put(info),
+    info.length,
+    out + at * bytes,
+    bytes,
+  ]);
+  const rows = kernels.put(new Uint8Array(Uint32Array.from(words).buffer));
+  kernels.call("hkdfSha256Batch", rows, materials.length);
+}
+
 /** Derives on one instance of the kernels, of whose memory nothing is left that was secret. */
 export class HkdfSha256 {
   readonly #kernels: Kernels;
@@ -39,18 +58,7 @@ export class HkdfSha256 {
     const kernels = this.#kernels;
     try {
       const out = kernels.alloc(materials.length * bytes);
-      const words = materials.flatMap(({ ikm, info }, at) => [
-        kernels.put(ikm),
-        ikm.length,
-        0,
-        0,
-        kernels.put(info),
-        info.length,
-        out + at * bytes,
-        bytes,
-      ]);
-      const rows = kernels.put(new Uint8Array(Uint32Array.from(words).buffer));
-      kernels.call("hkdfSha256Batch", rows, materials.length);
+      deriveTo(kernels, materials, out, bytes);
       return secretCopy(kernels.bytes.subarray(out, out + materials.length * bytes));
     } finally {
       kernels.wipe();

@@ -3,6 +3,7 @@
  * (keys/contract-key.ts), expanded where it comes into being, so that no contract key is in JavaScript's hands.
  */
 import { GatekeeperError } from "../errors.ts";
+import { deriveTo } from "./hkdf-sha256.ts";
 import { KeyTable } from "./key-table.ts";
 import type { Kernels } from "./kernels.ts";
 import { KEY_BYTES, type Suite } from "./suite.ts";
@@ -31,18 +32,7 @@ export function layPageKeys(kernels: Kernels, suite: Suite, materials: readonly 
   const contextBytes = kernels.keyContextBytes(suite);
   const contexts = kernels.alloc(distinct.length * contextBytes);
   const raw = kernels.alloc(distinct.length * KEY_BYTES);
-  const words = distinct.flatMap(({ ikm, info }, index) => [
-    kernels.put(ikm),
-    ikm.length,
-    0,
-    0,
-    kernels.put(info),
-    info.length,
-    raw + index * KEY_BYTES,
-    KEY_BYTES,
-  ]);
-  const rows = kernels.put(new Uint8Array(Uint32Array.from(words).buffer));
-  kernels.call("hkdfSha256Batch", rows, distinct.length);
+  deriveTo(kernels, distinct, raw, KEY_BYTES);
   const places = new Map(distinct.map((material, index) => [material, contexts + index * contextBytes]));
   const table = new KeyTable(kernels, suite, { raw, contexts, count: distinct.length });
   return { table, contextOf: (material) => places.get(material)! };

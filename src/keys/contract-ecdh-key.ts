@@ -64,8 +64,10 @@ export function contractEcdhScalars(
   }));
   hkdf ??= new HkdfSha256();
   const okm = hkdf.derive(materials, WIDE_BYTES);
-  // One is zero once in 2^252 keys; then multiplyBase refuses it.
-  const scalars = contracts.map((_, at) => reduceWide(group, okm.subarray(at * WIDE_BYTES, (at + 1) * WIDE_BYTES)));
-  okm.fill(0);
-  return scalars;
+  try {
+    // One is zero once in 2^252 keys; then multiplyBase refuses it.
+    return contracts.map((_, at) => reduceWide(group, okm.subarray(at * WIDE_BYTES, (at + 1) * WIDE_BYTES)));
+  } finally {
+    okm.fill(0);
+  }
 }

@@ -3,8 +3,8 @@
  * time what it did.
  *
  * A thread that has just begun computes nearly ten times as slowly as it does in a second, as its code is not compiled yet and its
- * memory not mapped; between the promise of a lease and the switch block there is time for that. Measured for five pRuntimes on
- * two processors: a million records cost them a quarter less. And it tests this machine from the cipher to the verdict: OpenSSL
+ * memory not mapped; between the promise of a lease and the switch block there is time for that. Measured: a thread's first
+ * 200,000 records cost it a quarter less. And it tests this machine from the cipher to the verdict: OpenSSL
  * seals the states that the kernels move.
  */
 import { createCipheriv, randomBytes } from "node:crypto";
@@ -24,7 +24,7 @@ const CONTRACTS = 4;
 const RECORDS_EACH = 512;
 const STORAGE_KEY_BYTES = 32;
 const TEXT_BYTES = 200;
-/** Rotations: half as many leave a thread a third slower in its first partition, twice as many help no more. */
+/** Rotations: with half as many again a thread's first partition is no faster. */
 const ROTATIONS = 16;
 const RECORDS = CONTRACTS * RECORDS_EACH;
 const WHOLE = { from: null, to: null };

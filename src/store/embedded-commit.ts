@@ -20,9 +20,9 @@ import type { CellWrite, Commit, CommitResult, ContractName, KeptRef, PageWrite 
  * nothing but commit, the longest wait in some seconds was 3 to 5 s where SQLite waited after the first 20 ms, and 1 to 1.5 s
  * so.
  *
- * A commit of many pages is a sweep's or drops what one has kept, which nobody waits for, and where there are more threads than processors asking is what
- * others could compute with: of five threads that sweep, on two processors, each spent an eighth of its time so. It asks more
- * rarely, and whoever writes little comes before it.
+ * A commit of many pages is a sweep's, or drops what one has kept: nobody waits for it, and where there are more threads than
+ * processors asking is what others could compute with. Of five threads that sweep, on two processors, each spent an eighth of its
+ * time so. It asks more rarely, and whoever writes little comes before it.
  */
 interface Patience {
   readonly firstMs: number;

@@ -12,18 +12,12 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
-/** The system's codes for a disk, or a share of one, that is full. */
-const SYSTEM_FULL = ["ENOSPC", "EDQUOT"];
-
 interface Meaning {
   readonly code: ErrorCode;
   readonly text: string;
 }
 
-const FULL_MEANING: Meaning = {
-  code: "STORE_FULL",
-  text: "no space is left; nothing of this write is kept",
-};
+const FULL_MEANING: Meaning = { code: "STORE_FULL", text: "no space is left; nothing of this write was kept" };
 
 function meaningOf(result: number): Meaning {
   // Where the shared index of the log can't be made larger, the disk is full.
@@ -65,12 +59,10 @@ export function storeError(cause: unknown, path: string): unknown {
   return new GatekeeperError(code, message, { path, sqlite: cause.errcode }, { cause });
 }
 
-/** For what the system refused to do with the store's log. */
+/** For what the system refused to do with the store's log: also where it is for want of space, what was written may be lost. */
 function systemError(cause: Error, systemCode: string, path: string): GatekeeperError {
-  const isFull = SYSTEM_FULL.includes(systemCode);
-  const text = isFull ? "no space is left for what was written last, which may be lost" : meaningOf(IOERR).text;
-  const message = `store ${path}: ${text} (${cause.message})`;
-  return new GatekeeperError(isFull ? "STORE_FULL" : "IO_FAILED", message, { path, systemCode }, { cause });
+  const { code, text } = meaningOf(IOERR);
+  return new GatekeeperError(code, `store ${path}: ${text} (${cause.message})`, { path, systemCode }, { cause });
 }
 
 /** Whether SQLite refused something because somebody else has the lock that it needs. */

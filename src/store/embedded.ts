@@ -93,7 +93,10 @@ class EmbeddedStore implements StateStore {
   readonly #contracts: StatementSync;
   readonly #contract: StatementSync;
   readonly #cutLog: StatementSync;
-  /** Descriptor of SQLite's log, which stays as long as the database is open. Opened early: the system tells it of what fails from then on. */
+  /**
+   * Descriptor of SQLite's log, which stays as long as the database is open. Opened early: the system tells it of what fails from
+   * then on.
+   */
   readonly #log: number;
   /** What it said: later it might say that all is well, of what it has given up. */
   #syncFailure: unknown = null;
