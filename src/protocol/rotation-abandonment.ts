@@ -71,12 +71,6 @@ export function keyUsersOwing({ keyUsers }: Pick<State, "keyUsers">, rotationId:
   return [...keyUsers.values()].filter(({ since }) => since <= rotationId);
 }
 
-/** Whether a pRuntime has not declared yet that it has nothing any more of a MasterKey that is abandoned. */
-export function owesDestruction(state: State, rotationId: number, identityKey: PublicKey): boolean {
-  const holders = retiredOf(state, rotationId).flatMap(({ owing }) => owing);
-  return holders.includes(identityKey) || keysOf(keyUsersOwing(state, rotationId)).includes(identityKey);
-}
-
 /** The rotation is over, whichever way. */
 export function end({ state }: Draft): void {
   state.rotation = null;

@@ -7,16 +7,10 @@
  */
 import { type PublicKey, accountOf } from "../protocol/account.ts";
 import type { Call } from "../protocol/call.ts";
-import { keysOf } from "../protocol/key-session.ts";
 import type { Ledger } from "../protocol/ledger.ts";
-import { isHolder } from "../protocol/partitions.ts";
-import { owesDestruction } from "../protocol/rotation-abandonment.ts";
 import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Shareholder } from "./shareholder.ts";
-
-/** The part of a phase in which pRuntimes have turns to be replaced. */
-const TURNS_PHASE_PART = 4;
 
 /** Of one pRuntime. */
 export class Abandonment {
@@ -45,8 +39,8 @@ export class Abandonment {
     return true;
   }
 
-  /** Whether all is destroyed, but for what the memory of this process may remember: another is to take its place. */
-  isRemembered(
+  /** Whether all is destroyed, but for what the memory of this process may remember. */
+  mustBeReplaced(
     { state }: Ledger,
     ecdhKeys: EcdhKeys,
     shareholder: Shareholder,
@@ -60,23 +54,6 @@ export class Abandonment {
       shareholder.remembersAbandoned({ state }) ||
       (since !== null && this.#remembersEcdhKeys)
     );
-  }
-
-  /**
-   * Whether it is its turn to be replaced, which takes some seconds. Whoever runs contracts is replaced, too, and then needs the new
-   * keys of all of them at once: so t of those who hold shares, if all are up, are there to give them. The next goes when one has
-   * declared what it owes, or has had the time to: whoever waited longer could be late himself.
-   */
-  isTurn({ state, genesis }: Ledger): boolean {
-    const { rotation } = state;
-    const sharing = state.sharings.at(-1);
-    if (rotation?.phase !== "abandonment" || sharing === undefined) return true;
-    const phase = Math.min(genesis.rotation.phaseBlocks, genesis.masterKey.phaseBlocks);
-    if (state.height - rotation.since >= Math.floor(phase / TURNS_PHASE_PART)) return true;
-    const holders = keysOf(sharing.members).filter((key) => isHolder(state, key));
-    const before = holders.slice(0, Math.max(0, holders.indexOf(this.#identityKey)));
-    const away = before.filter((key) => owesDestruction(state, rotation.from, key)).length;
-    return away < Math.max(1, holders.length - sharing.threshold);
   }
 
   /** The declaration, where it is owed and true, in a process that remembers nothing. */

@@ -104,12 +104,12 @@ export class Enclave implements Disposable {
 
   /**
    * Whether this process has to end, and another to go on from what is sealed: it has destroyed all that it had of a MasterKey
-   * that is abandoned, but what its memory may remember; and it is its turn.
+   * that is abandoned, but what its memory may remember.
    */
   get mustBeReplaced(): boolean {
     const replica = this.#replica;
     if (replica === null || !this.#isCurrent(replica)) return false;
-    return this.#remembersAbandoned(replica) && this.#abandonment.isTurn(replica.ledger);
+    return this.#abandonment.mustBeReplaced(replica.ledger, this.#ecdhKeys, this.#shareholder, this.#contractKeys);
   }
 
   get status(): Omit<PRuntimeStatus, "measurement"> {
@@ -452,12 +452,8 @@ export class Enclave implements Disposable {
   }
 
   /** That it has nothing any more of keys that were given to it. */
-  #dueDeclaration(replica: Replica): Call | null {
-    return this.#remembersAbandoned(replica) ? null : this.#abandonment.dueCall(replica.ledger, this.#ecdhKeys);
-  }
-
-  #remembersAbandoned({ ledger }: Replica): boolean {
-    return this.#abandonment.isRemembered(ledger, this.#ecdhKeys, this.#shareholder, this.#contractKeys);
+  #dueDeclaration({ ledger }: Replica): Call | null {
+    return this.mustBeReplaced ? null : this.#abandonment.dueCall(ledger, this.#ecdhKeys);
   }
 
   #sign(replica: Replica, sequence: number, call: Call): Uint8Array {
