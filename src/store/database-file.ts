@@ -25,8 +25,8 @@ export interface DatabaseKind {
 
 export const DATABASE_PAGE_BYTES = 16_384;
 const CACHE_KIB = 8_192;
-/** The log is copied into the database about every 16 MiB, ... */
-const CHECKPOINT_PAGES = 1_000;
+/** The log is copied into the database about every 16 MiB, or as a connection is told (embedded-commit.ts), ... */
+export const CHECKPOINT_PAGES = 1_000;
 /** ... and cut off beyond this size, which it only reaches when readers hinder the copying. */
 export const LOG_BYTES_LIMIT = 64 * 1_024 * 1_024;
 /** How long a use waits for other processes before it is STORE_BUSY. */

@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
-import { BUSY_WAIT_MS } from "./database-file.ts";
+import { BUSY_WAIT_MS, CHECKPOINT_PAGES } from "./database-file.ts";
 import { corrupt, isBusy } from "./embedded-error.ts";
 import { CountChanges, checkRotationId, countAfter, expectationsOf, writtenTwice } from "./commit.ts";
 import { asNumber } from "./embedded-value.ts";
@@ -31,8 +31,17 @@ interface Patience {
   /** When it has asked POLLS times. */
   readonly laterMs: number;
 }
-const WRITER: Patience = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2 };
-const SWEEP: Patience = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5 };
+
+/**
+ * Whose a commit is. The log is copied into the database by whoever commits when it is long, which takes 20 to 80 ms beside
+ * sweeps: they do it, and who writes little only where nobody else has.
+ */
+interface Committer extends Patience {
+  /** Pages of the log from which on it copies it. */
+  readonly checkpointPages: number;
+}
+const WRITER: Committer = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2, checkpointPages: 3 * CHECKPOINT_PAGES };
+const SWEEP: Committer = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5, checkpointPages: CHECKPOINT_PAGES };
 const POLLS = 100;
 /** Pages that a commit which is a sweep's writes, or drops, at the least. */
 const SWEEP_PAGES = 16;
@@ -67,6 +76,8 @@ export class CommitWriter {
   readonly #cellVersion: StatementSync;
   readonly #setCell: StatementSync;
   readonly #removeCell: StatementSync;
+  /** What the connection has been told. */
+  #checkpointPages = CHECKPOINT_PAGES;
 
   /** @param path - the store's file, for messages. */
   constructor(database: DatabaseSync, path: string) {
@@ -75,20 +86,21 @@ export class CommitWriter {
     this.#path = path;
     const newest = `id = (SELECT id FROM page WHERE ${place} ORDER BY edition DESC LIMIT 1)`;
     this.#pageVersion = database.prepare(`SELECT version FROM page WHERE ${newest}`);
+    // OR FAIL: what fails is rolled back with its transaction, so that SQLite need not keep what a statement alone has changed.
     // A place never loses its newest row, but it may have lost that of edition 0.
     this.#insertPage = database.prepare(
-      `INSERT INTO page (contract, lower_bound, version, body) SELECT ?1, ?2, 1, ?3
+      `INSERT OR FAIL INTO page (contract, lower_bound, version, body) SELECT ?1, ?2, 1, ?3
        WHERE NOT EXISTS (SELECT 1 FROM page WHERE contract = ?1 AND lower_bound = ?2)`,
     );
     this.#updatePage = database.prepare(
       `UPDATE page SET version = version + 1, body = ? WHERE ${newest} AND version = ?`,
     );
     this.#insertNewer = database.prepare(
-      `INSERT INTO page (contract, lower_bound, edition, version, body)
+      `INSERT OR FAIL INTO page (contract, lower_bound, edition, version, body)
        SELECT contract, lower_bound, edition + 1, version + 1, ? FROM page WHERE ${newest} AND version = ?`,
     );
     this.#keepNewest = database.prepare(
-      `INSERT INTO kept (contract, lower_bound, version, edition, replaced_by, statement)
+      `INSERT OR FAIL INTO kept (contract, lower_bound, version, edition, replaced_by, statement)
        SELECT contract, lower_bound, version, edition, ?, ? FROM page WHERE ${newest} AND version = ?`,
     );
     this.#keptEdition = database.prepare(`SELECT edition FROM kept WHERE ${place} AND version = ?`);
@@ -129,7 +141,9 @@ export class CommitWriter {
   }
 
   #write(commit: Commit): CommitResult {
-    this.#begin(commit.groups.length + (commit.drop?.length ?? 0) < SWEEP_PAGES ? WRITER : SWEEP);
+    const committer = commit.groups.length + (commit.drop?.length ?? 0) < SWEEP_PAGES ? WRITER : SWEEP;
+    this.#checkpointFrom(committer.checkpointPages);
+    this.#begin(committer);
     try {
       const result = this.#apply(commit);
       this.#database.exec("COMMIT");
@@ -139,6 +153,12 @@ export class CommitWriter {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
+  }
+
+  #checkpointFrom(pages: number): void {
+    if (pages === this.#checkpointPages) return;
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${pages}`);
+    this.#checkpointPages = pages;
   }
 
   /** Immediate: the versions that are compared can't change any more once they are read. */
