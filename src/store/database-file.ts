@@ -25,9 +25,9 @@ export interface DatabaseKind {
 
 export const DATABASE_PAGE_BYTES = 16_384;
 const CACHE_KIB = 8_192;
-/** The log is copied into the database about every 16 MiB, or as a connection is told (embedded-commit.ts), ... */
-export const CHECKPOINT_PAGES = 1_000;
-/** ... and cut off beyond this size, which it only reaches when readers hinder the copying. */
+/** The log is copied into the database about every 16 MiB; a store's as embedded-log.ts has it, ... */
+const CHECKPOINT_PAGES = 1_000;
+/** ... and what its file has beyond this size is cut off when it begins anew: it has more only when readers hinder that. */
 export const LOG_BYTES_LIMIT = 64 * 1_024 * 1_024;
 /** How long a use waits for other processes before it is STORE_BUSY. */
 export const BUSY_WAIT_MS = 30_000;

@@ -6,7 +6,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { toHex } from "../bytes.ts";
-import { BUSY_WAIT_MS, CHECKPOINT_PAGES } from "./database-file.ts";
+import { BUSY_WAIT_MS } from "./database-file.ts";
 import { corrupt, isBusy } from "./embedded-error.ts";
 import { CountChanges, checkRotationId, countAfter, expectationsOf, writtenTwice } from "./commit.ts";
 import { asNumber } from "./embedded-value.ts";
@@ -31,17 +31,8 @@ interface Patience {
   /** When it has asked POLLS times. */
   readonly laterMs: number;
 }
-
-/**
- * Whose a commit is. The log is copied into the database by whoever commits when it is long, which takes 20 to 80 ms beside
- * sweeps: they do it, and who writes little only where nobody else has.
- */
-interface Committer extends Patience {
-  /** Pages of the log from which on it copies it. */
-  readonly checkpointPages: number;
-}
-const WRITER: Committer = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2, checkpointPages: 3 * CHECKPOINT_PAGES };
-const SWEEP: Committer = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5, checkpointPages: CHECKPOINT_PAGES };
+const WRITER: Patience = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2 };
+const SWEEP: Patience = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5 };
 const POLLS = 100;
 /** Pages that a commit which is a sweep's writes, or drops, at the least. */
 const SWEEP_PAGES = 16;
@@ -50,6 +41,11 @@ const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER
 /** @param asked - how often in vain. */
 function pollMilliseconds({ firstMs, growth, mostMs, laterMs }: Patience, asked: number): number {
   return asked < POLLS ? Math.min(firstMs * growth ** asked, mostMs) : laterMs;
+}
+
+/** Whether it is a commit that nobody waits for: a sweep's, or one that drops what was kept. */
+export function isSweep({ groups, drop }: Commit): boolean {
+  return groups.length + (drop?.length ?? 0) >= SWEEP_PAGES;
 }
 
 /** Writes commits through one connection, with statements that are compiled once. */
@@ -76,8 +72,6 @@ export class CommitWriter {
   readonly #cellVersion: StatementSync;
   readonly #setCell: StatementSync;
   readonly #removeCell: StatementSync;
-  /** What the connection has been told. */
-  #checkpointPages = CHECKPOINT_PAGES;
 
   /** @param path - the store's file, for messages. */
   constructor(database: DatabaseSync, path: string) {
@@ -141,9 +135,7 @@ export class CommitWriter {
   }
 
   #write(commit: Commit): CommitResult {
-    const committer = commit.groups.length + (commit.drop?.length ?? 0) < SWEEP_PAGES ? WRITER : SWEEP;
-    this.#checkpointFrom(committer.checkpointPages);
-    this.#begin(committer);
+    this.#begin(isSweep(commit) ? SWEEP : WRITER);
     try {
       const result = this.#apply(commit);
       this.#database.exec("COMMIT");
@@ -153,12 +145,6 @@ export class CommitWriter {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
-  }
-
-  #checkpointFrom(pages: number): void {
-    if (pages === this.#checkpointPages) return;
-    this.#database.exec(`PRAGMA wal_autocheckpoint = ${pages}`);
-    this.#checkpointPages = pages;
   }
 
   /** Immediate: the versions that are compared can't change any more once they are read. */

@@ -6,19 +6,19 @@
  * durable by fsync. Freed space is zeroed as it is freed (secure_delete); `compact` frees what that misses
  * (embedded-compact.ts) and cuts off the log. What a file system or a disk keeps of overwritten blocks is beyond it.
  */
-import { closeSync, fdatasyncSync, openSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compareBytes } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { checkAtLeastOne, checkCellName, checkCommit, checkContractId } from "./commit.ts";
-import { CommitWriter } from "./embedded-commit.ts";
+import { CommitWriter, isSweep } from "./embedded-commit.ts";
 import { compact } from "./embedded-compact.ts";
-import { attempt, BUSY_WAIT_MS, LOG_BYTES_LIMIT, SHORT_WAIT_MS, withShortWait } from "./database-file.ts";
+import { BUSY_WAIT_MS, SHORT_WAIT_MS, withShortWait } from "./database-file.ts";
 import { createDatabase, openDatabase } from "./embedded-database.ts";
 import { corrupt, storeError } from "./embedded-error.ts";
 import { KeptReader } from "./embedded-kept.ts";
+import { EmbeddedLog } from "./embedded-log.ts";
 import { BEGINNING, END, firstOf } from "./embedded-place.ts";
 import { asBytes, asNumber } from "./embedded-value.ts";
 import { comparePlaces } from "./page.ts";
@@ -92,16 +92,7 @@ class EmbeddedStore implements StateStore {
   readonly #placeAfter: StatementSync;
   readonly #contracts: StatementSync;
   readonly #contract: StatementSync;
-  readonly #cutLog: StatementSync;
-  /**
-   * Descriptor of SQLite's log, which stays as long as the database is open. Opened early: the system tells it of what fails from
-   * then on.
-   */
-  readonly #log: number;
-  /** What it said: later it might say that all is well, of what it has given up. */
-  #syncFailure: unknown = null;
-  /** The log is cut off when it is larger than this. */
-  #logBytesLimit = LOG_BYTES_LIMIT;
+  readonly #log: EmbeddedLog;
 
   /** @param database - taken over: `close` closes it. */
   constructor(database: DatabaseSync, path: string) {
@@ -133,8 +124,7 @@ class EmbeddedStore implements StateStore {
     );
     this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
     this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
-    this.#cutLog = prepare("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#log = openSync(`${path}-wal`, "r+");
+    this.#log = new EmbeddedLog(database, path);
   }
 
   scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]> {
@@ -186,7 +176,7 @@ class EmbeddedStore implements StateStore {
     return this.#use(() => {
       checkCommit(commit);
       const result = this.#writer.write(commit);
-      this.#boundLog();
+      this.#log.bound(isSweep(commit));
       return result;
     });
   }
@@ -258,16 +248,7 @@ class EmbeddedStore implements StateStore {
   }
 
   sync(): Promise<void> {
-    // What is not in the log any more was synced before it was taken out of it.
-    return this.#use(() => {
-      if (this.#syncFailure !== null) throw this.#syncFailure;
-      try {
-        fdatasyncSync(this.#log);
-      } catch (cause) {
-        this.#syncFailure = cause;
-        throw cause;
-      }
-    });
+    return this.#use(() => this.#log.sync());
   }
 
   async compact(): Promise<void> {
@@ -275,7 +256,7 @@ class EmbeddedStore implements StateStore {
     const cutOffLog = async (): Promise<void> => {
       // What keeps the log may be another compaction of this thread, which only goes on while this one sleeps.
       for (let waited = 0; waited < BUSY_WAIT_MS; waited += 2 * SHORT_WAIT_MS) {
-        if (await use(() => withShortWait(this.#database, () => this.#cutOffLog()))) return;
+        if (await use(() => withShortWait(this.#database, () => this.#log.cutOff()))) return;
         await sleep(SHORT_WAIT_MS);
       }
       const message = `store ${this.#path}: its log is still being read by another process; try again`;
@@ -286,7 +267,7 @@ class EmbeddedStore implements StateStore {
 
   async close(): Promise<void> {
     if (!this.#database.isOpen) return;
-    closeSync(this.#log);
+    this.#log[Symbol.dispose]();
     this.#database.close();
   }
 
@@ -300,19 +281,6 @@ class EmbeddedStore implements StateStore {
     } catch (cause) {
       throw storeError(cause, this.#path);
     }
-  }
-
-  /** Copies the log into the database and cuts it off. Returns false if others still read or write it. */
-  #cutOffLog(): boolean {
-    return this.#row(this.#cutLog)?.[0] === 0;
-  }
-
-  /** Cuts off a log that others' reading kept from being reused. The commit stands, whatever becomes of this. */
-  #boundLog(): void {
-    const bytes = statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-    if (bytes <= this.#logBytesLimit) return;
-    const cut = attempt(this.#database, () => this.#cutOffLog());
-    this.#logBytesLimit = LOG_BYTES_LIMIT + (cut ? 0 : bytes);
   }
 
   #rows(statement: StatementSync, ...values: SQLInputValue[]): Iterable<Row> {
