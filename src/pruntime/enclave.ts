@@ -435,12 +435,15 @@ export class Enclave implements Disposable {
     const { pending } = this.#ecdhKeys;
     // First, because there is not always a block without a heartbeat: it would never come.
     if (pending !== null) return { tag: "setEcdhKey", value: pending };
-    // Before heartbeats, because it has a deadline that is nearer; there are few of them.
+    // The first of an era: who has none is punished, and key sessions could leave no block of it for one.
+    const duty = ledger.state.duties.get(this.#id);
+    const first = duty?.points === 0 ? this.#dueHeartbeat(ledger) : null;
+    if (first !== null) return first;
+    // Before other heartbeats, because it has a deadline that is nearer.
     const keyCall = this.#shareholder.dueCall(ledger);
     if (keyCall !== null) return keyCall;
-    const heartbeat = nextHeartbeat(ledger);
-    const vouched = this.#progress.vouched ?? -1;
-    if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };
+    const heartbeat = duty === undefined ? null : this.#dueHeartbeat(ledger);
+    if (heartbeat !== null) return heartbeat;
     const { identityKey } = this.keys();
     const declaration = this.#dueDeclaration(replica);
     if (declaration !== null || peerOf(ledger, identityKey) === undefined) return declaration;
@@ -449,6 +452,12 @@ export class Enclave implements Disposable {
       duePublication(ledger.state, identityKey, this.#contractKeys) ??
       this.#wrongPartials.dueReport(ledger)
     );
+  }
+
+  /** Of a gatekeeper. */
+  #dueHeartbeat(ledger: Ledger): Call | null {
+    const heartbeat = nextHeartbeat(ledger);
+    return heartbeat.session > (this.#progress.vouched ?? -1) ? { tag: "heartbeat", value: heartbeat } : null;
   }
 
   /** That it has nothing any more of keys that were given to it. */

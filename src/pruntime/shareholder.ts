@@ -115,14 +115,14 @@ export class Shareholder implements Disposable {
     );
     for (const { epoch, share } of over) {
       share[Symbol.dispose]();
-      // It was read from a file, by a process that was away for long.
-      if (!this.#met.has(epoch)) this.#met.set(epoch, null);
+      this.#meetForgotten(epoch);
     }
     if (over.length > 0) {
       this.#shares = this.#shares.filter((held) => !over.includes(held));
       changed = true;
     }
     if (this.#dealingKey !== null && this.#dealingKey.epoch !== sessionEpoch) {
+      this.#meetForgotten(this.#dealingKey.epoch);
       this.#forgetDealingKey();
       changed = true;
     }
@@ -181,8 +181,9 @@ export class Shareholder implements Disposable {
   #makeDealingKey(session: KeySession): boolean {
     const at = this.#placeIn(session);
     if (at < 0 || this.#dealingKey !== null || session.members[at]!.dealingKey !== null) return false;
-    const { epoch, keySuite } = session;
+    const { epoch, rotationId, keySuite } = session;
     this.#dealingKey = dealingKeyOf(epoch, keySuite, ledgerGroup(keySuite).scalars.random());
+    this.#met.set(epoch, rotationId);
     return true;
   }
 
@@ -333,6 +334,11 @@ export class Shareholder implements Disposable {
   #registeredKey(session: KeySession): DealingKey | null {
     const registered = session.members[this.#placeIn(session)]?.dealingKey;
     return this.#dealingKey !== null && this.#dealingKey.publicKey === registered ? this.#dealingKey : null;
+  }
+
+  /** What was read from a file may be of a sharing that the ledger has not any more: this process was away for long. */
+  #meetForgotten(epoch: number): void {
+    if (!this.#met.has(epoch)) this.#met.set(epoch, null);
   }
 
   #forgetDealingKey(): void {

@@ -32,6 +32,35 @@ async function launched(masterKey: Partial<Genesis["masterKey"]> = {}): Promise<
       ecdhKeys: { interval: 1_000, overlap: 3 },
     }),
   );
+  return ordered(chain);
+}
+
+/** In the same way, where the first three are elected; the others have pRuntimes and no stake. */
+async function launchedByElection(
+  stashes: readonly string[],
+  masterKey: Partial<Genesis["masterKey"]> = {},
+): Promise<Authority> {
+  for (const stash of stashes) homes.push(await EnclaveHome.create(at(`home-${stash}`)));
+  const workers = homes.map(({ keys }, place) => ({ ...keys, operator: idOf(stashes[place]!), endpoint: null }));
+  return ordered(
+    new Authority(
+      enclaveGenesis([], {
+        gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 0 } },
+        masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 6, refreshBlocks: 1_000, ...masterKey },
+        ecdhKeys: { interval: 1_000, overlap: 3 },
+        workers,
+        stakers: workers.slice(0, 3).map(({ identityKey, operator }, place) => ({
+          stash: operator,
+          bond: BigInt(10 - place) * UNIT,
+          role: { tag: "validator", value: { identityKey, commission: 0, blocked: false } },
+        })),
+      }),
+    ),
+  );
+}
+
+/** All have joined it, and governance orders a MasterKey. */
+function ordered(chain: Authority): Authority {
   for (const home of homes) home.enclave.join(chain.genesis);
   const value = { round: 0, action: { tag: "launch", value: undefined } } as const;
   chain.block(["g1", "g2"].map((member) => chain.message(member, { tag: "govern", value })));
@@ -116,25 +145,7 @@ describe("gatekeepers' pRuntimes", () => {
   });
 
   test("that were deregistered before they heard of it destroy their old shares all the same, and say so", async () => {
-    const stashes = ["a", "b", "c", "e"];
-    for (const stash of stashes) homes.push(await EnclaveHome.create(at(`home-${stash}`)));
-    const workers = homes.map(({ keys }, place) => ({ ...keys, operator: idOf(stashes[place]!), endpoint: null }));
-    const chain = new Authority(
-      enclaveGenesis([], {
-        gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 0 } },
-        masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 6, refreshBlocks: 1_000 },
-        ecdhKeys: { interval: 1_000, overlap: 3 },
-        workers,
-        stakers: workers.slice(0, 3).map(({ identityKey, operator }, place) => ({
-          stash: operator,
-          bond: BigInt(10 - place) * UNIT,
-          role: { tag: "validator", value: { identityKey, commission: 0, blocked: false } },
-        })),
-      }),
-    );
-    for (const home of homes) home.enclave.join(chain.genesis);
-    const value = { round: 0, action: { tag: "launch", value: undefined } } as const;
-    chain.block(["g1", "g2"].map((member) => chain.message(member, { tag: "govern", value })));
+    const chain = await launchedByElection(["a", "b", "c", "e"]);
     await until(chain, () => currentSharing(chain.ledger.state) !== undefined);
     const { epoch } = currentSharing(chain.ledger.state)!;
     // The others follow the chain without the third, which has the least behind it.
@@ -142,13 +153,13 @@ describe("gatekeepers' pRuntimes", () => {
     gone!.follow(chain);
     const stand: readonly Call[] = [
       { tag: "bond", value: { amount: 100n * UNIT, payee: { tag: "staked", value: undefined } } },
-      { tag: "setKeys", value: workers[3]!.identityKey },
+      { tag: "setKeys", value: homes[2]!.keys.identityKey },
       { tag: "validate", value: { commission: 0, blocked: false } },
     ];
     for (const call of stand) chain.block([chain.message("e", call)]);
-    await until(chain, () => !chain.ledger.state.gatekeepers.includes(workers[2]!.identityKey));
-    chain.block([chain.message("c", { tag: "deregisterWorker", value: workers[2]!.identityKey })]);
-    expect(chain.ledger.state.workers.has(accountOf(workers[2]!.identityKey))).toBe(false);
+    await until(chain, () => !chain.ledger.state.gatekeepers.includes(gone!.keys.identityKey));
+    chain.block([chain.message("c", { tag: "deregisterWorker", value: gone!.keys.identityKey })]);
+    expect(chain.ledger.state.workers.has(accountOf(gone!.keys.identityKey))).toBe(false);
     homes.push(gone!);
     const all: string[] = [];
     for (let messages = gone!.follow(chain); messages.length > 0; messages = gone!.follow(chain)) {
@@ -162,6 +173,20 @@ describe("gatekeepers' pRuntimes", () => {
     using files = await EnclaveFiles.open(gone!.home, CURVE, gone!.vault.open);
     using shareholder = files.readShares();
     expect(shareholder.share(epoch)).toBeNull();
+  });
+
+  test("vouch once an era at the least, although one key session comes after the other", async () => {
+    const chain = await launchedByElection(["a", "b", "c"], { refreshBlocks: 1 });
+    await until(chain, () => currentSharing(chain.ledger.state) !== undefined);
+    const { epoch } = currentSharing(chain.ledger.state)!;
+    let eras = 0;
+    for (let { duties } = chain.ledger.state; eras < 5; { duties } = chain.ledger.state) {
+      chain.block(homes.flatMap((home) => home.follow(chain)));
+      if (chain.effects.every(({ kind }) => kind !== "EraStarted")) continue;
+      eras++;
+      expect([...duties.values()].map(({ points }) => points > 0)).toEqual([true, true, true]);
+    }
+    expect(currentSharing(chain.ledger.state)!.epoch).toBeGreaterThanOrEqual(epoch + 4);
   });
 
   test("that have an old dealing key back stay silent, are blamed for nothing, and get a share the next time", async () => {

@@ -126,4 +126,27 @@ describe("who was away while a MasterKey was abandoned", () => {
     expect(second.remembersAbandoned(network.ledger)).toBe(false);
     expect(second.dueCall(network.ledger)).toBeNull();
   });
+
+  test("is replaced as well where it had a dealing key alone, for shares that the ledger has forgotten", () => {
+    const network = new Network(keyGenesis());
+    launch(network);
+    while (network.state.keySession === null) network.block();
+    const identityKey = publicOf(identity("a"));
+    using made = new Shareholder(identityKey);
+    made.follow(network.ledger);
+    using sealed = made.encode();
+    const { rotationId, epoch } = network.state.keySession!;
+    const sharings = [{ epoch: epoch + 2, rotationId: rotationId + 1, members: [] }];
+    const state = { ...network.state, keySession: null, sharings, retired: [] };
+    const forgotten = { state } as unknown as Ledger;
+    using read = Shareholder.decode(identityKey, sealed);
+    for (const first of [made, read]) {
+      expect(first.follow(forgotten)).toBe(true);
+      expect(first.remembersAbandoned(forgotten)).toBe(true);
+      using left = first.encode();
+      using second = Shareholder.decode(identityKey, left);
+      expect(second.follow(forgotten)).toBe(false);
+      expect(second.remembersAbandoned(forgotten)).toBe(false);
+    }
+  });
 });

@@ -46,9 +46,9 @@ export class Abandoned {
         const { rotationId } = this.#generations.get(effect.epoch)!;
         // Said before the abandonment had begun, it is of a sharing that another has taken the place of.
         const isMeant = before.rotation?.phase === "abandonment" && rotationId === after.rotation?.from;
-        if (isMeant) this.#checkDeclared(effect.identityKey, after);
+        if (isMeant) this.#checkDeclared(effect.identityKey, after, false);
       }
-      if (effect.kind === "KeysDestroyed") this.#checkDeclared(effect.identityKey, after);
+      if (effect.kind === "KeysDestroyed") this.#checkDeclared(effect.identityKey, after, true);
       if (effect.kind !== "MasterKeyAbandoned") continue;
       for (const key of effect.outstanding) this.#outstanding.add(key);
       await this.#checkGone(effect.rotationId, after);
@@ -73,14 +73,20 @@ export class Abandoned {
     ensure(machine.failures > 0 || (await memory.keptCount()) === 0, "kept pages are left");
   }
 
-  /** Who says that nothing is left has nothing, and never had in the memory that it has now. */
-  #checkDeclared(identityKey: string, { rotation, sharings }: State): void {
+  /**
+   * Who says that nothing is left has nothing, and never had in the memory that it has now.
+   * @param ofContracts - whether it says so of keys of contracts: until the abandonment it had EcdhKeys that open them.
+   */
+  #checkDeclared(identityKey: string, { rotation, sharings }: State, ofContracts: boolean): void {
     const { byzantine, pRuntimes } = this.#remains;
     const pRuntime = pRuntimes.find((each) => each.identityKey === identityKey)!;
     if (rotation?.phase !== "abandonment" || pRuntime === byzantine) return;
     if (sharings.some(({ rotationId }) => rotationId === rotation.from)) return;
     this.#checkDisk(pRuntime, rotation.from);
-    ensure(pRuntime.since === null || pRuntime.since >= this.#since, "who declared has the memory that it had before");
+    const { since, met } = pRuntime;
+    const hadShares = [...met].some((epoch) => this.#generations.get(epoch)?.rotationId === rotation.from);
+    const hadKeys = ofContracts && since !== null && since < this.#since;
+    ensure(!hadShares && !hadKeys, "who declared has the memory that it had before");
   }
 
   async #checkGone(rotationId: number, state: State): Promise<void> {

@@ -13,6 +13,7 @@ import type { StartThreads } from "../../../src/rotation/partition-pool.ts";
 import type { NetworkStore } from "../../../src/store/network-store.ts";
 import type { StateStore, StoreLocation } from "../../../src/store/store.ts";
 import type { Authority } from "../../pruntime/authority.ts";
+import { readSealed } from "../sealed-secrets.ts";
 import { Disk, Killed } from "./disk.ts";
 import { InlineThreads } from "./inline-threads.ts";
 import type { Machine } from "./machine.ts";
@@ -33,6 +34,8 @@ interface Process {
   readonly workers: Map<NetworkStore, ContractWorker>;
   /** Height of the chain when it began. */
   readonly since: number;
+  /** Key sessions of which it had a share, or the key that opens what was dealt: its memory may remember. */
+  readonly met: Set<number>;
   isAttached: boolean;
 }
 
@@ -80,6 +83,11 @@ export class LivePRuntime {
     return this.#process?.since ?? null;
   }
 
+  /** Key sessions of which its process ever had secrets; none where there is no process. */
+  get met(): ReadonlySet<number> {
+    return this.#process?.met ?? new Set();
+  }
+
   /** What tells its process from others. */
   get process(): object | null {
     return this.#process;
@@ -91,7 +99,9 @@ export class LivePRuntime {
     const { enclave, end } = this.disk.start(() => {
       if (this.#writesLeft-- <= 0) throw new Killed();
     });
-    this.#process = { enclave, wipe: end, threads: [], workers: new Map(), since: chain.height, isAttached: false };
+    const begun = { threads: [], workers: new Map(), since: chain.height, met: new Set<number>(), isAttached: false };
+    this.#process = { enclave, wipe: end, ...begun };
+    this.#meet();
     this.#surviving(() => enclave.join(chain.genesis), 0);
   }
 
@@ -118,6 +128,7 @@ export class LivePRuntime {
     const blocks = chain.blocks.slice(enclave.status.height, height);
     const said = this.#surviving(() => [...enclave.follow(blocks, false).messages], []);
     if (this.#process?.enclave !== enclave) return said;
+    this.#meet();
     if (enclave.mustBeReplaced) {
       this.kill();
       this.start();
@@ -166,6 +177,12 @@ export class LivePRuntime {
     const worker = workers.get(store) ?? enclave.contractWorker(store, ENGINE);
     workers.set(store, worker);
     return worker;
+  }
+
+  /** Takes note of what lies on its disk: a share, or a dealing key, lies there for a block at the least. */
+  #meet(): void {
+    const { shares, dealingKey } = readSealed(this.disk.sealed.shares);
+    for (const { epoch } of dealingKey === null ? shares : [dealingKey, ...shares]) this.#process!.met.add(epoch);
   }
 
   async #attach(): Promise<void> {
