@@ -21,6 +21,11 @@ import { type ProvisionEvent, Provisioner } from "./provision.ts";
 import type { PRuntime } from "./pruntime.ts";
 
 const POLL_MILLISECONDS = 20;
+/**
+ * Part of a block's time after which a pRuntime is asked once more what it has to say: what its threads have done since the block
+ * comes into the next one then, and not into the one behind it.
+ */
+const AGAIN_PART = 0.6;
 /** How long a pRuntime that has ended is given before it is used again. */
 const RESTART_MILLISECONDS = 1_000;
 /** How long an inbox is given that has no room: evidence that is made anew for each try is not cheap. */
@@ -67,6 +72,8 @@ export class GatekeeperNode {
   #begun = 0;
   /** Whether there is something to be done without a new block: not every chain makes one before it has messages. */
   #isDue = false;
+  /** When the pRuntime is to be asked again, by `performance.now`; null where it has been. */
+  #againAt: number | null = null;
   /** Names in the inbox of messages that were handed in, by their bytes. */
   #handedIn = new Map<string, number>();
   #status: PRuntimeStatus | null = null;
@@ -158,6 +165,7 @@ export class GatekeeperNode {
     if (pruntime.ended !== null) throw pruntime.ended;
     if (pruntime.begun !== this.#begun) throw begunAgain();
     const blocks = chain.blocks(this.#height + 1);
+    if (this.#againAt !== null && performance.now() >= this.#againAt) this.#isDue = true;
     if (blocks.length === 0 && !this.#isDue) return false;
     const more = blocks.length > 0 && chain.height() > blocks.at(-1)!.header.height;
     const { height, messages } = await this.#ofJoined(
@@ -165,6 +173,8 @@ export class GatekeeperNode {
     );
     this.#height = height;
     this.#isDue = false;
+    this.#againAt =
+      blocks.length === 0 || more ? null : performance.now() + AGAIN_PART * chain.genesis.blockMilliseconds;
     if (!more) this.#provisioner.wake();
     try {
       if (!more) await this.#look();

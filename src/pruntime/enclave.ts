@@ -64,6 +64,8 @@ export class Enclave implements Disposable {
   readonly #abandonment: Abandonment;
   #stores: readonly NetworkStore[] = [];
   #rotator: Rotator | null = null;
+  /** The height at which it was last asked without a block. */
+  #askedAgainAt = -1;
 
   /**
    * @param files - taken over, also when this throws.
@@ -151,7 +153,8 @@ export class Enclave implements Disposable {
   }
 
   /**
-   * Follows the next blocks; up to the first that is not right, they were followed.
+   * Follows the next blocks; up to the first that is not right, they were followed. Without any it says what there is to say by
+   * now: a host that asks so between blocks is given what its threads have done until then.
    * @param more - whether the host knows of others: then it does not act yet. Not believed in anything else.
    * @returns where it stands, and what is to come into the chain's next block.
    * @throws GatekeeperError BLOCK_INVALID; SEALED_STATE_OLD; NOT_FOUND before it has joined a chain.
@@ -164,9 +167,12 @@ export class Enclave implements Disposable {
     this.#followPart(replica, blocks.slice(0, before));
     this.#followPart(replica, blocks.slice(before));
     const { height } = replica.ledger.state;
+    // A host that did after the block before is believed to do so again.
+    const isAskedAgain = blocks.length > 0 && this.#askedAgainAt === height - blocks.length;
+    if (blocks.length === 0) this.#askedAgainAt = height;
     if (!this.#isCurrent(replica)) return { height, messages: [] };
     this.#saveLedger(replica, SAVE_BLOCKS);
-    return { height, messages: more ? [] : this.#act(replica) };
+    return { height, messages: more ? [] : this.#act(replica, isAskedAgain) };
   }
 
   /**
@@ -356,8 +362,8 @@ export class Enclave implements Disposable {
     return replica.ledger.state.accounts.get(this.#id)?.sequence ?? 0;
   }
 
-  /** What the ledger's word asks for. @returns what is to be sent. */
-  #act(replica: Replica): Uint8Array[] {
+  /** What the ledger's word asks for. @param mayWait - whether it is asked again before the next block. @returns what is to be sent. */
+  #act(replica: Replica, mayWait: boolean): Uint8Array[] {
     this.#checkSealed(replica);
     const { ledger } = replica;
     this.#rotator?.follow(ledger, this.#provisioning);
@@ -374,7 +380,7 @@ export class Enclave implements Disposable {
     const sequence = this.#sequence(replica);
     const { message, signed } = this.#progress;
     if (message !== null && signed === sequence + 1) return [message];
-    const call = owed ?? this.#dueCall(replica);
+    const call = owed ?? this.#dueCall(replica, mayWait);
     return call === null ? [] : [this.#sign(replica, sequence, call)];
   }
 
@@ -426,11 +432,7 @@ export class Enclave implements Disposable {
     this.#ecdhKeysSealed = true;
   }
 
-  #dueRotationCall({ ledger }: Replica): Call | null {
-    return this.#rotator?.dueCall(ledger) ?? null;
-  }
-
-  #dueCall(replica: Replica): Call | null {
+  #dueCall(replica: Replica, mayWait: boolean): Call | null {
     const { ledger } = replica;
     const { pending } = this.#ecdhKeys;
     // First, because there is not always a block without a heartbeat: it would never come.
@@ -447,8 +449,10 @@ export class Enclave implements Disposable {
     const { identityKey } = this.keys();
     const declaration = this.#dueDeclaration(replica);
     if (declaration !== null || peerOf(ledger, identityKey) === undefined) return declaration;
+    // What is done until then is said with it, and nothing is in its way.
+    if (mayWait && this.#rotator?.isAtWork === true) return null;
     return (
-      this.#dueRotationCall(replica) ??
+      this.#rotator?.dueCall(ledger) ??
       duePublication(ledger.state, identityKey, this.#contractKeys) ??
       this.#wrongPartials.dueReport(ledger)
     );

@@ -117,6 +117,11 @@ export class Rotator implements AsyncDisposable {
     return this.#fault;
   }
 
+  /** Whether there are leases here whose work is not done. */
+  get isAtWork(): boolean {
+    return [...this.#jobs.values()].some(({ outcome }) => outcome === null);
+  }
+
   /** Begins and ends work as the ledger has it. */
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;

@@ -193,6 +193,36 @@ describe("a node", () => {
     expect(await node.step(NEVER)).toBe(false);
   });
 
+  test("asks its pRuntime once more when most of a block's time is over, for what it has done meanwhile", async () => {
+    await using pruntime = new PRuntime({ home: at("home") });
+    using at1 = new FolderChain(enclaveGenesis([await createIdentity(pruntime)]));
+    const { node } = nodeOf({ chain: at1.chain, pruntime });
+    await node.step(NEVER);
+    const ask = vi.spyOn(pruntime, "ask");
+    const blocksAsked = (): number[] => {
+      const asked = ask.mock.calls.flatMap(([tag, value]) => (tag === "follow" ? [value] : []));
+      ask.mockClear();
+      return asked.map((value) => (value as unknown as { blocks: unknown[] }).blocks.length);
+    };
+    at1.producer.produce(1, true);
+    const began = performance.now();
+    const now = vi.spyOn(performance, "now").mockReturnValue(began);
+    try {
+      expect(await node.step(NEVER)).toBe(true);
+      now.mockReturnValue(began + 0.5 * at1.chain.genesis.blockMilliseconds);
+      expect(await node.step(NEVER)).toBe(false);
+      expect(blocksAsked()).toEqual([1]);
+      now.mockReturnValue(began + 0.7 * at1.chain.genesis.blockMilliseconds);
+      for (let step = 0; step < 2; step++) expect(await node.step(NEVER)).toBe(false);
+      expect(blocksAsked()).toEqual([0]);
+      at1.producer.produce(2, true);
+      expect(await node.step(NEVER)).toBe(true);
+      expect(blocksAsked()).toEqual([1]);
+    } finally {
+      now.mockRestore();
+    }
+  });
+
   test("gives messages of others to a pRuntime that has joined, and begins none for them", async () => {
     await using pruntime = new PRuntime({ home: at("home") });
     using at1 = new FolderChain(enclaveGenesis([await createIdentity(pruntime)]));

@@ -3,6 +3,7 @@ import { CONTRACT_KIND, deployedName } from "../../src/contract-id.ts";
 import { fromHex } from "../../src/bytes.ts";
 import { decodeHeader } from "../../src/engine/sealed-state.ts";
 import type { Action } from "../../src/protocol/call.ts";
+import { readMessage } from "../../src/protocol/message.ts";
 import { recordsOf } from "../../src/store/page.ts";
 import type { ContractName, StateStore } from "../../src/store/store.ts";
 import { idOf } from "../protocol/network.ts";
@@ -86,4 +87,27 @@ describe("a network's store", () => {
       expect(rotating.told.filter(({ kind }) => kind === "Convicted")).toEqual([]);
     },
   );
+
+  test("is swept by pRuntimes that say what is done when they are asked again, and at first only when all of it is", async () => {
+    await using rotating = await RotatingNetwork.create(at);
+    const { network } = rotating;
+    const home = network.homes.at(-1)!;
+    network.give(NAMES, home);
+    await rotating.until(() => NAMES.every((name) => rotating.worker(home).isReady(nameOf(name).id)));
+    const value = new Uint8Array(12_000);
+    const edits = Array.from({ length: 90 }, (_, key) => ({ key: text(`key ${key + 10}`), value }));
+    for (const name of NAMES) await rotating.worker(home).write([{ contract: nameOf(name), edits }]);
+    await rotating.order({ tag: "rotate", value: undefined });
+    await rotating.until(() => rotating.state.partitions.size > 10);
+    rotating.asksAgain = true;
+    await rotating.step();
+    rotating.saidAtFirst.splice(0);
+    const ofWork = (messages: readonly Uint8Array[]) =>
+      messages.filter((bytes) => readMessage(bytes)?.call.tag === "workPartitions").length;
+    const crossed = network.crossed.length;
+    while (rotating.state.rotation!.phase !== "verification") await rotating.step();
+    expect(ofWork(network.crossed.slice(crossed))).toBeGreaterThan(ofWork(rotating.saidAtFirst));
+    // One that has nothing left to do says so at once.
+    expect(ofWork(rotating.saidAtFirst)).toBeLessThanOrEqual(network.homes.length);
+  });
 });

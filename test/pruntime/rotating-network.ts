@@ -21,6 +21,9 @@ export class RotatingNetwork implements AsyncDisposable {
   readonly #opened = new Map<EnclaveHome, { readonly begun: unknown; readonly stores: readonly NetworkStore[] }>();
   /** What the chain has told since the network began to work on a store. */
   readonly told: Effect[] = [];
+  /** Whether hosts ask once more before each block; then what was said at first is here. */
+  asksAgain = false;
+  readonly saidAtFirst: Uint8Array[] = [];
 
   private constructor(network: ProvisionedNetwork, paths: readonly string[]) {
     this.network = network;
@@ -73,8 +76,14 @@ export class RotatingNetwork implements AsyncDisposable {
     const said: Uint8Array[] = [];
     for (const home of homes) {
       await this.#attach(home);
-      said.push(...home.follow(chain));
+      const first = home.follow(chain);
       if (home.enclave.mustBeReplaced) await this.#replace(home);
+      if (this.asksAgain) this.saidAtFirst.push(...first);
+      else said.push(...first);
+    }
+    if (this.asksAgain) {
+      await sleep(2);
+      for (const home of homes) said.push(...home.follow(chain));
     }
     crossed.push(...said);
     chain.block([...messages, ...said]);
