@@ -18,12 +18,17 @@ const COPY_PAGES = 3_000;
 /** And from so many on whoever commits begins it anew: readers have kept SQLite from it. */
 const MOST_PAGES = Math.floor(LOG_BYTES_LIMIT / DATABASE_PAGE_BYTES);
 
+/** How often it is tried to begin it anew, and the time between: readers have what they want in a few milliseconds. */
+const TRIES = 20;
+const TRY_MILLISECONDS = 1;
+const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+
 /** Of one connection, which is lent. */
 export class EmbeddedLog implements Disposable {
   readonly #database: DatabaseSync;
   readonly #length: StatementSync;
   readonly #copy: StatementSync;
-  readonly #beginAnew: StatementSync;
+  readonly #restart: StatementSync;
   readonly #cutOff: StatementSync;
   /**
    * Descriptor of its file, which stays as long as the database is open. Opened early: the system tells it of what fails from then
@@ -47,7 +52,7 @@ export class EmbeddedLog implements Disposable {
     // SQLite before 3.51 does not know it and copies: slower, and as right.
     this.#length = prepare("NOOP");
     this.#copy = prepare("PASSIVE");
-    this.#beginAnew = prepare("RESTART");
+    this.#restart = prepare("RESTART");
     this.#cutOff = prepare("TRUNCATE");
     this.#file = openSync(`${path}-wal`, "r+");
   }
@@ -74,8 +79,21 @@ export class EmbeddedLog implements Disposable {
       if (pages < this.#held) this.#held = 0;
       if (pages < this.#held + (isSweep ? SWEEP_PAGES : MOST_PAGES)) return true;
       this.#held = pages;
-      return isDone(this.#copy) && isDone(this.#beginAnew);
+      return isDone(this.#copy) && this.#beginAnew();
     });
+  }
+
+  /**
+   * Copies what is left, and has the next commit begin at its start, when nobody reads it: asked often, because SQLite would wait for
+   * readers itself, 25 ms and more at a time, and writers with it.
+   */
+  #beginAnew(): boolean {
+    this.#database.exec("PRAGMA busy_timeout = 0");
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (isDone(this.#restart)) return true;
+      Atomics.wait(NEVER_NOTIFIED, 0, 0, TRY_MILLISECONDS);
+    }
+    return false;
   }
 
   /** Copies it into the database and cuts it off. @returns false if others still read or write it. */
