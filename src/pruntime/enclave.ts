@@ -437,7 +437,7 @@ export class Enclave implements Disposable {
     if (pending !== null) return { tag: "setEcdhKey", value: pending };
     // Before heartbeats, because it has a deadline that is nearer; there are few of them.
     const keyCall = this.#shareholder.dueCall(ledger);
-    if (keyCall !== null) return keyCall;
+    if (keyCall !== null) return this.#rotator?.pressingCall(ledger) ?? keyCall;
     const heartbeat = nextHeartbeat(ledger);
     const vouched = this.#progress.vouched ?? -1;
     if (ledger.state.duties.has(this.#id) && heartbeat.session > vouched) return { tag: "heartbeat", value: heartbeat };

@@ -53,6 +53,8 @@ const ROOM_CELL = "rotation/room";
 const ROOM_BYTES = 1 << 16;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
+/** Blocks before a lease's end in which what came of it is said before what is owed to a key session. */
+const PRESSING_BLOCKS = 3;
 
 /** What it is made of; all of it is lent. */
 export interface RotatorOptions {
@@ -186,6 +188,21 @@ export class Rotator implements AsyncDisposable {
           ? { tag: "declareCompacted", value: rotationId }
           : null;
     }
+  }
+
+  /**
+   * What came of a lease that is almost over: a key session asks for a word in each of its phases, so that a short lease would end, with
+   * the work done, before there is anything else to say. Null where there is none, or the phase is over no later: else the session might fail.
+   */
+  pressingCall(ledger: Ledger): Call | null {
+    const { state } = ledger;
+    const { rotation, keySession, height } = state;
+    if (rotation === null || this.#workOf(state) === null) return null;
+    const leases = leasesOf(state, this.#options.identityKey);
+    const done = leases.filter(({ index }) => (this.#jobs.get(index)?.outcome ?? null) !== null);
+    const first = Math.min(...done.map(({ deadline }) => deadline));
+    const isPressing = first - height <= PRESSING_BLOCKS && (keySession === null || first < keySession.deadline);
+    return isPressing ? this.#dueWork(ledger, rotation.from + 1) : null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
