@@ -200,8 +200,9 @@ function goOn(draft: Draft, rotation: Rotation): void {
 }
 
 /**
- * Who lets a lease end comes after others; when nobody else comes for as long as one is by now, or nobody else is left, all may try
- * again. With less, whoever comes first would have ever longer ones, where the others have a key session whenever one ends.
+ * Who lets a lease end comes after others; when nobody else comes for as long as one is by now, all may try again. With less, whoever comes
+ * first would have ever longer ones, where the others have a key session whenever one ends. Where nobody else is left it is with whom
+ * it came to nothing longest ago: who has just let one end comes after all others, not before them.
  */
 function expireLeases(draft: Draft): void {
   const { state, genesis } = draft;
@@ -213,8 +214,9 @@ function expireLeases(draft: Draft): void {
       putPartition(draft, index, { ...partition, holder: null, deadline: height, doubters: doubted(doubters, holder) });
       tell(draft, { kind: "LeaseExpired", partition: index, holder });
     } else if (holder === null && doubters.length > 0 && height - deadline >= genesis.rotation.leaseBlocks) {
-      const isTime = height - deadline >= lease || !isAnotherLeft(state, partition);
-      if (isTime) putPartition(draft, index, { ...partition, doubters: [] });
+      if (height - deadline >= lease) putPartition(draft, index, { ...partition, doubters: [] });
+      else if (!isAnotherLeft(state, partition))
+        putPartition(draft, index, { ...partition, doubters: doubters.slice(1) });
     }
   }
 }

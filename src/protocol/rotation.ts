@@ -117,7 +117,8 @@ export interface Partition {
   readonly verdicts: readonly PartitionVerdict[];
   /**
    * With whom it came to nothing, and nobody is to blame: whose lease ended, who could not open all of it, who found it damaged and
-   * who had swept it then. Of holders of shares, others come next; when nobody does for the time of a lease, all may again.
+   * who had swept it then; the last one was the latest. Of holders of shares, others come next; when nobody does for the time of a lease,
+   * all may again; where no other is left, the first one.
    */
   readonly doubters: readonly PublicKey[];
 }

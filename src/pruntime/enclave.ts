@@ -443,7 +443,7 @@ export class Enclave implements Disposable {
     if (first !== null) return first;
     // Before other heartbeats, because it has a deadline that is nearer.
     const keyCall = this.#shareholder.dueCall(ledger);
-    if (keyCall !== null) return keyCall;
+    if (keyCall !== null) return this.#rotator?.pressingCall(ledger) ?? keyCall;
     const heartbeat = duty === undefined ? null : this.#dueHeartbeat(ledger);
     if (heartbeat !== null) return heartbeat;
     const { identityKey } = this.keys();

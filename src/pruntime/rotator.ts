@@ -53,6 +53,8 @@ const ROOM_CELL = "rotation/room";
 const ROOM_BYTES = 1 << 16;
 /** Blocks that who has verified a partition is given to drop what was kept of it, before others do. */
 const DROP_BLOCKS = 5;
+/** Blocks before a lease's end, or a rotation's deadline, in which what came of it is said before what is owed to a key session. */
+const PRESSING_BLOCKS = 3;
 
 /** What it is made of; all of it is lent. */
 export interface RotatorOptions {
@@ -164,7 +166,7 @@ export class Rotator implements AsyncDisposable {
   /** What there is to say to the chain; null where there is nothing. */
   dueCall(ledger: Ledger): Call | null {
     const { state } = ledger;
-    const { identityKey, stores } = this.#options;
+    const { stores } = this.#options;
     if (state.stateStore === null) return { tag: "announceStore", value: stores[0]!.id };
     const { rotation } = state;
     if (rotation === null || this.#workOf(state) === null) return null;
@@ -178,19 +180,32 @@ export class Rotator implements AsyncDisposable {
         if (rotation.partitions === null) {
           return bounds === null ? null : { tag: "recordPartitions", value: { rotationId, bounds } };
         }
-        const work = this.#dueWork(ledger, rotationId);
-        if (work !== null) return work;
-        const isClean =
-          rotation.verified === rotation.partitions && resultOf(this.#count, rotation.switchHeight) === true;
-        const certifies = isClean && isHolder(state, identityKey) && !rotation.certifiers.includes(identityKey);
-        const certification = { rotationId, switchHeight: rotation.switchHeight! };
-        return certifies ? { tag: "certifyRotation", value: certification } : null;
+        return this.#dueWork(ledger, rotationId) ?? this.#dueCertification(state);
       }
       case "abandonment":
         return !rotation.compacted && resultOf(this.#compaction, rotation.switchHeight) === true
           ? { tag: "declareCompacted", value: rotationId }
           : null;
     }
+  }
+
+  /**
+   * What came of a lease that is almost over, or that nothing is left where all would almost be done anew: a key session asks for a word in
+   * each of its phases, so that it would be too late before there is nothing else to say. Null where there is none, or the session's
+   * phase is over no later: else that might fail.
+   */
+  pressingCall(ledger: Ledger): Call | null {
+    const { state } = ledger;
+    const { rotation, keySession, height } = state;
+    if (rotation === null || this.#workOf(state) === null) return null;
+    const leases = leasesOf(state, this.#options.identityKey);
+    const done = leases.filter(({ index }) => (this.#jobs.get(index)?.outcome ?? null) !== null);
+    const certification = this.#dueCertification(state);
+    const deadlines = done.map(({ deadline }) => deadline);
+    if (certification !== null) deadlines.push(rotation.deadline);
+    const first = Math.min(...deadlines);
+    const isPressing = first - height <= PRESSING_BLOCKS && (keySession === null || first < keySession.deadline);
+    return isPressing ? (this.#dueWork(ledger, rotation.from + 1) ?? certification) : null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -208,6 +223,14 @@ export class Rotator implements AsyncDisposable {
     if (source === null) return { store, source: null };
     const from = this.#switch.store(source);
     return from === null ? null : { store, source: from };
+  }
+
+  #dueCertification(state: State): Call | null {
+    const { identityKey } = this.#options;
+    const { from, phase, switchHeight, verified, partitions, certifiers } = state.rotation!;
+    const isClean = phase === "verification" && verified === partitions && resultOf(this.#count, switchHeight) === true;
+    if (!isClean || !isHolder(state, identityKey) || certifiers.includes(identityKey)) return null;
+    return { tag: "certifyRotation", value: { rotationId: from + 1, switchHeight: switchHeight! } };
   }
 
   #dueWork({ state, genesis }: Ledger, rotationId: number): Call | null {

@@ -72,6 +72,35 @@ describe("leases", () => {
     expect(leasableBy(network.state, keyOf("e"))).toEqual([0, 1, 2, 3]);
   });
 
+  test("that have doubled pass to with whom it came to nothing longest ago, when nobody else is left", () => {
+    const { network, rotators } = reencrypting();
+    const { state } = network;
+    const [sweeper, verifier, other, hoarder] = NAMES.map(keyOf) as [string, string, string, string];
+    const receipt = { ...claimOf(), by: sweeper, height: state.height };
+    const nothing = { stage: "swept", receipt, holder: null, deadline: state.height } as const;
+    const changed = { ...partitionsOf(network)[0]!, ...nothing, doubters: [other, verifier, hoarder] };
+    network.ledger = network.ledger.with({
+      ...state,
+      rotation: { ...state.rotation!, phase: "verification", swept: 1, late: 6, deadline: state.height + 1_000 },
+      partitions: state.partitions.set(numberKey(0), changed),
+    });
+    const may = () => NAMES.filter((name) => leasableBy(network.state, keyOf(name)).includes(0)).map(keyOf);
+    for (let block = 0; block < 4; block++) {
+      expect(may()).toEqual([]);
+      rotators.block(honest, () => null);
+    }
+    // Not the hoarder, though it comes first in each block.
+    for (let block = 0; block < 8; block++) {
+      expect(may()).toEqual([other]);
+      rotators.block(honest, () => null);
+    }
+    // Who may not take part any more is not waited for.
+    const { state: later } = network;
+    network.ledger = network.ledger.with({ ...later, excluded: [other] });
+    rotators.block(honest, () => null);
+    expect(may()).toEqual([verifier]);
+  });
+
   test("end with who has nothing to gain from them, though a liar comes first and spoils all that it gets", () => {
     const gatekeepers = { tag: "elected", value: { seats: 3, minimum: 3, balancing: 2 } } as const;
     const { network, rotators } = reencrypting({ gatekeepers });

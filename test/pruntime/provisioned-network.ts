@@ -4,6 +4,16 @@ import { Authority, enclaveGenesis } from "./authority.ts";
 import { EnclaveHome } from "./enclave-home.ts";
 import { contractOf } from "./provisioning-parties.ts";
 
+/** How many there are, and a little of their genesis. */
+interface Size {
+  readonly gatekeepers?: number;
+  readonly others?: number;
+  readonly threshold?: number;
+  readonly suite?: 1 | 2;
+  readonly refreshBlocks?: number;
+  readonly leaseBlocks?: number;
+}
+
 /** Gatekeepers come first. Dispose ends all. */
 export class ProvisionedNetwork implements Disposable {
   readonly homes: readonly EnclaveHome[];
@@ -11,15 +21,18 @@ export class ProvisionedNetwork implements Disposable {
   /** What pRuntimes have said to the chain and to each other. */
   readonly crossed: Uint8Array[] = [];
 
-  private constructor(homes: readonly EnclaveHome[], gatekeepers: number, threshold: number, suite: 1 | 2) {
+  private constructor(
+    homes: readonly EnclaveHome[],
+    { gatekeepers, threshold, suite, refreshBlocks, leaseBlocks }: Required<Size>,
+  ) {
     this.homes = homes;
     const listed = homes.slice(0, gatekeepers).map(({ keys }) => keys.identityKey);
     const genesis = enclaveGenesis(
       homes.map(({ keys }) => keys),
       {
         gatekeepers: { tag: "listed", value: listed },
-        masterKey: { keySuite: suite, threshold, phaseBlocks: 3, refreshBlocks: 1_000 },
-        rotation: { intervalBlocks: 0, leadBlocks: 3, leaseBlocks: 500, phaseBlocks: 5_000, leasesPerBlock: 64 },
+        masterKey: { keySuite: suite, threshold, phaseBlocks: 3, refreshBlocks },
+        rotation: { intervalBlocks: 0, leadBlocks: 3, leaseBlocks, phaseBlocks: 5_000, leasesPerBlock: 64 },
         ecdhKeys: { interval: 1_000, overlap: 3 },
         sessionBlocks: 100,
       },
@@ -31,11 +44,12 @@ export class ProvisionedNetwork implements Disposable {
   /** A network in which a MasterKey is shared. */
   static async create(
     at: (name: string) => string,
-    { gatekeepers = 3, others = 1, threshold = 2, suite = 1 as 1 | 2 } = {},
+    { gatekeepers = 3, others = 1, threshold = 2, suite = 1, refreshBlocks = 1_000, leaseBlocks = 500 }: Size = {},
   ): Promise<ProvisionedNetwork> {
     const names = Array.from({ length: gatekeepers + others }, (_, index) => `home-${index}`);
     const homes = await Promise.all(names.map((name) => EnclaveHome.create(at(name))));
-    const network = new ProvisionedNetwork(homes, gatekeepers, threshold, suite);
+    const size = { gatekeepers, others, threshold, suite, refreshBlocks, leaseBlocks };
+    const network = new ProvisionedNetwork(homes, size);
     const launch = { round: 0, action: { tag: "launch", value: undefined } } as const;
     network.step(["g1", "g2"].map((member) => network.chain.message(member, { tag: "govern", value: launch })));
     for (let block = 0; network.chain.ledger.state.sharings.length === 0; block++) {

@@ -41,6 +41,8 @@ export class Orders {
   readonly #town: Town;
   /** Height from which on nothing new comes to anybody's mind. */
   until = Number.POSITIVE_INFINITY;
+  /** Whether it had to call off a migration since: another might be late, too, and what is called off in turn never ends. */
+  #isWary = false;
   /** Who may run contracts: all that do what they should, and are there from the beginning. */
   readonly #runners: readonly LivePRuntime[];
 
@@ -80,7 +82,7 @@ export class Orders {
   rotate(): Uint8Array[] {
     const { chain, setting, machine, random } = this.#town;
     const { state } = chain.ledger;
-    const isMigration = setting.migrates && state.sharings.length > 0 && random.below(3) > 0;
+    const isMigration = setting.migrates && !this.#isWary && state.sharings.length > 0 && random.below(3) > 0;
     return this.#vote(isMigration ? { tag: "migrate", value: drawMigration(state, machine, random) } : ROTATE);
   }
 
@@ -96,7 +98,9 @@ export class Orders {
     const { rotation } = chain.ledger.state;
     if (!isCopying(rotation)) return [];
     const isStuck = machine.store(rotation.migration!.store!).isLost || rotation.late >= LATE_MAX;
-    return isStuck && random.below(NOTICE_BLOCKS) === 0 ? this.#vote(CANCEL) : [];
+    if (!isStuck || random.below(NOTICE_BLOCKS) > 0) return [];
+    this.#isWary ||= chain.height >= this.until;
+    return this.#vote(CANCEL);
   }
 
   #loseTarget({ migration }: Rotation): void {
