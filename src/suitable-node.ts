@@ -14,12 +14,12 @@ import { fileURLToPath } from "node:url";
 /** Passed on to the Node that runs in this one's place. */
 const SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
-/** Whether a version of Node ("v24.11.0") is one that package.json's `engines` names: ^24.11.0 || >=26. */
+/** Whether a version of Node ("v24.14.0") is one that package.json's `engines` names: ^24.14.0 || >=26, with SQLite 3.51 or newer. */
 export function isSuitable(version: string): boolean {
   const match = /^v?(\d+)\.(\d+)\./.exec(version);
   if (match === null) return false;
   const major = Number(match[1]);
-  return major >= 26 || (major === 24 && Number(match[2]) >= 11);
+  return major >= 26 || (major === 24 && Number(match[2]) >= 14);
 }
 
 /**
@@ -37,7 +37,7 @@ export function runOnSuitableNode(file: string, load: () => Promise<unknown>): v
   }
   const node = installedNode();
   if (node === null) {
-    fail(`Node ${process.version} is too old: run \`npm install node@24.21.0\`, or install Node 24.11 or newer`);
+    fail(`Node ${process.version} is too old: run \`npm install node@24.21.0\`, or install Node 24.14 or newer`);
     return;
   }
   restartOn(node, fileURLToPath(file));

@@ -7,14 +7,14 @@ import { isSuitable } from "../src/suitable-node.ts";
 import { programFile, runProgram, workFolder } from "./cli/transcript.ts";
 
 test.each([
-  ["v24.11.0", true],
+  ["v24.14.0", true],
   ["v24.21.0\n", true],
   ["v26.0.0-nightly", true],
   ["v27.1.2", true],
-  ["v24.10.9", false],
+  ["v24.13.9", false],
   ["v25.9.0", false],
   ["v20.20.2", false],
-  ["v2.24.11", false],
+  ["v2.24.14", false],
   ["nonsense", false],
   ["", false],
 ])("%s: %s", (version, suits) => {
@@ -23,7 +23,7 @@ test.each([
 
 test("what suits is what package.json says", () => {
   const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  expect(manifest.engines.node).toBe("^24.11.0 || >=26");
+  expect(manifest.engines.node).toBe("^24.14.0 || >=26");
   expect(isSuitable(`${manifest.devDependencies.node}.`)).toBe(true);
 });
 
@@ -79,7 +79,7 @@ describe.skipIf(oldNode === null)(`on an older Node (${oldNode ?? "there is none
     const { status, stdout, stderr } = start(name, "status", "--json");
     expect([status, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(
-      /^gatekeeper: Node v[\d.]+ is too old: run `npm install node@24\.21\.0`, or install Node 24\.11 or newer\n$/,
+      /^gatekeeper: Node v[\d.]+ is too old: run `npm install node@24\.21\.0`, or install Node 24\.14 or newer\n$/,
     );
   });
 

@@ -164,8 +164,9 @@ export class GatekeeperNode {
     // On a chain that makes no blocks, nothing would be asked that shows it.
     if (pruntime.ended !== null) throw pruntime.ended;
     if (pruntime.begun !== this.#begun) throw begunAgain();
+    const seen = performance.now();
     const blocks = chain.blocks(this.#height + 1);
-    if (this.#againAt !== null && performance.now() >= this.#againAt) this.#isDue = true;
+    if (this.#againAt !== null && seen >= this.#againAt) this.#isDue = true;
     if (blocks.length === 0 && !this.#isDue) return false;
     const more = blocks.length > 0 && chain.height() > blocks.at(-1)!.header.height;
     const { height, messages } = await this.#ofJoined(
@@ -173,8 +174,7 @@ export class GatekeeperNode {
     );
     this.#height = height;
     this.#isDue = false;
-    this.#againAt =
-      blocks.length === 0 || more ? null : performance.now() + AGAIN_PART * chain.genesis.blockMilliseconds;
+    this.#againAt = blocks.length === 0 || more ? null : seen + AGAIN_PART * chain.genesis.blockMilliseconds;
     if (!more) this.#provisioner.wake();
     try {
       if (!more) await this.#look();

@@ -437,9 +437,12 @@ export class Enclave implements Disposable {
     const { pending } = this.#ecdhKeys;
     // First, because there is not always a block without a heartbeat: it would never come.
     if (pending !== null) return { tag: "setEcdhKey", value: pending };
-    // The first of an era: who has none is punished, and key sessions could leave no block of it for one.
-    const duty = ledger.state.duties.get(this.#id);
-    const first = duty?.points === 0 ? this.#dueHeartbeat(ledger) : null;
+    // The first of an era: who has none is punished, and key sessions could leave no block of it for one. But not in the last block
+    // of a phase, which fails where nobody says anything in it.
+    const { duties, keySession, height } = ledger.state;
+    const duty = duties.get(this.#id);
+    const mayComeFirst = duty?.points === 0 && keySession?.deadline !== height + 1;
+    const first = mayComeFirst ? this.#dueHeartbeat(ledger) : null;
     if (first !== null) return first;
     // Before other heartbeats, because it has a deadline that is nearer.
     const keyCall = this.#shareholder.dueCall(ledger);
@@ -450,7 +453,7 @@ export class Enclave implements Disposable {
     const declaration = this.#dueDeclaration(replica);
     if (declaration !== null || peerOf(ledger, identityKey) === undefined) return declaration;
     // What is done until then is said with it, and nothing is in its way.
-    if (mayWait && this.#rotator?.isAtWork === true) return null;
+    if (mayWait && this.#rotator?.mayWait(ledger) === true) return null;
     return (
       this.#rotator?.dueCall(ledger) ??
       duePublication(ledger.state, identityKey, this.#contractKeys) ??

@@ -119,11 +119,6 @@ export class Rotator implements AsyncDisposable {
     return this.#fault;
   }
 
-  /** Whether there are leases here whose work is not done. */
-  get isAtWork(): boolean {
-    return [...this.#jobs.values()].some(({ outcome }) => outcome === null);
-  }
-
   /** Begins and ends work as the ledger has it. */
   follow(ledger: Ledger, provisioning: Provisioning): void {
     const { state } = ledger;
@@ -189,23 +184,25 @@ export class Rotator implements AsyncDisposable {
     }
   }
 
+  /** Whether what is done can be said later in a block's time, with what is done by then: work is under way, and nothing of it ends. */
+  mayWait({ state }: Ledger): boolean {
+    const { rotation, height } = state;
+    const isAtWork = [...this.#jobs.values()].some(({ outcome }) => outcome === null);
+    return rotation !== null && isAtWork && this.#firstDeadline(state) > height + 1;
+  }
+
   /**
    * What came of a lease that is almost over, or that nothing is left where all would almost be done anew: a key session asks for a word in
    * each of its phases, so that it would be too late before there is nothing else to say. Null where there is none, or the session's
-   * phase is over no later: else that might fail.
+   * phase is over no later: else that might fail. What is owed to none comes first: it is one word.
    */
   pressingCall(ledger: Ledger): Call | null {
     const { state } = ledger;
     const { rotation, keySession, height } = state;
-    if (rotation === null || this.#workOf(state) === null) return null;
-    const leases = leasesOf(state, this.#options.identityKey);
-    const done = leases.filter(({ index }) => (this.#jobs.get(index)?.outcome ?? null) !== null);
-    const certification = this.#dueCertification(state);
-    const deadlines = done.map(({ deadline }) => deadline);
-    if (certification !== null) deadlines.push(rotation.deadline);
-    const first = Math.min(...deadlines);
-    const isPressing = first - height <= PRESSING_BLOCKS && (keySession === null || first < keySession.deadline);
-    return isPressing ? (this.#dueWork(ledger, rotation.from + 1) ?? certification) : null;
+    if (rotation === null || keySession === null || this.#workOf(state) === null) return null;
+    const first = this.#firstDeadline(state);
+    const isPressing = first - height <= PRESSING_BLOCKS && first < keySession.deadline;
+    return isPressing ? (this.#dueWork(ledger, rotation.from + 1) ?? this.#dueCertification(state)) : null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -223,6 +220,15 @@ export class Rotator implements AsyncDisposable {
     if (source === null) return { store, source: null };
     const from = this.#switch.store(source);
     return from === null ? null : { store, source: from };
+  }
+
+  /** Of what could be said: when a lease ends, or all is done anew; infinite where there is nothing. */
+  #firstDeadline(state: State): number {
+    const leases = leasesOf(state, this.#options.identityKey);
+    const done = leases.filter(({ index }) => (this.#jobs.get(index)?.outcome ?? null) !== null);
+    const deadlines = done.map(({ deadline }) => deadline);
+    if (this.#dueCertification(state) !== null) deadlines.push(state.rotation!.deadline);
+    return Math.min(...deadlines);
   }
 
   #dueCertification(state: State): Call | null {

@@ -43,7 +43,7 @@ function pollMilliseconds({ firstMs, growth, mostMs, laterMs }: Patience, asked:
   return asked < POLLS ? Math.min(firstMs * growth ** asked, mostMs) : laterMs;
 }
 
-/** Whether it is a commit that nobody waits for: a sweep's, or one that drops what was kept. */
+/** Whether it is a sweep's commit, or one that drops what was kept, which nobody waits for; or as large as one. */
 export function isSweep({ groups, drop }: Commit): boolean {
   return groups.length + (drop?.length ?? 0) >= SWEEP_PAGES;
 }

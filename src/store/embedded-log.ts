@@ -37,7 +37,7 @@ export class EmbeddedLog implements Disposable {
   readonly #file: number;
   /** What a sync said: later it might say that all is well, of what it has given up. */
   #syncFailure: unknown = null;
-  /** Pages when somebody last tried to begin it anew; while there are more, it was in vain. */
+  /** Pages when this connection last tried to begin it anew in vain; 0 where it did not, or there were fewer since. */
   #held = 0;
 
   /** @param path - the store's file. */
@@ -49,7 +49,7 @@ export class EmbeddedLog implements Disposable {
     };
     this.#database = database;
     database.exec(`PRAGMA wal_autocheckpoint = ${COPY_PAGES}`);
-    // SQLite before 3.51 does not know it and copies: slower, and as right.
+    // Of SQLite 3.51: an older one would copy the log each time.
     this.#length = prepare("NOOP");
     this.#copy = prepare("PASSIVE");
     this.#restart = prepare("RESTART");
@@ -70,16 +70,17 @@ export class EmbeddedLog implements Disposable {
   }
 
   /**
-   * Keeps it bounded behind a commit, which stands whatever becomes of this.
-   * @param isSweep - whether the commit was a sweep's, which nobody waits for.
+   * Keeps it bounded where others leave the store alone now and then, behind a commit, which stands whatever becomes of this.
+   * @param isSweep - whether the commit was a sweep's, or as large as one: what this takes is little beside it.
    */
   bound(isSweep: boolean): void {
     attempt(this.#database, () => {
       const pages = Number(rowOf(this.#length)[1]);
       if (pages < this.#held) this.#held = 0;
       if (pages < this.#held + (isSweep ? SWEEP_PAGES : MOST_PAGES)) return true;
-      this.#held = pages;
-      return isDone(this.#copy) && this.#beginAnew();
+      // Else another one is about it.
+      if (isDone(this.#copy)) this.#held = this.#beginAnew() ? 0 : pages;
+      return true;
     });
   }
 

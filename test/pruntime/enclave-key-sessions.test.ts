@@ -7,7 +7,7 @@ import type { Genesis } from "../../src/protocol/genesis.ts";
 import { currentSharing } from "../../src/protocol/key-session.ts";
 import { ledgerGroup } from "../../src/protocol/key-terms.ts";
 import { EnclaveFiles } from "../../src/pruntime/enclave-files.ts";
-import { CURVE, UNIT, idOf } from "../protocol/network.ts";
+import { CURVE, UNIT, genesisOf, idOf } from "../protocol/network.ts";
 import { Authority, enclaveGenesis } from "./authority.ts";
 import { EnclaveHome, said } from "./enclave-home.ts";
 import { useFolder } from "./folder.ts";
@@ -39,6 +39,7 @@ async function launched(masterKey: Partial<Genesis["masterKey"]> = {}): Promise<
 async function launchedByElection(
   stashes: readonly string[],
   masterKey: Partial<Genesis["masterKey"]> = {},
+  sessionsPerEra = 3,
 ): Promise<Authority> {
   for (const stash of stashes) homes.push(await EnclaveHome.create(at(`home-${stash}`)));
   const workers = homes.map(({ keys }, place) => ({ ...keys, operator: idOf(stashes[place]!), endpoint: null }));
@@ -47,6 +48,7 @@ async function launchedByElection(
       enclaveGenesis([], {
         gatekeepers: { tag: "elected", value: { seats: 3, minimum: 3, balancing: 0 } },
         masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 6, refreshBlocks: 1_000, ...masterKey },
+        staking: { ...genesisOf().staking, sessionsPerEra },
         ecdhKeys: { interval: 1_000, overlap: 3 },
         workers,
         stakers: workers.slice(0, 3).map(({ identityKey, operator }, place) => ({
@@ -187,6 +189,18 @@ describe("gatekeepers' pRuntimes", () => {
       expect([...duties.values()].map(({ points }) => points > 0)).toEqual([true, true, true]);
     }
     expect(currentSharing(chain.ledger.state)!.epoch).toBeGreaterThanOrEqual(epoch + 4);
+  });
+
+  test("do not all vouch in the last block of a phase, which would fail", async () => {
+    // Eras of two blocks, in step with the phases.
+    const chain = await launchedByElection(["a", "b", "c"], { phaseBlocks: 2, refreshBlocks: 8 }, 1);
+    let adopted = 0;
+    for (let height = 0; height < 120; height++) {
+      chain.block(homes.flatMap((home) => home.follow(chain)));
+      expect(chain.effects.filter(({ kind }) => kind === "KeySessionAborted")).toEqual([]);
+      adopted += chain.effects.filter(({ kind }) => kind === "SharingAdopted").length;
+    }
+    expect(adopted).toBeGreaterThan(5);
   });
 
   test("that have an old dealing key back stay silent, are blamed for nothing, and get a share the next time", async () => {

@@ -61,3 +61,35 @@ describe("who is told at once that a rotation was given up and another one began
     expect(ended).toBe(1);
   });
 });
+
+test("what is done can wait for what is at work, but not beyond the end of its lease", async () => {
+  const { network, rotators } = reencrypting();
+  rotators.until("PartitionLeased", () => null);
+  const { genesis, state } = network.ledger;
+  const [lease] = [...state.partitions.values()].filter(({ holder: by }) => by !== null);
+  const holder = lease!.holder!;
+  // All are leased to one, whatever they are.
+  const partitions = new Map([...state.partitions].map(([name]) => [name, lease!]));
+  expect(partitions.size).toBeGreaterThan(1);
+  const ledgerAt = (height: number): Ledger =>
+    ({ genesis, state: { ...state, partitions, height } }) as unknown as Ledger;
+  using keys = new ProvisionedKeys();
+  using provisioning = new Provisioning(holder, keys);
+  const sweeps: Promise<LeasedSweepEnd>[] = [Promise.resolve(done)];
+  await using rotator = new Rotator({
+    stores: [{ store: new MemoryStore(), location: { module: "", options: null }, id: state.stateStore! }],
+    startThreads: () =>
+      threadsThat(
+        () => sweeps.shift() ?? new Promise(() => undefined),
+        () => undefined,
+      ),
+    keys,
+    identityKey: holder,
+    pace: { threads: 1, bytesPerSecond: null },
+  });
+  rotator.follow(ledgerAt(state.height), provisioning);
+  await new Promise(setImmediate);
+  expect(rotator.dueCall(ledgerAt(state.height))).toMatchObject({ value: { done: [{ outcome: { tag: "swept" } }] } });
+  const { deadline } = lease!;
+  expect([2, 1].map((blocks) => rotator.mayWait(ledgerAt(deadline - blocks)))).toEqual([true, false]);
+});
