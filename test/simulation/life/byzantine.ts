@@ -150,10 +150,11 @@ export class Byzantine implements Disposable {
         const isDue = name !== null && isCopy(commit) && this.#copies < COPIES_MAX;
         const altered = isDue ? alterCopy(commit, this.#lair, name) : null;
         if (altered === null) return store.commit(commit);
+        const { index, attempt } = copyOf(commit);
+        // It may be killed before it hears that it was done.
+        this.#touched.add(attemptName(this.#rotation!, index, attempt));
         const result = await store.commit(altered);
         if (result.cellsHeld && result.conflicts.length === 0) {
-          const { index, attempt } = copyOf(commit);
-          this.#touched.add(attemptName(this.#rotation!, index, attempt));
           this.#copies++;
           this.made.add(name!);
         }
