@@ -25,7 +25,7 @@ const POLL_MILLISECONDS = 20;
  * Part of a block's time after which a pRuntime is asked once more what it has to say: what its threads have done since the block
  * comes into the next one then, and not into the one behind it.
  */
-const AGAIN_PART = 0.6;
+const AGAIN_PART = 0.75;
 /** How long a pRuntime that has ended is given before it is used again. */
 const RESTART_MILLISECONDS = 1_000;
 /** How long an inbox is given that has no room: evidence that is made anew for each try is not cheap. */

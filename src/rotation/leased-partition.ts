@@ -15,7 +15,7 @@ import type { Pace } from "./pace.ts";
 import { malformedStep, movePages, sortPages } from "./page-steps.ts";
 import { cutAt } from "./partition-bounds.ts";
 import type { PartitionKeys } from "./partition-keys.ts";
-import { ownStatements, type Receipt } from "./receipt.ts";
+import { ownPages, type Receipt } from "./receipt.ts";
 import { restore } from "./restore-leased.ts";
 import { sweepStretches, type Swept } from "./stretches.ts";
 import { otherFailures, putFirstAside, toBePutAside, unopenedIn, withKeys } from "./sweep-aside.ts";
@@ -131,7 +131,7 @@ async function sweep(
 }
 
 async function done(context: LeasedContext, partition: PageRange, value: Checkpoint): Promise<LeasedSweepEnd> {
-  const { pages, digest } = await ownStatements(context.store, partition, context.identity);
+  const { pages, digest } = await ownPages(context.store, partition, context.identity);
   const { records, bytes, failed, failures, quarantined } = value;
   return { end: "done", receipt: { pages, records, bytes, failed, failures, quarantined, digest } };
 }

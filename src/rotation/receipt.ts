@@ -37,17 +37,39 @@ export interface OwnStatements {
 
 /** Reads what a pRuntime's receipt for a range is about, from the store's own list. */
 export async function ownStatements(store: StateStore, range: PageRange, by: Uint8Array): Promise<OwnStatements> {
-  const sum = createHash("sha256").update(CONTEXT.partitionDigest, "ascii");
   const statements = new Map<string, Uint8Array>();
+  const digest = await digestOwn(store, range, by, (kept) => statements.set(keptName(kept), kept.statement));
+  return { pages: statements.size, digest, statements };
+}
+
+/** What a pRuntime's receipt for a range says of its kept pages, from the store's own list. */
+export async function ownPages(
+  store: StateStore,
+  range: PageRange,
+  by: Uint8Array,
+): Promise<Pick<Receipt, "pages" | "digest">> {
+  let pages = 0;
+  const digest = await digestOwn(store, range, by, () => pages++);
+  return { pages, digest };
+}
+
+/** @param each - of the range's kept pages that are the pRuntime's, in order. @returns their digest. */
+async function digestOwn(
+  store: StateStore,
+  range: PageRange,
+  by: Uint8Array,
+  each: (kept: KeptStatement) => void,
+): Promise<Uint8Array> {
+  const sum = createHash("sha256").update(CONTEXT.partitionDigest, "ascii");
   for (let after: KeptStatement | null = null; ;) {
     const some: KeptStatement[] = await store.keptStatements(range, after, STATEMENTS_AT_ONCE);
     for (const kept of some) {
       if (compareBytes(kept.by, by) !== 0) continue;
       sum.update(kept.statement);
-      statements.set(keptName(kept), kept.statement);
+      each(kept);
     }
-    after = some.at(-1) ?? null;
-    if (after === null) return { pages: statements.size, digest: new Uint8Array(sum.digest()), statements };
+    if (some.length < STATEMENTS_AT_ONCE) return new Uint8Array(sum.digest());
+    after = some.at(-1)!;
   }
 }
 

@@ -212,7 +212,7 @@ describe("a node", () => {
       now.mockReturnValue(began + 0.5 * at1.chain.genesis.blockMilliseconds);
       expect(await node.step(NEVER)).toBe(false);
       expect(blocksAsked()).toEqual([1]);
-      now.mockReturnValue(began + 0.7 * at1.chain.genesis.blockMilliseconds);
+      now.mockReturnValue(began + 0.8 * at1.chain.genesis.blockMilliseconds);
       for (let step = 0; step < 2; step++) expect(await node.step(NEVER)).toBe(false);
       expect(blocksAsked()).toEqual([0]);
       at1.producer.produce(2, true);
