@@ -180,14 +180,18 @@ export class ContractStates implements Disposable {
       if (edits.length > 0) written.set(id, [...(written.get(id) ?? []), ...edits.map(({ key }) => key)]);
     }
     const group = commit.groups.flat();
-    const { conflicts, cellsHeld } = await store.commit({
-      ...commit,
-      groups: group.length === 0 ? [] : [group],
-      cells: [...written].map(([id, keys]) => ({ ...cells.get(id)!, value: encodeWrittenKeys(keys) })),
-      // What is there already must be carried over too, whoever wrote it.
-      expects: [mirrored.service.cell, ...[...cells].filter(([id]) => !written.has(id)).map(([, cell]) => cell)],
-    });
-    if (!cellsHeld || conflicts.length > 0) return contractEdits;
+    const result = await unlessRetired(
+      store.commit({
+        ...commit,
+        groups: group.length === 0 ? [] : [group],
+        cells: [...written].map(([id, keys]) => ({ ...cells.get(id)!, value: encodeWrittenKeys(keys) })),
+        // What is there already must be carried over too, whoever wrote it.
+        expects: [mirrored.service.cell, ...[...cells].filter(([id]) => !written.has(id)).map(([, cell]) => cell)],
+      }),
+    );
+    // The MasterKey has been rotated where states are: this mirror is over, and the ledger that is here is behind.
+    if (result === null) await this.#nextMirror(mirrored);
+    if (result === null || !result.cellsHeld || result.conflicts.length > 0) return contractEdits;
     for (const [index, { edits }] of pageEdits.entries()) count(edits, changes[index]!, done);
     for (const { contract } of now) {
       const id = toHex(contract.id);
@@ -366,6 +370,16 @@ export class ContractStates implements Disposable {
     });
     if (value === null) throw unopenable(state.contract, state.key);
     return value;
+  }
+}
+
+/** What a commit gives; null where the store does not take its rotation id any more. */
+async function unlessRetired<T>(commit: Promise<T>): Promise<T | null> {
+  try {
+    return await commit;
+  } catch (error) {
+    if (isCode(error, "ROTATION_ID_RETIRED")) return null;
+    throw error;
   }
 }
 

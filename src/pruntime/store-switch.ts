@@ -19,6 +19,10 @@
  *   switches.
  * - by a ledger that has the switch, in the new store alone, once that serves.
  *
+ * Where the store says, as of a block that the ledger has, that it is mirrored, and the ledger has nobody copy it, a writer waits:
+ * somebody who was late has begun a migration that is over, which the next block ends. What that would have states sealed under may be
+ * retired by then, and its rotation id be another MasterKey's.
+ *
  * A chain has either the end of a migration or its switch. So by the block of the switch the mirror has all that anybody ever
  * acknowledged, in whatever order liars wrote whatever states: a lie costs time, until the next block puts it right. Only he is
  * deceived whose ledger has not come to the beginning of the copy by the time of its end, by a cell that was dated back or taken
@@ -182,8 +186,11 @@ export class StoreSwitch {
  */
 export function agrees({ rotation, stateStore, height }: State, id: Hex, service: Service): boolean {
   const copies = rotation !== null && rotation.source === id && isCopying(rotation);
-  if (service.state === "serves") return !copies && stateStore === id && (service.since ?? 0) <= height;
-  if (service.state !== "mirrored" || !copies) return true;
+  const isKnown = (service.since ?? 0) <= height;
+  if (service.state === "serves") return !copies && stateStore === id && isKnown;
+  if (service.state !== "mirrored") return true;
+  // One that is over: another MasterKey may have its rotation id by now.
+  if (!copies) return !isKnown;
   return service.other === rotation.migration!.store && service.height === rotation.switchHeight;
 }
 

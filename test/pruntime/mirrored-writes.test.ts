@@ -12,6 +12,7 @@ import { MemoryStore } from "../../src/store/memory.ts";
 import { compareBytes } from "../../src/bytes.ts";
 import { cutAt } from "../../src/rotation/partition-bounds.ts";
 import { initialiseStore } from "../../src/rotation/control.ts";
+import { raiseMinimum } from "../../src/rotation/leased-partition.ts";
 import type { Commit, StateStore } from "../../src/store/store.ts";
 import { switchOver } from "../rotation/leased.ts";
 import {
@@ -260,6 +261,35 @@ describe("a write to a store that is mirrored", () => {
       await put(states, 0, { a: "newer", b: null });
       expect(plain(await readAll(both.source, generations))).toEqual(new Map([[nameOf(0, "a"), "newer"]]));
       if (own.isOver()) break;
+    }
+  });
+
+  it("that a rotation where states are comes between, the mirror's end before it or after, is under the newer key or refused for now", async () => {
+    for (const isEnded of [true, false]) {
+      let [done, again] = [0, 0];
+      for (let use = 0; ; use++) {
+        const both = await mirrored(generations, 0, 0);
+        const own = interrupted(both, use, async () => {
+          if (isEnded) await endMirror(both.source, both.target, MIGRATION);
+          await switchOver(both.source, generations);
+          await raiseMinimum(both.source, MIGRATION.rotationId);
+        });
+        using states = sourceStates(own);
+        const write = put(states, 0, { a: "new" });
+        await write.then(
+          () => done++,
+          async (error: unknown) => {
+            again++;
+            // Until a ledger has its end.
+            expect(error).toMatchObject({ code: "STORE_NOT_SERVING" });
+            await endMirror(both.source, both.target, MIGRATION);
+            await put(states, 0, { a: "new" });
+          },
+        );
+        expect(plain(await readAll(both.source, generations))).toEqual(new Map([[nameOf(0, "a"), "new"]]));
+        if (own.isOver()) break;
+      }
+      expect([done > 0, again > 0]).toEqual([true, !isEnded]);
     }
   });
 

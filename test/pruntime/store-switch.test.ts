@@ -4,7 +4,7 @@ import type { Rotation } from "../../src/protocol/rotation.ts";
 import type { Hex } from "../../src/protocol/scale.ts";
 import type { State } from "../../src/protocol/state.ts";
 import { GatekeeperError } from "../../src/errors.ts";
-import { StoreSwitch } from "../../src/pruntime/store-switch.ts";
+import { agrees, StoreSwitch } from "../../src/pruntime/store-switch.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { NetworkStore } from "../../src/store/network-store.ts";
 import { readService, type StoreMigration, switchStores } from "../../src/store/service.ts";
@@ -117,6 +117,21 @@ describe("a migration that was called off", () => {
     expect(await statesOf(source, target)).toBe("mirrored mirror");
     await party.follow(stateAt(31, source, null));
     expect(await statesOf(source, target)).toBe("serves closed");
+  });
+
+  test("is not believed to be under way by who knows that it is not, whoever has begun it since", async () => {
+    const [source, target] = [storeOf("50"), storeOf("7a")];
+    await new Party(source, target).follow(stateAt(21, source, rotationOf(source, target, 20)));
+    const service = await readService(source.store);
+    expect(service).toMatchObject({ state: "mirrored", since: 21 });
+    const isBelieved = (state: State): boolean => agrees(state, source.id, service);
+    const inPlace = { from: OLD, source: null, migration: null, switchHeight: 46, phase: "reencryption" };
+    // Of the rotation id that it was to have, there is another MasterKey by now.
+    for (const rotation of [null, inPlace]) expect(isBelieved(stateAt(50, source, rotation))).toBe(false);
+    expect(isBelieved(stateAt(21, source, rotationOf(source, target, 20, "keyGeneration")))).toBe(false);
+    // Who has it, or has not come so far.
+    expect(isBelieved(stateAt(30, source, rotationOf(source, target, 20)))).toBe(true);
+    expect(isBelieved(stateAt(20, source, null))).toBe(true);
   });
 
   test("is ended where the next one has begun", async () => {
