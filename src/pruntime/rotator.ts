@@ -43,7 +43,7 @@ const LEASES_PER_THREAD = 4;
  * fewer, its two messages and its checkpoints cost more than the work. Of a large store there are more partitions, up to
  * PARTITIONS_MAX, than that they have more pages: one that has leased its fair part is to be done with all of it in time.
  */
-const PARTITIONS_WANTED = 128;
+const PARTITIONS_WANTED = 64;
 const PARTITION_PAGES = 64;
 const PARTITION_PAGES_WANTED = 512;
 /** With so many a rotation is rehearsed: fewer are done before a rehearsal would be. */
