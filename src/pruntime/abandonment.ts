@@ -63,6 +63,11 @@ export class Abandonment {
     return { tag: "declareAbandoned", value: state.rotation!.from + 1 };
   }
 
+  /** Whether the next block may be the last in which the chain takes it: from its deadline on a rotation ends without it. */
+  isPressing({ state: { rotation, height } }: Ledger): boolean {
+    return rotation !== null && (rotation.late > 0 || rotation.deadline <= height + 1);
+  }
+
   /** The first block of the abandonment in which it owes a declaration; null where it owes none. */
   #owedSince({ rotation, keyUsers }: Ledger["state"]): number | null {
     if (rotation?.phase !== "abandonment") return null;

@@ -441,16 +441,20 @@ export class Enclave implements Disposable {
     // of a phase, which fails where nobody says anything in it.
     const { duties, keySession, height } = ledger.state;
     const duty = duties.get(this.#id);
-    const mayComeFirst = duty?.points === 0 && keySession?.deadline !== height + 1;
-    const first = mayComeFirst ? this.#dueHeartbeat(ledger) : null;
+    const isPhaseEnd = keySession?.deadline === height + 1;
+    const first = duty?.points === 0 && !isPhaseEnd ? this.#dueHeartbeat(ledger) : null;
     if (first !== null) return first;
+    // Before a key session, too: who is silent in it is not punished, and who is late with these is. There are few of them.
+    const destruction = this.#shareholder.urgentCall(ledger);
+    if (destruction !== null) return destruction;
+    const declaration = this.#dueDeclaration(replica);
+    if (declaration !== null && (!isPhaseEnd || this.#abandonment.isPressing(ledger))) return declaration;
     // Before other heartbeats, because it has a deadline that is nearer.
     const keyCall = this.#shareholder.dueCall(ledger);
     if (keyCall !== null) return this.#rotator?.pressingCall(ledger) ?? keyCall;
     const heartbeat = duty === undefined ? null : this.#dueHeartbeat(ledger);
     if (heartbeat !== null) return heartbeat;
     const { identityKey } = this.keys();
-    const declaration = this.#dueDeclaration(replica);
     if (declaration !== null || peerOf(ledger, identityKey) === undefined) return declaration;
     // What is done until then is said with it, and nothing is in its way.
     if (mayWait && this.#rotator?.mayWait(ledger) === true) return null;

@@ -132,12 +132,18 @@ export class Shareholder implements Disposable {
     return changed;
   }
 
+  /**
+   * What comes before all that a key session asks for: who owes a share of a MasterKey that is in force no more, because it was abandoned
+   * or called off, has as long as one phase. Null where there is nothing.
+   */
+  urgentCall(ledger: Ledger): Call | null {
+    return this.#declaration(ledger, true);
+  }
+
   /** What there is to say to the chain; null where there is nothing. */
   dueCall(ledger: Ledger): Call | null {
-    // Who is silent in a key session is not punished; who owes a share of a MasterKey that is in force no more, because it was
-    // abandoned or called off, has as long as one phase.
-    const urgent = this.#declaration(ledger, true);
-    return urgent ?? this.#sessionCall(ledger) ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger, false);
+    const call = this.urgentCall(ledger) ?? this.#sessionCall(ledger);
+    return call ?? this.#lateConfirmation(ledger) ?? this.#declaration(ledger, false);
   }
 
   /**

@@ -22,7 +22,10 @@ afterEach(() => {
 });
 
 /** Three gatekeepers with a threshold of 2, and a chain that lists them, in which governance has ordered a MasterKey. */
-async function launched(masterKey: Partial<Genesis["masterKey"]> = {}): Promise<Authority> {
+async function launched(
+  masterKey: Partial<Genesis["masterKey"]> = {},
+  changes: Partial<Genesis> = {},
+): Promise<Authority> {
   for (let number = 0; number < 3; number++) homes.push(await EnclaveHome.create(at(`home-${number}`)));
   const keys = homes.map((home) => home.keys);
   const chain = new Authority(
@@ -30,9 +33,48 @@ async function launched(masterKey: Partial<Genesis["masterKey"]> = {}): Promise<
       gatekeepers: { tag: "listed", value: keys.map(({ identityKey }) => identityKey) },
       masterKey: { keySuite: 1, threshold: 2, phaseBlocks: 6, refreshBlocks: 1_000, ...masterKey },
       ecdhKeys: { interval: 1_000, overlap: 3 },
+      ...changes,
     }),
   );
   return ordered(chain);
+}
+
+/**
+ * In the same way, where each has a contract to run when the MasterKey is rotated.
+ * @param phaseBlocks - of the rotation.
+ * @returns what the chain tells of the abandonment: who is late, and how many key sessions fail from its first block on.
+ */
+async function abandoned(masterKey: Partial<Genesis["masterKey"]>, phaseBlocks: number) {
+  const rotation = { ...genesisOf().rotation, phaseBlocks };
+  const chain = await launched(masterKey, { rotation, sessionBlocks: 6 });
+  await until(chain, () => currentSharing(chain.ledger.state) !== undefined);
+  const block = (messages: readonly Uint8Array[]): unknown =>
+    chain.block([...homes.flatMap((home) => home.follow(chain)), ...messages]);
+  block(
+    homes.map(({ keys: { identityKey: worker } }, ahead) =>
+      chain.message("rich", { tag: "deployContract", value: { name: Buffer.of(ahead), worker } }, ahead),
+    ),
+  );
+  const vote = { round: chain.ledger.state.governanceRound, action: { tag: "rotate", value: undefined } } as const;
+  block(["g1", "g2"].map((member) => chain.message(member, { tag: "govern", value: vote })));
+  let failed: number | null = null;
+  let outstanding: readonly string[] | null = null;
+  const isOver = (): boolean => {
+    if (chain.ledger.state.rotation?.phase === "abandonment") failed ??= 0;
+    for (const effect of chain.effects) {
+      if (failed !== null && effect.kind === "KeySessionAborted") failed++;
+      if (effect.kind === "MasterKeyAbandoned") ({ outstanding } = effect);
+    }
+    return outstanding !== null;
+  };
+  await until(chain, isOver, async (home, messages) => {
+    if (home.enclave.mustBeReplaced) {
+      await home.shutDown();
+      home.catchUp(chain, true);
+    }
+    return messages;
+  });
+  return { outstanding, failed };
 }
 
 /** In the same way, where the first three are elected; the others have pRuntimes and no stake. */
@@ -201,6 +243,18 @@ describe("gatekeepers' pRuntimes", () => {
       adopted += chain.effects.filter(({ kind }) => kind === "SharingAdopted").length;
     }
     expect(adopted).toBeGreaterThan(5);
+  });
+
+  test("declare keys of contracts destroyed in time, although one key session comes after the other", async () => {
+    expect(await abandoned({ phaseBlocks: 3, refreshBlocks: 1 }, 12)).toMatchObject({ outstanding: [] });
+  });
+
+  test.each([
+    // A session of the old MasterKey, which ends with it, fails in any case.
+    ["do not all do so in the last block of a phase, which would fail", 12, 1],
+    ["do, where there may be no other block for it", 6, 2],
+  ])("%s", async (_, blocks, failed) => {
+    expect(await abandoned({ phaseBlocks: 2, refreshBlocks: 6 }, blocks)).toEqual({ outstanding: [], failed });
   });
 
   test("that have an old dealing key back stay silent, are blamed for nothing, and get a share the next time", async () => {
