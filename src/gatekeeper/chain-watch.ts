@@ -10,8 +10,7 @@ import type { Happening } from "../protocol/effect.ts";
 import type { Replica } from "../protocol/replica.ts";
 import type { State } from "../protocol/state.ts";
 
-/** What is told goes into a log, and nobody waits for it: blocks come first to those who act on them. */
-const POLL_MILLISECONDS = 1_000;
+const POLL_MILLISECONDS = 20;
 
 /** What becomes of MasterKeys and of who holds and uses them, of the store, and of rotations. */
 const KEY_HAPPENINGS = [
