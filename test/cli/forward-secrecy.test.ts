@@ -194,8 +194,11 @@ test.skipIf(process.platform !== "linux" || !canRead(process.pid))(
     await network.order({ tag: "rotate", value: undefined });
     const later = new Map<string, Spoil>();
     await chain.until(() => {
+      const spoils = spoilsOf(folder, owners);
+      chain.follow();
+      // Of what was read while the abandonment began some may be new.
       if (chain.state.rotation?.phase === "abandonment") return true;
-      keep(later, spoilsOf(folder, owners));
+      keep(later, spoils);
       return false;
     }, PATIENCE_MILLISECONDS);
     await chain.until(() => chain.all("MasterKeyAbandoned").length > 0, PATIENCE_MILLISECONDS);
