@@ -14,6 +14,11 @@ const ERAS_MAX = 10_000;
 /** Blocks of a phase of a key session: whoever hears in one that it begins says nothing before the next. */
 const PHASE_BLOCKS_MIN = 2;
 const PHASE_BLOCKS_MAX = 100_000;
+/**
+ * Of a rotation's phase: in that of the abandonment whoever had keys of it publishes an EcdhKey, vouches for an era, and declares
+ * shares and keys destroyed, one word a block, and is punished where its time does not do for them.
+ */
+const ROTATION_PHASE_BLOCKS_MIN = 6;
 /** Blocks from one rotation to the next, at most: heights stay far below 2^32. */
 const ROTATION_INTERVAL_MAX = 1 << 30;
 /** Milliseconds: what timers take. */
@@ -85,10 +90,13 @@ function checkRotation({ rotation }: Genesis): void {
     leadBlocks >= 1 && leadBlocks <= PHASE_BLOCKS_MAX,
     `a switch is announced 1 to ${PHASE_BLOCKS_MAX} blocks ahead`,
   );
-  const times = { lease: leaseBlocks, "phase of a rotation": phaseBlocks };
-  for (const [name, blocks] of Object.entries(times)) {
-    const takesTime = blocks >= PHASE_BLOCKS_MIN && blocks <= PHASE_BLOCKS_MAX;
-    check(takesTime, `a ${name} takes ${PHASE_BLOCKS_MIN} to ${PHASE_BLOCKS_MAX} blocks`);
+  const times = [
+    ["lease", leaseBlocks, PHASE_BLOCKS_MIN],
+    ["phase of a rotation", phaseBlocks, ROTATION_PHASE_BLOCKS_MIN],
+  ] as const;
+  for (const [name, blocks, least] of times) {
+    const takesTime = blocks >= least && blocks <= PHASE_BLOCKS_MAX;
+    check(takesTime, `a ${name} takes ${least} to ${PHASE_BLOCKS_MAX} blocks`);
   }
   check(leasesPerBlock >= 1, "no partition can ever be leased");
 }

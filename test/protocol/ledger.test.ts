@@ -55,6 +55,8 @@ describe("a genesis", () => {
     [/no share is enough/, genesisOf({ masterKey: { ...base.masterKey, threshold: 0 } })],
     [/takes 2 to 100000 blocks/, genesisOf({ masterKey: { ...base.masterKey, phaseBlocks: 1 } })],
     [/takes 2 to 100000 blocks/, genesisOf({ masterKey: { ...base.masterKey, phaseBlocks: 100_001 } })],
+    [/phase of a rotation takes 6 to 100000/, genesisOf({ rotation: { ...base.rotation, phaseBlocks: 5 } })],
+    [/lease takes 2 to 100000/, genesisOf({ rotation: { ...base.rotation, leaseBlocks: 1 } })],
     [/refreshed without end/, genesisOf({ masterKey: { ...base.masterKey, refreshBlocks: 0 } })],
     [/listed twice/, genesisOf({ gatekeepers: { tag: "listed", value: [publicOf("x"), publicOf("x")] } })],
     [/1 to 64 seats/, genesisOf({ gatekeepers: { tag: "elected", value: { seats: 0, minimum: 1, balancing: 0 } } })],
