@@ -12,6 +12,9 @@ import type { EcdhKeys } from "./ecdh-keys.ts";
 import type { ProvisionedKeys } from "./provisioned-keys.ts";
 import type { Shareholder } from "./shareholder.ts";
 
+/** Blocks before its deadline in which a declaration comes first: a message may come into a block behind the next. */
+const PRESSING_BLOCKS = 3;
+
 /** Of one pRuntime. */
 export class Abandonment {
   readonly #identityKey: PublicKey;
@@ -63,9 +66,9 @@ export class Abandonment {
     return { tag: "declareAbandoned", value: state.rotation!.from + 1 };
   }
 
-  /** Whether the next block may be the last in which the chain takes it: from its deadline on a rotation ends without it. */
+  /** Whether the last blocks in which the chain takes it have come: from its deadline on a rotation may end without it. */
   isPressing({ state: { rotation, height } }: Ledger): boolean {
-    return rotation !== null && (rotation.late > 0 || rotation.deadline <= height + 1);
+    return rotation !== null && (rotation.late > 0 || rotation.deadline <= height + PRESSING_BLOCKS);
   }
 
   /** The first block of the abandonment in which it owes a declaration; null where it owes none. */

@@ -437,18 +437,19 @@ export class Enclave implements Disposable {
     const { pending } = this.#ecdhKeys;
     // First, because there is not always a block without a heartbeat: it would never come.
     if (pending !== null) return { tag: "setEcdhKey", value: pending };
-    // The first of an era: who has none is punished, and key sessions could leave no block of it for one. But not in the last block
-    // of a phase, which fails where nobody says anything in it.
     const { duties, keySession, height } = ledger.state;
     const duty = duties.get(this.#id);
     const isPhaseEnd = keySession?.deadline === height + 1;
+    const declaration = this.#dueDeclaration(replica);
+    if (declaration !== null && this.#abandonment.isPressing(ledger)) return declaration;
+    // The first of an era: who has none is punished, and key sessions could leave no block of it for one. But not in the last block
+    // of a phase, which fails where nobody says anything in it.
     const first = duty?.points === 0 && !isPhaseEnd ? this.#dueHeartbeat(ledger) : null;
     if (first !== null) return first;
     // Before a key session, too: who is silent in it is not punished, and who is late with these is. There are few of them.
     const destruction = this.#shareholder.urgentCall(ledger);
     if (destruction !== null) return destruction;
-    const declaration = this.#dueDeclaration(replica);
-    if (declaration !== null && (!isPhaseEnd || this.#abandonment.isPressing(ledger))) return declaration;
+    if (declaration !== null && !isPhaseEnd) return declaration;
     // Before other heartbeats, because it has a deadline that is nearer.
     const keyCall = this.#shareholder.dueCall(ledger);
     if (keyCall !== null) return this.#rotator?.pressingCall(ledger) ?? keyCall;

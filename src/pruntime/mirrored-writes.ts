@@ -106,7 +106,10 @@ export class MirroredWrites {
     const context = { source, target: mirror.store, engine, keys: { from: under, to: mirror.under, pair } };
     const transfer = (): Promise<TransferEnd> => transferKeys(context, contract, keys, [target.cell]);
     const end = await transfer().catch(async (error: unknown) => {
-      if (!(error instanceof GatekeeperError) || error.code !== "STORE_CORRUPT") throw error;
+      if (!(error instanceof GatekeeperError)) throw error;
+      // It has been another's since: a store says so before it says that the mirror's cell is another one.
+      if (error.code === "ROTATION_ID_RETIRED") return null;
+      if (error.code !== "STORE_CORRUPT") throw error;
       // Where it is the source's page that makes no sense, it is so again.
       return (await remakePages(context, contract, keys, [target.cell])) ? transfer() : null;
     });

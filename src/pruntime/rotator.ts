@@ -39,8 +39,8 @@ import { StoreSwitch } from "./store-switch.ts";
  */
 const LEASES_PER_THREAD = 4;
 /**
- * Partitions that a store is cut into: so many that whoever is slow holds nobody up. And pages of one, at the least: with
- * fewer, its two messages and its checkpoints cost more than the work. Of a large store there are more partitions, up to
+ * Partitions that a store is cut into: enough for those who take part, and no more, as each has its promise, its messages, a checkpoint
+ * and a sync. And pages of one, at the least: with fewer these cost more than the work. Of a large store there are more partitions, up to
  * PARTITIONS_MAX, than that they have more pages: one that has leased its fair part is to be done with all of it in time.
  */
 const PARTITIONS_WANTED = 64;
@@ -251,7 +251,9 @@ export class Rotator implements AsyncDisposable {
     const leasable = leasableBy(state, identityKey).length;
     const parties = Math.max(1, state.gatekeepers.length + state.rotationWorkers.length);
     const fair = Math.ceil(leasable / parties);
-    const room = Math.min(LEASES_MAX, Math.max(fair, LEASES_PER_THREAD * pace.threads)) - atWork;
+    // Of few partitions no more than a machine's threads work on at a time: others would have none.
+    const enough = Math.max(LEASES_PER_THREAD, pace.threads, 2 * fair);
+    const room = Math.min(LEASES_MAX, Math.max(fair, Math.min(LEASES_PER_THREAD * pace.threads, enough))) - atWork;
     const wanted = Math.min(Math.max(room, 0), leasable);
     return done.length + wanted === 0 ? null : { tag: "workPartitions", value: { rotationId, done, wanted } };
   }

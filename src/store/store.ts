@@ -170,7 +170,7 @@ export interface StateStore {
    */
   kept(range: PageRange, after: KeptRef | null, maxBytes: number): Promise<KeptPage[]>;
 
-  /** As `kept`, at most `limit` of them, without reading the bodies. */
+  /** As `kept`, at most `limit` of them and fewer only where there are no more, without reading the bodies. */
   keptStatements(range: PageRange, after: KeptRef | null, limit: number): Promise<KeptStatement[]>;
 
   /** Number of kept bodies in the whole store. */

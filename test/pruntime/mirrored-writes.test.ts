@@ -293,6 +293,29 @@ describe("a write to a store that is mirrored", () => {
     }
   });
 
+  it("that its mirror has another MasterKey meanwhile is refused for now, or done where states are", async () => {
+    let [done, again] = [0, 0];
+    for (let use = 0; ; use++) {
+      const both = await mirrored(generations, 0, 0);
+      const own = interrupted(both, use, async () => {
+        await raiseMinimum(both.target, MIGRATION.rotationId + 1);
+      });
+      using states = sourceStates(own);
+      await put(states, 0, { a: "new" }).then(
+        () => done++,
+        async (error: unknown) => {
+          again++;
+          expect(error).toMatchObject({ code: "STORE_NOT_SERVING" });
+          await endMirror(both.source, both.target, MIGRATION);
+          await put(states, 0, { a: "new" });
+        },
+      );
+      expect(plain(await readAll(both.source, generations))).toEqual(new Map([[nameOf(0, "a"), "new"]]));
+      if (own.isOver()) break;
+    }
+    expect([done > 0, again > 0]).toEqual([true, true]);
+  });
+
   it("is applied whole or not at all, so that its keys are remembered", async () => {
     const both = await mirrored(generations, 2, 300);
     const before = plain(await readAll(both.source, generations));

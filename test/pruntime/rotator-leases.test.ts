@@ -93,3 +93,37 @@ test("what is done can wait for what is at work, but not beyond the end of its l
   const { deadline } = lease!;
   expect([2, 1].map((blocks) => rotator.mayWait(ledgerAt(deadline - blocks)))).toEqual([true, false]);
 });
+
+test.each([
+  ["one of five with one thread", { threads: 1, partitions: 64, parties: 5 }, 13],
+  ["one of five with eight threads", { threads: 8, partitions: 64, parties: 5 }, 26],
+  ["one of thirty with eight threads, of few partitions", { threads: 8, partitions: 64, parties: 30 }, 8],
+  ["one of thirty with eight threads, of many", { threads: 8, partitions: 1_000, parties: 30 }, 26],
+  ["one of thirty with one thread", { threads: 1, partitions: 64, parties: 30 }, 4],
+])(
+  "%s leases what it has use for, and leaves others something",
+  async (_, { threads, partitions: free, parties }, wanted) => {
+    const { network, rotators } = reencrypting();
+    rotators.until("PartitionLeased", () => null);
+    const { genesis, state } = network.ledger;
+    const [lease] = [...state.partitions.values()].filter(({ holder: by }) => by !== null);
+    const unleased = { ...lease!, holder: null, deadline: 0 };
+    const partitions = new Map(Array.from({ length: free }, (_, index) => [index, unleased]));
+    const others = parties - state.rotationWorkers.length;
+    const gatekeepers = Array.from({ length: others }, () => state.gatekeepers[0]!);
+    const ledger = { genesis, state: { ...state, partitions, gatekeepers } } as unknown as Ledger;
+    using keys = new ProvisionedKeys();
+    using provisioning = new Provisioning(lease!.holder!, keys);
+    await using rotator = new Rotator({
+      stores: [{ store: new MemoryStore(), location: { module: "", options: null }, id: state.stateStore! }],
+      startThreads: () => {
+        throw new Error("nothing is leased");
+      },
+      keys,
+      identityKey: lease!.holder!,
+      pace: { threads, bytesPerSecond: null },
+    });
+    rotator.follow(ledger, provisioning);
+    expect(rotator.dueCall(ledger)).toMatchObject({ tag: "workPartitions", value: { done: [], wanted } });
+  },
+);

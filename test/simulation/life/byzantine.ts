@@ -146,18 +146,20 @@ export class Byzantine implements Disposable {
     return {
       ...store,
       commit: async (commit) => {
-        const name = this.#planned()?.copies ?? null;
-        const isDue = name !== null && isCopy(commit) && this.#copies < COPIES_MAX;
-        const altered = isDue ? alterCopy(commit, this.#lair, name) : null;
+        const attack = this.#planned()?.copies ?? null;
+        const isDue = attack !== null && isCopy(commit) && this.#copies < COPIES_MAX;
+        const altered = isDue ? alterCopy(commit, this.#lair, attack) : null;
         if (altered === null) return store.commit(commit);
         const { index, attempt } = copyOf(commit);
-        // It may be killed before it hears that it was done.
-        this.#touched.add(attemptName(this.#rotation!, index, attempt));
+        const name = attemptName(this.#rotation!, index, attempt);
+        const wasTouched = this.#touched.has(name);
+        // Before it: it may be killed before it hears that it was done.
+        this.#touched.add(name);
         const result = await store.commit(altered);
         if (result.cellsHeld && result.conflicts.length === 0) {
           this.#copies++;
-          this.made.add(name!);
-        }
+          this.made.add(attack!);
+        } else if (!wasTouched) this.#touched.delete(name);
         return result;
       },
     };
