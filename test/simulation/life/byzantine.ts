@@ -153,13 +153,14 @@ export class Byzantine implements Disposable {
         const { index, attempt } = copyOf(commit);
         const name = attemptName(this.#rotation!, index, attempt);
         const wasTouched = this.#touched.has(name);
-        // Before it: it may be killed before it hears that it was done.
+        // It may be killed before it hears of it; and where others wrote some of the pages, all the others are written.
         this.#touched.add(name);
         const result = await store.commit(altered);
+        if (!result.cellsHeld && !wasTouched) this.#touched.delete(name);
         if (result.cellsHeld && result.conflicts.length === 0) {
           this.#copies++;
           this.made.add(attack!);
-        } else if (!wasTouched) this.#touched.delete(name);
+        }
         return result;
       },
     };
