@@ -40,9 +40,12 @@ export class Convictions {
 
   /** @param before - the block. @throws Error when somebody is blamed wrongly, or not blamed who is proved to have lied. */
   async check(before: State, effects: readonly Effect[], isCalm: boolean): Promise<void> {
+    // Who is convicted is so once, whatever else the same message says.
+    let isConvicted = false;
     for (const effect of effects) {
       switch (effect.kind) {
         case "Convicted":
+          isConvicted = true;
           ensure(effect.identityKey === this.#liar?.identityKey, `an honest one was convicted of ${effect.offence}`);
           this.convicted.add(effect.identityKey);
           if (this.#proofs.length > 0) this.proved++;
@@ -59,7 +62,7 @@ export class Convictions {
         case "PartitionJudged":
           if (effect.identityKey === this.#liar?.identityKey && effect.verdict === "faulty") {
             const { receipt } = before.partitions.get(numberKey(effect.partition))!;
-            if (receipt!.by === this.#liar.identityKey) break;
+            if (isConvicted || receipt!.by === this.#liar.identityKey) break;
             this.#proofs.push({ partition: effect.partition, offence: "falseVerdict", holds: () => true });
           }
           break;
