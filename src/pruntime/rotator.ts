@@ -251,7 +251,7 @@ export class Rotator implements AsyncDisposable {
     const leasable = leasableBy(state, identityKey).length;
     const parties = Math.max(1, state.gatekeepers.length + state.rotationWorkers.length);
     const fair = Math.ceil(leasable / parties);
-    // Of few partitions no more than a machine's threads work on at a time: others would have none.
+    // Of few partitions no more than its threads work on at a time, or twice its fair part: others would have none.
     const enough = Math.max(LEASES_PER_THREAD, pace.threads, 2 * fair);
     const room = Math.min(LEASES_MAX, Math.max(fair, Math.min(LEASES_PER_THREAD * pace.threads, enough))) - atWork;
     const wanted = Math.min(Math.max(room, 0), leasable);
