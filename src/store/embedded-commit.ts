@@ -34,6 +34,8 @@ interface Patience {
 const WRITER: Patience = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2 };
 const SWEEP: Patience = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5 };
 const POLLS = 100;
+/** So often, within some 40 ms, a sweep gives way to who is not writing, and then no more: he may have died. */
+const GIVE_WAY_POLLS = 10;
 /** Pages that a commit which is a sweep's writes, or drops, at the least. */
 const SWEEP_PAGES = 16;
 const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -52,6 +54,7 @@ export function isSweep({ groups, drop }: Commit): boolean {
 export class CommitWriter {
   readonly #database: DatabaseSync;
   readonly #path: string;
+  readonly #giveWay: () => boolean;
   readonly #pageVersion: StatementSync;
   readonly #insertPage: StatementSync;
   readonly #updatePage: StatementSync;
@@ -73,11 +76,15 @@ export class CommitWriter {
   readonly #setCell: StatementSync;
   readonly #removeCell: StatementSync;
 
-  /** @param path - the store's file, for messages. */
-  constructor(database: DatabaseSync, path: string) {
+  /**
+   * @param path - the store's file, for messages.
+   * @param giveWay - whether a sweep is to wait for somebody who is not writing.
+   */
+  constructor(database: DatabaseSync, path: string, giveWay: () => boolean) {
     const place = "contract = ? AND lower_bound = ?";
     this.#database = database;
     this.#path = path;
+    this.#giveWay = giveWay;
     const newest = `id = (SELECT id FROM page WHERE ${place} ORDER BY edition DESC LIMIT 1)`;
     this.#pageVersion = database.prepare(`SELECT version FROM page WHERE ${newest}`);
     // OR FAIL: what fails is rolled back with its transaction, so that SQLite need not keep what a statement alone has changed.
@@ -152,7 +159,8 @@ export class CommitWriter {
     this.#database.exec("PRAGMA busy_timeout = 0");
     try {
       for (let asked = 0; asked < POLLS + BUSY_WAIT_MS / patience.laterMs; asked++) {
-        if (this.#tryToBegin()) return;
+        const waits = patience === SWEEP && asked < GIVE_WAY_POLLS && this.#giveWay();
+        if (!waits && this.#tryToBegin()) return;
         Atomics.wait(NEVER_NOTIFIED, 0, 0, pollMilliseconds(patience, asked));
       }
       this.#database.exec("BEGIN IMMEDIATE");

@@ -104,7 +104,6 @@ class EmbeddedStore implements StateStore {
     const place = "(contract, lower_bound)";
     this.#database = database;
     this.#path = path;
-    this.#writer = new CommitWriter(database, path);
     this.#keptReader = new KeptReader(database, path);
     this.#scan = prepare(
       `SELECT contract, lower_bound, version, body FROM page
@@ -124,7 +123,9 @@ class EmbeddedStore implements StateStore {
     );
     this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
     this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
-    this.#log = new EmbeddedLog(database, path);
+    const log = new EmbeddedLog(database, path);
+    this.#log = log;
+    this.#writer = new CommitWriter(database, path, () => log.isBeingBegunAnew());
   }
 
   scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]> {
