@@ -108,8 +108,9 @@ export class EmbeddedChain implements Disposable {
     return this.#reported(() => {
       const blocks: Block[] = [];
       let read = 0;
-      const rows = this.#prepared("SELECT height, bytes FROM block WHERE height >= ? ORDER BY height LIMIT ?");
-      for (const { height, bytes } of rows.iterate(from, READ_BLOCKS_MAX)) {
+      // The limit is in the text: SQLite compiles a statement anew whenever one is bound, and this is asked all the time.
+      const sql = `SELECT height, bytes FROM block WHERE height >= ? ORDER BY height LIMIT ${READ_BLOCKS_MAX}`;
+      for (const { height, bytes } of this.#prepared(sql).iterate(from)) {
         const block = decodeBlock(bytes as Uint8Array);
         if (block === null || block.header.height !== height) throw corrupt(this.path, `block ${height} is damaged`);
         blocks.push(block);
