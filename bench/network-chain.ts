@@ -26,6 +26,7 @@ export class FollowedChain {
   readonly replica: Replica;
   readonly #chain: EmbeddedChain;
   #told: Told[] = [];
+  #leftAlone = false;
 
   /** @param chain - lent. */
   constructor(chain: EmbeddedChain) {
@@ -38,6 +39,12 @@ export class FollowedChain {
     for (const { effects } of catchUp(this.#chain, this.replica)) {
       for (const effect of effects) this.#told.push({ effect, time: this.replica.ledger.state.timestamp });
     }
+  }
+
+  /** Until it is disposed, who waits for something does not look himself: whoever has this does. */
+  leftAlone(): Disposable {
+    this.#leftAlone = true;
+    return { [Symbol.dispose]: () => (this.#leftAlone = false) };
   }
 
   /** Of what was told before now nothing is looked up any more. */
@@ -56,7 +63,7 @@ export class FollowedChain {
         .map(({ effect }) => effect as Extract<Effect, { readonly kind: K }>)
         .find((effect) => effect.kind === kind && isIt(effect));
     await until(kind, async () => {
-      this.look();
+      if (!this.#leftAlone) this.look();
       return found() !== undefined;
     });
     return found()!;
