@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Cell, CellWrite, PageRange, StateStore } from "../store/store.ts";
-import { count, decode, encode, hex, names, packRef, ref, type Unwritten } from "./control.ts";
+import { count, decode, encode, hex, names, packRef, ref, type Versioned } from "./control.ts";
 
 const PREFIX = "rotation/";
 /** Cells that are read and removed at once. */
@@ -54,16 +54,6 @@ const checkpointSchema = v.strictObject({
 /** A checkpoint cell's content. */
 export type Checkpoint = v.InferOutput<typeof checkpointSchema>;
 
-/** Work that can't go on: another holds the checkpoint now, or a later attempt has begun. */
-export interface Lost {
-  readonly end: "lost";
-}
-
-/** Work of which nothing is in a checkpoint, because another had made it before: it can be taken from him. */
-interface Preceded {
-  readonly end: "preceded";
-}
-
 /** What a checkpoint belongs to. */
 export interface CheckpointOwner {
   readonly store: StateStore;
@@ -74,47 +64,20 @@ export interface CheckpointOwner {
 }
 
 /**
- * Does work as the holder of a partition's checkpoint.
- * @param work - given the checkpoint, which its first commit writes where there was none.
- * @returns how the work ended.
- * @throws GatekeeperError STORE_*; what the work throws.
- */
-export async function holdingCheckpoint<T extends { readonly end: string }>(
-  owner: CheckpointOwner,
-  partition: LeasedPartition,
-  work: (taken: Unwritten<Checkpoint>) => Promise<T | Lost | Preceded>,
-): Promise<T | Lost> {
-  for (;;) {
-    const taken = await takeCheckpoint(owner, partition);
-    if (taken === null) return { end: "lost" };
-    const ended = await work(taken);
-    if (ended.end !== "preceded") return ended as T | Lost;
-  }
-}
-
-/** How work ends whose checkpoint could not be written. @param checkpoint - as it was to be replaced, or made. */
-export function refused(checkpoint: Unwritten<unknown>): Lost | Preceded {
-  return { end: checkpoint.version === null ? "preceded" : "lost" };
-}
-
-/**
  * Makes the caller the holder of a partition's checkpoint, and makes the checkpoint one of this attempt: the next commit of
  * whoever held it before is refused. One that is malformed, or of a partition with other bounds, is as good as none: that must
- * not keep a partition from being swept for ever. Where there is none, none is written before something is done.
+ * not keep a partition from being swept for ever.
  * @returns null when the checkpoint is one of a later attempt: the caller's lease is over.
  * @throws GatekeeperError STORE_*.
  */
-async function takeCheckpoint(
+export async function takeCheckpoint(
   owner: CheckpointOwner,
   partition: LeasedPartition,
-): Promise<Unwritten<Checkpoint> | null> {
+): Promise<Versioned<Checkpoint> | null> {
   const name = nameOf(owner.rotationId, partition.index);
   const holder = toHex(owner.identity);
   for (;;) {
     const cell = await owner.store.cell(name);
-    if (cell === null && partition.attempt === 0) {
-      return { name, version: null, value: firstCheckpoint(partition, holder) };
-    }
     const known = cell === null ? null : checkpointIn(cell, partition);
     if (known !== null && known.attempt > partition.attempt) return null;
     const value = withHolder(known ?? firstCheckpoint(partition, holder), holder);
@@ -128,8 +91,8 @@ async function takeCheckpoint(
   }
 }
 
-/** The write that replaces a checkpoint, or is the first of it. */
-export function writeCheckpoint(checkpoint: Unwritten<Checkpoint>, value: Checkpoint): CellWrite {
+/** The write that replaces a checkpoint. */
+export function writeCheckpoint(checkpoint: Versioned<Checkpoint>, value: Checkpoint): CellWrite {
   return { name: checkpoint.name, expected: checkpoint.version, value: encode(value) };
 }
 

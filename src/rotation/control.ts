@@ -3,7 +3,7 @@
  * that several processes must agree on is here and changes by compare-and-swap; nothing here is secret.
  */
 import * as v from "valibot";
-import { compareBytes, fromHex, toHex } from "../bytes.ts";
+import { fromHex, toHex } from "../bytes.ts";
 import { GatekeeperError } from "../errors.ts";
 import { ROTATION_ID_MAX } from "../engine/sealed-state.ts";
 import type { Cell, CellWrite, PageRange, PageRef, StateStore } from "../store/store.ts";
@@ -74,11 +74,6 @@ export interface Versioned<T> {
   readonly name: string;
   readonly version: number;
   readonly value: T;
-}
-
-/** The same of a cell that may not be written yet: its version is null then. */
-export interface Unwritten<T> extends Omit<Versioned<T>, "version"> {
-  readonly version: number | null;
 }
 
 /**
@@ -165,7 +160,7 @@ export async function readPartitions(store: StateStore): Promise<Versioned<Parti
 }
 
 /** The write that replaces a partition's state. */
-export function writePartition(partition: Unwritten<PartitionState>, value: PartitionState): CellWrite {
+export function writePartition(partition: Versioned<PartitionState>, value: PartitionState): CellWrite {
   return { name: partition.name, expected: partition.version, value: encode(value) };
 }
 
@@ -177,16 +172,6 @@ export function removePartition(partition: Versioned<PartitionState>): CellWrite
 /** The range of pages that a partition covers. */
 export function partitionRange(partition: PartitionState): PageRange {
   return { from: unpackRef(partition.from), to: unpackRef(partition.to) };
-}
-
-/** A cell behind a commit that has written it; null where another has written it since. */
-export async function written<T>(store: StateStore, write: CellWrite, value: T): Promise<Versioned<T> | null> {
-  const { name, expected } = write;
-  if (expected !== null) return { name, version: expected + 1, value };
-  // A new cell's version is the store's choice.
-  const cell = await store.cell(name);
-  const isOurs = cell !== null && write.value !== null && compareBytes(cell.value, write.value) === 0;
-  return isOurs ? { name, version: cell.version, value } : null;
 }
 
 /** A page's place as it is kept in a cell. */

@@ -15,15 +15,8 @@ import { splitPage, replacePage } from "../store/page-edit.ts";
 import { comparePlaces } from "../store/page.ts";
 import { readMirror } from "../store/service.ts";
 import type { CellExpectation, CellWrite, Page, PageRef, PageWrite, StateStore } from "../store/store.ts";
-import {
-  type Checkpoint,
-  holdingCheckpoint,
-  type LeasedPartition,
-  refused,
-  sweepAnew,
-  writeCheckpoint,
-} from "./checkpoint.ts";
-import { FAILURES_NAMED_MAX, packRef, type Unwritten, unpackRef, written } from "./control.ts";
+import { type Checkpoint, type LeasedPartition, sweepAnew, takeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { FAILURES_NAMED_MAX, packRef, unpackRef, type Versioned } from "./control.ts";
 import { readRecords } from "./kept-page.ts";
 import type { LeasedContext, LeasedSweepEnd, SweepLeasedOptions } from "./leased-partition.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
@@ -63,12 +56,11 @@ export async function copyLeased(
   for (const bound of [partition.from, partition.to]) {
     if (bound !== null && !(await cutFor(store, bound, expects))) await mirrorOf(context);
   }
-  const owner = { store, rotationId: keys.to.rotationId, identity: context.identity };
-  return await holdingCheckpoint(owner, partition, async (taken) => {
-    if (taken.value.done && taken.value.failed === 0) return receiptOf(taken.value);
-    const begin = taken.value.done ? { ...taken, value: sweepAnew(taken.value) } : taken;
-    return await copyOn(context, partition, options, begin, expects);
-  });
+  const taken = await takeCheckpoint({ store, rotationId: keys.to.rotationId, identity: context.identity }, partition);
+  if (taken === null) return { end: "lost" };
+  if (taken.value.done && taken.value.failed === 0) return receiptOf(taken.value);
+  const begin = taken.value.done ? { ...taken, value: sweepAnew(taken.value) } : taken;
+  return await copyOn(context, partition, options, begin, expects);
 }
 
 /** @throws GatekeeperError ROTATION_STATE when the store is not the mirror of the source. */
@@ -80,9 +72,9 @@ async function copyOn(
   context: CopyContext,
   partition: LeasedPartition,
   options: SweepLeasedOptions,
-  checkpoint: Unwritten<Checkpoint>,
+  checkpoint: Versioned<Checkpoint>,
   expects: readonly CellExpectation[],
-): Promise<LeasedSweepEnd | ReturnType<typeof refused>> {
+): Promise<LeasedSweepEnd> {
   const { source, store, stopped, pace, engine, keys } = context;
   const aside = options.quarantine === true;
   let maxBytes = COPY_BYTES;
@@ -98,17 +90,16 @@ async function copyOn(
       return { end: "missing", missingKeys };
     }
     const value = countIn(checkpoint.value, stretch, partition, aside);
-    const write = writeCheckpoint(checkpoint, value);
     const result = await store.commit({
       groups: stretch.groups,
       sealedUnder: keys.to.rotationId,
       contracts: await namesOf(source, stretch.contracts),
-      cells: [write, ...(aside ? await quarantined(context, stretch) : [])],
+      cells: [writeCheckpoint(checkpoint, value), ...(aside ? await quarantined(context, stretch) : [])],
       expects,
     });
     if (!result.cellsHeld) {
       await mirrorOf(context);
-      return refused(checkpoint);
+      return { end: "lost" };
     }
     pace?.spend(stretch.pages.reduce((sum, { body }) => sum + body.length, 0));
     for (const { body } of stretch.pages) freeBytes(body);
@@ -118,9 +109,7 @@ async function copyOn(
       continue;
     }
     maxBytes = Math.min(COPY_BYTES, maxBytes * 2);
-    const after = await written(store, write, value);
-    if (after === null) return { end: "lost" };
-    checkpoint = after;
+    checkpoint = { ...checkpoint, version: checkpoint.version + 1, value };
     if (value.done) return receiptOf(value);
   }
 }

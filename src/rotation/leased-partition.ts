@@ -8,16 +8,8 @@
 import type { PageEngine } from "../engine/page-engine.ts";
 import { GatekeeperError } from "../errors.ts";
 import type { Page, PageRange, PageRef, StateStore } from "../store/store.ts";
-import {
-  type Checkpoint,
-  holdingCheckpoint,
-  type LeasedPartition,
-  type Lost,
-  refused,
-  sweepAnew,
-  writeCheckpoint,
-} from "./checkpoint.ts";
-import type { Unwritten } from "./control.ts";
+import { type Checkpoint, type LeasedPartition, sweepAnew, takeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import type { Versioned } from "./control.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
 import type { Pace } from "./pace.ts";
 import { malformedStep, movePages, sortPages } from "./page-steps.ts";
@@ -53,7 +45,8 @@ export type LeasedPause =
   { readonly end: "missing"; readonly missingKeys: readonly Uint8Array[] } | { readonly end: "stopped" };
 
 /** How a sweep ended; "lost": another holds the checkpoint, or a later attempt has begun. */
-export type LeasedSweepEnd = { readonly end: "done"; readonly receipt: Receipt } | Lost | LeasedPause;
+export type LeasedSweepEnd =
+  { readonly end: "done"; readonly receipt: Receipt } | { readonly end: "lost" } | LeasedPause;
 
 /**
  * Sweeps a leased partition from its checkpoint to its end. If it is not the first attempt, what the one before did wrong
@@ -69,18 +62,17 @@ export async function sweepLeased(
   const { store, keys } = context;
   await raiseMinimum(store, keys.to.rotationId);
   for (const bound of [partition.from, partition.to]) if (bound !== null) await cutAt(store, bound);
-  const owner = { store, rotationId: keys.to.rotationId, identity: context.identity };
-  return await holdingCheckpoint(owner, partition, async (taken) => {
-    const restored = await restore(context, partition, taken);
-    if (restored.end !== "done") return restored;
-    const { checkpoint } = restored;
-    if (checkpoint.value.done && checkpoint.value.failed === 0) {
-      // Whoever has done it may not have come so far.
-      await store.sync();
-      return done(context, partition, checkpoint.value);
-    }
-    return await sweep(context, partition, options, checkpoint);
-  });
+  const taken = await takeCheckpoint({ store, rotationId: keys.to.rotationId, identity: context.identity }, partition);
+  if (taken === null) return { end: "lost" };
+  const restored = await restore(context, partition, taken);
+  if (restored.end !== "done") return restored;
+  const { checkpoint } = restored;
+  if (checkpoint.value.done && checkpoint.value.failed === 0) {
+    // Whoever has done it may not have come so far.
+    await store.sync();
+    return done(context, partition, checkpoint.value);
+  }
+  return await sweep(context, partition, options, checkpoint);
 }
 
 /**
@@ -100,8 +92,8 @@ async function sweep(
   context: LeasedContext,
   partition: LeasedPartition,
   options: SweepLeasedOptions,
-  taken: Unwritten<Checkpoint>,
-): Promise<LeasedSweepEnd | ReturnType<typeof refused>> {
+  taken: Versioned<Checkpoint>,
+): Promise<LeasedSweepEnd> {
   const { store, stopped } = context;
   const from = taken.value.done ? { ...taken, value: sweepAnew(taken.value) } : taken;
   // The page that the sweep could not go on with, for want of keys.
@@ -126,14 +118,14 @@ async function sweep(
     },
     from,
   );
-  if (end === "lost" || end === "preceded") return { end };
+  if (end === "lost") return { end };
   if (end === "done") return done(context, partition, checkpoint.value);
   const saved = await store.commit({
     groups: [],
     sealedUnder: null,
     cells: [writeCheckpoint(checkpoint, checkpoint.value)],
   });
-  if (!saved.cellsHeld) return refused(checkpoint);
+  if (!saved.cellsHeld) return { end: "lost" };
   if (end === "stopped" || without === null) return { end: "stopped" };
   return { end: "missing", missingKeys: await missingKeysFrom(context, partition, without) };
 }

@@ -16,8 +16,8 @@
  * replaces, so that they are verified like them.
  */
 import type { KeptRef } from "../store/store.ts";
-import { type Checkpoint, type LeasedPartition, type Lost, sweepAnew, writeCheckpoint } from "./checkpoint.ts";
-import { packRef, type Unwritten, unpackRef, written } from "./control.ts";
+import { type Checkpoint, type LeasedPartition, sweepAnew, writeCheckpoint } from "./checkpoint.ts";
+import { type Versioned, packRef, unpackRef } from "./control.ts";
 import { type JudgedPage, judgePages } from "./kept-page.ts";
 import type { LeasedContext, LeasedPause } from "./leased-partition.ts";
 import { missingKeysFrom } from "./missing-keys.ts";
@@ -27,13 +27,14 @@ import { putBack } from "./put-back.ts";
 const RESTORE_BYTES = 1 << 20;
 
 /** How a restoration ended. */
-export type RestoreEnd = { readonly end: "done"; readonly checkpoint: Unwritten<Checkpoint> } | Lost | LeasedPause;
+export type RestoreEnd =
+  { readonly end: "done"; readonly checkpoint: Versioned<Checkpoint> } | { readonly end: "lost" } | LeasedPause;
 
 /** Restores a partition, unless its checkpoint says that it is. Goes on where it was interrupted. */
 export async function restore(
   context: LeasedContext,
   partition: LeasedPartition,
-  checkpoint: Unwritten<Checkpoint>,
+  checkpoint: Versioned<Checkpoint>,
 ): Promise<RestoreEnd> {
   const { store, keys } = context;
   while (!checkpoint.value.restored) {
@@ -54,11 +55,10 @@ export async function restore(
       last === undefined
         ? { ...sweepAnew(checkpoint.value), restored: true }
         : { ...checkpoint.value, restoredTo: { ...packRef(last)!, version: last.version } };
-    const write = writeCheckpoint(checkpoint, value);
-    const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells: [write] });
-    const after = cellsHeld ? await written(store, write, value) : null;
-    if (after === null) return { end: "lost" };
-    checkpoint = after;
+    const cells = [writeCheckpoint(checkpoint, value)];
+    const { cellsHeld } = await store.commit({ groups: [], sealedUnder: null, cells });
+    if (!cellsHeld) return { end: "lost" };
+    checkpoint = { ...checkpoint, version: checkpoint.version + 1, value };
     context.pace?.spend(pages.reduce((sum, { body }) => sum + body.length, 0));
   }
   return { end: "done", checkpoint };
@@ -72,19 +72,18 @@ function restoredTo({ restoredTo: last }: Checkpoint): KeptRef | null {
 async function repair(
   context: LeasedContext,
   first: JudgedPage,
-  checkpoint: Unwritten<Checkpoint>,
-): Promise<Unwritten<Checkpoint> | null> {
+  checkpoint: Versioned<Checkpoint>,
+): Promise<Versioned<Checkpoint> | null> {
   const { kept } = first;
   for (let judged = first; judged.wrong !== null; [judged] = (await judgePages(context, [kept])) as [JudgedPage]) {
     const back = await putBack(context, judged);
     // What can't be put back, as a page can't be read that somebody wrote since, is kept until that page is mended.
     if (back === null) return checkpoint;
     const { groups } = back;
-    const write = writeCheckpoint(checkpoint, checkpoint.value);
-    const cells = [write, ...back.cells];
+    const cells = [writeCheckpoint(checkpoint, checkpoint.value), ...back.cells];
     const result = await context.store.commit({ groups, sealedUnder: null, cells, drop: [kept] });
     if (!result.cellsHeld) return null;
-    if (result.conflicts.length === 0) return await written(context.store, write, checkpoint.value);
+    if (result.conflicts.length === 0) return { ...checkpoint, version: checkpoint.version + 1 };
     // Somebody wrote in between: it is looked at anew.
   }
   return checkpoint;

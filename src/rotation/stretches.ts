@@ -8,8 +8,7 @@
 import { freeBytes } from "../bytes.ts";
 import { CONTRACTS_REMEMBERED } from "../keys/contract-key-ring.ts";
 import type { CellWrite, Page, PageRange, StateStore } from "../store/store.ts";
-import { FAILURES_NAMED_MAX, packRef, type PartitionState, type Unwritten, unpackRef, written } from "./control.ts";
-import { refused } from "./checkpoint.ts";
+import { FAILURES_NAMED_MAX, type PartitionState, type Versioned, packRef, unpackRef } from "./control.ts";
 import type { PageStep } from "./page-steps.ts";
 
 /**
@@ -53,24 +52,24 @@ export interface StretchSweep<S extends SweepState> {
   /** Re-encrypts the first pages of a stretch, as many as it can. */
   readonly sweep: (pages: readonly Page[], state: S) => Promise<Swept<S>> | Swept<S>;
   /** The write that replaces the checkpoint. */
-  readonly write: (checkpoint: Unwritten<S>, value: S) => CellWrite;
+  readonly write: (checkpoint: Versioned<S>, value: S) => CellWrite;
 }
 
 /**
- * How a sweep ended: at the range's end; because the checkpoint is another's now, or was another's before there was one of
- * this sweep; because it was told to stop; because the next page can't be swept.
+ * How a sweep ended: at the range's end; because the checkpoint is another's now; because it was told to stop; because
+ * the next page can't be swept.
  */
-export type StretchEnd = "done" | "lost" | "preceded" | "stopped" | "blocked";
+export type StretchEnd = "done" | "lost" | "stopped" | "blocked";
 
 /**
  * Sweeps a range from its checkpoint's cursor to its end.
- * @param checkpoint - as it is in the store, or is to be there with the first commit.
+ * @param checkpoint - as it is in the store.
  * @returns the end, and the checkpoint, which is in the store if the range is done or lost; else it may be ahead of that.
  */
 export async function sweepStretches<S extends SweepState>(
   sweep: StretchSweep<S>,
-  checkpoint: Unwritten<S>,
-): Promise<{ end: StretchEnd; checkpoint: Unwritten<S> }> {
+  checkpoint: Versioned<S>,
+): Promise<{ end: StretchEnd; checkpoint: Versioned<S> }> {
   const { store, range, to } = sweep;
   let bytes = SWEEP_BYTES;
   let unsaved = 0;
@@ -96,18 +95,15 @@ export async function sweepStretches<S extends SweepState>(
     }
     unsaved = 0;
     const writing = swept.steps.filter((step) => step.write !== null);
-    const write = sweep.write(checkpoint, next);
     const result = await store.commit({
       groups: writing.map((step) => [step.write!]),
       sealedUnder: writing.length === 0 ? null : to,
-      cells: [write, ...(swept.cells ?? [])],
+      cells: [sweep.write(checkpoint, next), ...(swept.cells ?? [])],
       mayBeLost: true,
     });
-    if (!result.cellsHeld) return { ...refused(checkpoint), checkpoint };
+    if (!result.cellsHeld) return { end: "lost", checkpoint };
     if (result.conflicts.length === 0) {
-      const after = await written(store, write, next);
-      if (after === null) return { end: "lost", checkpoint };
-      checkpoint = after;
+      checkpoint = { ...checkpoint, version: checkpoint.version + 1, value: next };
       if (next.done) {
         // Here, and not with the last commit: others need not wait for the disk before they can write.
         await store.sync();
@@ -121,12 +117,10 @@ export async function sweepStretches<S extends SweepState>(
       .filter((_, index) => !result.conflicts.includes(index))
       .map((step) => ({ ...step, failures: [] }));
     const partly = count(checkpoint.value, applied);
-    const cell = sweep.write(checkpoint, partly);
-    const counted = await store.commit({ groups: [], sealedUnder: null, cells: [cell], mayBeLost: true });
-    if (!counted.cellsHeld) return { ...refused(checkpoint), checkpoint };
-    const after = await written(store, cell, partly);
-    if (after === null) return { end: "lost", checkpoint };
-    checkpoint = after;
+    const cells = [sweep.write(checkpoint, partly)];
+    const counted = await store.commit({ groups: [], sealedUnder: null, cells, mayBeLost: true });
+    if (!counted.cellsHeld) return { end: "lost", checkpoint };
+    checkpoint = { ...checkpoint, version: checkpoint.version + 1, value: partly };
     bytes = Math.max(1, Math.floor(bytes / 8));
   }
 }
