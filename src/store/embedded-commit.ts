@@ -34,8 +34,9 @@ interface Patience {
 const WRITER: Patience = { firstMs: 0.2, growth: 1.1, mostMs: 1, laterMs: 2 };
 const SWEEP: Patience = { firstMs: 1, growth: 1.5, mostMs: 5, laterMs: 5 };
 const POLLS = 100;
-/** So often, within some 40 ms, a sweep gives way to who is not writing, and then no more: he may have died. */
-const GIVE_WAY_POLLS = 10;
+/** How often a sweep asks whether it is still to give way to who is not writing, at most: he may have died. */
+const GIVE_WAY_POLLS = 40;
+const GIVE_WAY_MS = 1;
 /** Pages that a commit which is a sweep's writes, or drops, at the least. */
 const SWEEP_PAGES = 16;
 const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -157,16 +158,23 @@ export class CommitWriter {
   /** Immediate: the versions that are compared can't change any more once they are read. */
   #begin(patience: Patience): void {
     this.#database.exec("PRAGMA busy_timeout = 0");
+    let given = 0;
     try {
       for (let asked = 0; asked < POLLS + BUSY_WAIT_MS / patience.laterMs; asked++) {
-        const waits = patience === SWEEP && asked < GIVE_WAY_POLLS && this.#giveWay();
-        if (!waits && this.#tryToBegin()) return;
+        if (patience === SWEEP) given = this.#waitForWay(given);
+        if (this.#tryToBegin()) return;
         Atomics.wait(NEVER_NOTIFIED, 0, 0, pollMilliseconds(patience, asked));
       }
       this.#database.exec("BEGIN IMMEDIATE");
     } finally {
       this.#database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`);
     }
+  }
+
+  /** @param given - how often it has given way before. @returns how often by now. */
+  #waitForWay(given: number): number {
+    for (; given < GIVE_WAY_POLLS && this.#giveWay(); given++) Atomics.wait(NEVER_NOTIFIED, 0, 0, GIVE_WAY_MS);
+    return given;
   }
 
   #tryToBegin(): boolean {

@@ -6,10 +6,10 @@
  * syncs, and grew into memory and blocks of the disk that the system had to find first.
  *
  * So whoever sweeps copies it, beside others that write, some MiB at a time: else a command would wait behind all of it for the
- * disk. And he begins it anew when it is long. For that there must be a moment in which nothing comes that is not copied, and
- * there never is one by itself; so other sweeps wait with their commits until he has it, and compute meanwhile. What is left to
- * copy then, while nobody can write, is little. Measured with five sweeping pRuntimes on two processors, before that: whoever
- * began it anew kept the others, and commands, from writing for 20 ms in the middle and up to 45.
+ * disk. And he begins it anew when it is long. For that there must be a moment in which all of it is copied, and there hardly is
+ * one by itself; so other sweeps, when they have something to commit, wait until he has it. Measured with five sweeping pRuntimes
+ * on two processors, before that: what was left was copied, and synced, while nobody could write, which took 20 ms in the middle and
+ * up to 45.
  */
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
@@ -19,16 +19,17 @@ import { DATABASE_PAGE_BYTES, LOG_BYTES_LIMIT, attempt } from "./database-file.t
 const SWEPT_PAGES = 2_800;
 /** And copies it when so many pages of it are not. */
 const STEP_PAGES = 700;
+/** So many are copied while no sweep adds to it, at most. */
+const LAST_PAGES = 400;
 /** From so many on, which are there mostly where nobody sweeps, SQLite copies it behind a commit. */
 const COPY_PAGES = 3_600;
 /** And from so many on whoever commits begins it anew: readers have kept SQLite from it. */
 const MOST_PAGES = Math.floor(LOG_BYTES_LIMIT / DATABASE_PAGE_BYTES);
 
-/** How much of it may be left to copy while nobody can write; and how often what has come meanwhile is copied before. */
-const REST_PAGES = 32;
-const COPIES = 10;
 /** How often it is tried to begin it anew, and the time between: readers have what they want in a few milliseconds. */
 const TRIES = 20;
+/** In so many of them what has come meanwhile is copied while others can write; then while they can't. */
+const COPIES = 10;
 const TRY_MILLISECONDS = 1;
 const NEVER_NOTIFIED = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
@@ -94,10 +95,13 @@ export class EmbeddedLog implements Disposable {
     });
   }
 
-  /** Whether somebody is about to begin it anew, as far as can be told: it is long, and most of it is copied. */
+  /**
+   * Whether somebody is about to begin it anew, as far as can be told: it is long, and few of it are left to copy. Not where none is:
+   * then the next commit begins it anew, unless somebody reads it.
+   */
   isBeingBegunAnew(): boolean {
     const { pages, copied } = this.#state();
-    return pages >= this.#held + SWEPT_PAGES && copied >= this.#held + SWEPT_PAGES / 2;
+    return pages >= this.#held + SWEPT_PAGES && copied < pages && copied + LAST_PAGES >= pages;
   }
 
   /**
@@ -108,8 +112,10 @@ export class EmbeddedLog implements Disposable {
     this.#database.exec("PRAGMA busy_timeout = 0");
     for (let tries = 0; tries < TRIES; tries++) {
       const { pages, copied } = this.#state();
-      // While others can write: who begins it anew keeps them from it.
-      if (pages - copied > REST_PAGES && tries < COPIES) {
+      // Somebody's commit has begun it anew.
+      if (pages < SWEPT_PAGES / 2) return true;
+      // However little it is: the database is synced with it, and all that was copied before.
+      if (pages > copied && tries < COPIES) {
         if (isDone(this.#copy)) continue;
       } else if (isDone(this.#restart)) return true;
       Atomics.wait(NEVER_NOTIFIED, 0, 0, TRY_MILLISECONDS);
