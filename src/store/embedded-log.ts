@@ -15,7 +15,7 @@ import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { DATABASE_PAGE_BYTES, LOG_BYTES_LIMIT, attempt } from "./database-file.ts";
 
-/** Whoever sweeps begins it anew from so many pages on, 44 MiB. Half as many are begun anew so often that it is felt. */
+/** Whoever sweeps begins it anew from so many pages on, 44 MiB: with half as many, and with half as many again, sweeps are slower. */
 const SWEPT_PAGES = 2_800;
 /** And copies it when so many pages of it are not. */
 const STEP_PAGES = 700;

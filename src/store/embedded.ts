@@ -104,6 +104,7 @@ class EmbeddedStore implements StateStore {
     const place = "(contract, lower_bound)";
     this.#database = database;
     this.#path = path;
+    this.#writer = new CommitWriter(database, path, () => this.#log.isBeingBegunAnew());
     this.#keptReader = new KeptReader(database, path);
     this.#scan = prepare(
       `SELECT contract, lower_bound, version, body FROM page
@@ -123,9 +124,8 @@ class EmbeddedStore implements StateStore {
     );
     this.#contracts = prepare("SELECT id, kind, name, records FROM contract WHERE id > ? ORDER BY id LIMIT ?");
     this.#contract = prepare("SELECT id, kind, name, records FROM contract WHERE id = ?");
-    const log = new EmbeddedLog(database, path);
-    this.#log = log;
-    this.#writer = new CommitWriter(database, path, () => log.isBeingBegunAnew());
+    // Last: what it has opened would stay open where anything behind it failed.
+    this.#log = new EmbeddedLog(database, path);
   }
 
   scan(range: PageRange, after: PageRef | null, maxBytes: number): Promise<Page[]> {
